@@ -64,6 +64,11 @@ RECORDS_PER_AUTHOR_MAX: Final = 16
 """Records that one author may add to one vehicle within 30 days without the holder's signature. Above: an unmet
 guard."""
 
+TAKEN_BACK_MAX: Final = 2
+TAKEN_BACK_MS: Final = 30 * DAY_MS
+"""Readings without the holder's signature that one author may write on one vehicle within this time and take back,
+before it needs the holder's signature for a further record. Above: an unmet guard."""
+
 SIGHTINGS_PER_DAY_MAX: Final = 50
 """Sightings that one author may report on a day of block time. Above: an unmet guard."""
 

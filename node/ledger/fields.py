@@ -46,6 +46,9 @@ OptionalSite = Annotated[
 fits in here."""
 Serial = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._/-]*\Z", max_length=limits.CODE_LENGTH_MAX)]
 """A serial number. It is not scanned, because one random serial in ten passes the Luhn test."""
+OptionalVin = Annotated[
+    str, Meta(pattern=rf"^({VIN_PATTERN.strip('^$')})?\Z", max_length=17, description="VIN (ISO 3779), empty for none")
+]
 Codes = Annotated[tuple[Code, ...], Meta(max_length=limits.LIST_MAX)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z"), kinds.CODE]
 """The short business name of a member, in lower case; scanned as a code is, since anybody may propose one."""
@@ -72,6 +75,7 @@ OptionalPaymentReason = Annotated[
 FeeCode = Annotated[str, Meta(pattern=r"^[A-Z_]{1,40}\Z"), kinds.CodeOf("fee_codes")]
 TaxScheme = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("tax_schemes")]
 Contract = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("contracts")]
+CaseCategory = Annotated[str, Meta(pattern=r"^[A-Z_]{1,40}\Z"), kinds.CodeOf("case_categories")]
 CancelCause = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("cancel_reasons")]
 BrandCode = Annotated[str, Meta(pattern=_TABLE_CODE), kinds.CodeOf("brands")]
 TotalLossCategory = Annotated[str, Meta(pattern=r"^[A-Z]\Z"), kinds.CodeOf("total_loss_categories")]

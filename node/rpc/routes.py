@@ -16,7 +16,7 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, transactions, values, vehicle_answers
+from node.rpc import answers, chain_queries, readiness, transactions, values, vehicle_answers
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -45,6 +45,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.next_step import OrderNext
 from node.txtypes.sale.order import ORDER
 from node.txtypes.service.recall import RecallsOnCar
 from node.txtypes.vehicle.bindings import PART
@@ -242,10 +243,14 @@ ROUTES: Final[tuple[Route, ...]] = (
          "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
     _get("/v1/vehicles/{vin}/odometer", values.odometer, "values", "The readings of a vehicle, and the verdict "
          "over them", Stamped(OdometerSeries), "vehicle_unknown"),
+    _get("/v1/vehicles/{vin}/sale-readiness", readiness.sale_readiness, "values", "Whether the sale of a vehicle can "
+         "take its next steps, and who can cure what stands in the way", Stamped(readiness.SaleReadiness),
+         "vehicle_unknown", "order_unknown", "malformed", query=readiness.ReadinessQuery),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
+    _derived(ORDER, "next", OrderNext, "What an order waits for: who can do what, and by when", "order_next"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
     _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
              "member_conduct"),

@@ -9,7 +9,6 @@ ALERT_REASONS: Final = ("mistaken", "explained", "settled")
 """Why an alert is closed. `mistaken`: what was reported is wrong. `explained`: it is right, and no contradiction.
 `settled`: what it warned of is over, as a part that is in one car again. Our decision."""
 ALERTS: Final[dict[str, str]] = {
-    "parallel_life": "reported",
     "clone_vin": "reported",
     "alive_after_scrap": "reported",
     "alive_after_void": "reported",
@@ -20,16 +19,14 @@ ALERTS: Final[dict[str, str]] = {
     "part_elsewhere": "reported",
     "part_from_stolen": "reported",
     "battery_elsewhere": "reported",
-    "sources_differ": "reported",
-    "jump_confirmed": "confirmed",  # by the second author who confirms the jump
-    "author_fraud": "confirmed",  # by governance, which revoked the author's role for fraud
 }
 """Alert -> the state in which it is raised. A car has at most one of each. Our decision."""
 
 MATERIAL_EVENTS: Final = (
-    "incident", "structural_repair", "brand", "flag_firm", "flag_cleared", "recall", "verdict", "sources_differ",
-    "odometer_replaced", "total_loss", "rebuilt", "scrapped", "voided", "registration_claim", "registration_end",
-    "alert_confirmed", "dispute_decided", "late_disclosure", "warranty_ended",
+    "incident", "structural_repair", "brand", "flag", "recall", "verdict", "odometer_replaced", "total_loss", "rebuilt",
+    "scrapped", "voided", "registration_claim", "registration_end", "alert_confirmed", "dispute_decided",
+    "late_disclosure",
 )  # fmt: skip
-"""Events after which an offer is stale. An oil change, a reading or an opened dispute is none of them. `recall`: not of
-the class `quality`. `dispute_decided`: on a material record. `warranty_ended`: before its term. Our decision."""
+"""Events after which an offer is stale. An oil change, a reading or an opened dispute is none of them, nor what ends a
+trouble. `flag`: set, also by an inspector alone. `recall`: not of the class `quality`. `verdict`: a worse one.
+`dispute_decided`: by which something is so that was not so before. Our decision."""

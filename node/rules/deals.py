@@ -11,14 +11,14 @@ FEE_CODES: Final = (
 TAX_SCHEMES: Final = ("standard", "margin", "export", "intra_eu", "private")
 """How a sale is taxed. `margin`: Directive 2006/112/EC, article 313; `private`: the seller is no trader."""
 CONTRACTS: Final = ("private", "business", "on_premises", "distance")
-"""How a contract is made. `private`: between two who are no traders; `business`: the buyer is a member; `distance`: also a
-sale at the consumer's home (Directive 2011/83/EU, articles 2 and 9)."""
+"""How a contract is made. `private`: between two who are no traders; `business`: the buyer is a member; `distance`:
+also a sale at the consumer's home (Directive 2011/83/EU, articles 2 and 9)."""
 LEG_KINDS: Final = ("deposit", "part", "balance", "finance", "trade_in")
 """Parts of a price by their purpose."""
 
 CancelReason = Literal[
     "mutual", "changed_mind", "buyer_default", "late_delivery", "vehicle_changed", "vehicle_lost", "refused",
-    "financing_failed", "time_over", "seller_default",
+    "financing_failed", "time_over", "seller_default", "decided",
 ]  # fmt: skip
 CANCEL_REASONS: Final[tuple[CancelReason, ...]] = get_args(CancelReason)
 """Reasons for ending an accepted order without title. State proves every reason, or the one who gives it pays."""
@@ -46,7 +46,9 @@ DEPOSIT_MAX_PER_MILLE: Final = 200
 """The share of the price that may be paid as deposit before a car that is built to order has its VIN."""
 PROMISE_MS: Final = 5 * DAY_MS
 """How long a lender whose promise stood for its payment at the handover has for paying."""
-CASE_CATEGORIES: Final = (
-    "DELIVERY", "PAYMENT", "REFUND", "DEFECT", "WARRANTY", "RECALL", "DATA", "COMPLAINT", "OTHER",
-)  # fmt: skip
-"""What a customer's case is about."""
+CASE_CATEGORIES: Final[dict[str, tuple[int, int]]] = {
+    "DELIVERY": (1, 14), "PAYMENT": (1, 14), "REFUND": (1, 14), "DEFECT": (2, 30), "WARRANTY": (2, 30),
+    "RECALL": (2, 30), "DATA": (3, 30), "COMPLAINT": (3, 30), "OTHER": (3, 30),
+}  # fmt: skip
+"""What a customer's case is about, and the days after which the first reply and the outcome are due. Our decision;
+for `DATA` the month of (EU) 2016/679, article 12."""

@@ -9,6 +9,8 @@ DISPUTE_GROUNDS: Final = (
     "not_this_vehicle", "not_done", "wrong_reading", "wrong_damage", "wrong_date", "duplicate", "false_identity",
     "warranty_rejected", "flag_unfounded",
 )  # fmt: skip
+READING_SPARED: Final = ("wrong_damage", "warranty_rejected", "flag_unfounded")
+"""Grounds that say nothing of the record's reading: a decision on one of them lets nobody take it back."""
 DISPUTE_ANSWERS: Final = ("stands", "withdraws", "evidence")
 """Answers of the author of a disputed record. `evidence`: the record is right, and documents are named."""
 DISPUTE_OUTCOMES: Final = ("stands", "amended", "annulled", "undecided")

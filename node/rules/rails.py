@@ -11,8 +11,8 @@ Attestation = Literal[
     "represented",
 ]  # fmt: skip
 ATTESTATIONS: Final[tuple[Attestation, ...]] = get_args(Attestation)
-"""What a provider attests of a payment. Each adds to one of the payment's counters. `voided`: an authorisation was given
-back; `returned`: the receiving side sent a transfer back; `represented`: the seller won back a charge-back."""
+"""What a provider attests of a payment. Each adds to one of the payment's counters. `voided`: an authorisation was
+given back; `returned`: the receiving side sent a transfer back; `represented`: the seller won back a charge-back."""
 MONEY_BACK: Final[frozenset[str]] = frozenset({"voided", "failed", "returned", "refunded", "charged_back"})
 """Attestations that money did not come or went back. A provider whose role has ended may still make them."""
 NEEDS_REFERENCE: Final[frozenset[str]] = frozenset({
@@ -102,7 +102,8 @@ RAIL_RULES: Final[dict[str, RailRule]] = {
     "ether": RailRule(frozenset(), {}),
 }
 UNPROVEN_RAILS: Final[frozenset[str]] = frozenset({"bitcoin", "ether"})
-"""Rails whose payments the chain can't prove yet. Attested coins would be a loss waiting to happen: they are refused."""
+"""Rails whose payments the chain can't prove yet. Attested coins would be a loss waiting to happen: they are
+refused."""
 RAIL_SCHEMES: Final = tuple(dict.fromkeys(scheme for rule in RAIL_RULES.values() for scheme in rule.schemes))
 
 CardCheck = Literal["challenge", "frictionless", "exempt"]

@@ -12,7 +12,7 @@ from node.rules import card_numbers, damage, odometer, vin
 from node.rules.alerts import ALERT_REASONS, ALERT_STATES, ALERTS, MATERIAL_EVENTS
 from node.rules.brands import BRAND_STATES, BRANDS, TOTAL_LOSS_CATEGORIES, BrandRule
 from node.rules.checklists import CHECKLISTS, INDEPENDENCE, INSPECTION_KINDS, Checklist
-from node.rules.deals import CANCEL_REASONS, CONTRACTS, FEE_CODES, LEG_KINDS, LOST_FLAGS, TAX_SCHEMES
+from node.rules.deals import CANCEL_REASONS, CASE_CATEGORIES, CONTRACTS, FEE_CODES, LEG_KINDS, LOST_FLAGS, TAX_SCHEMES
 from node.rules.disputes import DISPUTE_ANSWERS, DISPUTE_GROUNDS, DISPUTE_OUTCOMES, DISPUTE_REASONS, DISPUTE_STANDINGS
 from node.rules.inspection_items import (
     DEFECT_SEVERITIES,
@@ -126,6 +126,7 @@ class Tables(NamedTuple):
     card_final_after_ms: Mapping[str, int] = CARD_FINAL_AFTER_MS
     payment_reasons: tuple[str, ...] = PAYMENT_REASONS
     payment_reasons_of_rail: Mapping[str, tuple[str, ...]] = REASONS_OF_RAIL
+    case_categories: Mapping[str, tuple[int, int]] = CASE_CATEGORIES
     cancel_reasons: tuple[str, ...] = CANCEL_REASONS
     contracts: tuple[str, ...] = CONTRACTS
     fee_codes: tuple[str, ...] = FEE_CODES

@@ -238,16 +238,16 @@ class _Course:
         return all(place in following and self.agree(place, following[place]) for place in outliers)
 
     def is_typing_error(self, place: int) -> bool:
-        """Whether nobody drives the way to it and no other party's later reading agrees with it; or nobody the way from
-        it, and no earlier one does."""
+        """Whether nobody drives to it and no other party's later reading agrees, or from it and no earlier one does."""
         before = [p for p in self.timely if p < place][-1:]
         after = [p for p in self.timely if p > place][:1]
-        others = [p for p in range(len(self.readings)) if self.party(p) != self.party(place)]
         if before and self.is_beyond(before[0], place):
-            return not any(self.agree(place, p) for p in others if p > place)
-        if after and self.is_beyond(place, after[0]):
-            return not any(self.agree(p, place) for p in others if p < place)
-        return False
+            return not self.agrees_with(place, range(place + 1, len(self.readings)))
+        return bool(after) and self.is_beyond(place, after[0]) and not self.agrees_with(place, range(place))
+
+    def agrees_with(self, place: int, others: Iterable[int]) -> bool:
+        """Whether it agrees with one of the others that is of another party."""
+        return any(self.agree(*sorted((place, p))) for p in others if self.party(p) != self.party(place))
 
     # --- what explains falls --------------------------------------------------------------------------------
     def volley(self, falling: list[int], one: int) -> tuple[list[int], list[tuple[int, int]]]:
@@ -390,9 +390,11 @@ def coverage(series: Series, since_ms: int, now_ms: int) -> int:
     return covered * 1_000 // (now_ms - since_ms) if now_ms > since_ms else 0
 
 
-def typing_error_likely(series: Series, sequence: int) -> bool:
-    """Whether the reading of a record is probably a typing error: the way to it or from it is longer than a car can
-    drive, and no other author's reading beyond it agrees with it. False if it is not judged."""
+def is_overstated(series: Series, sequence: int) -> bool:
+    """Whether the reading of a record is probably too high by a typing error: nobody drives to it from the last reading
+    before that was told before, and no later one of another party agrees with it."""
     course = _Course(series)
-    place = next((p for p, reading in enumerate(course.readings) if reading.sequence == sequence), None)
-    return place is not None and course.is_typing_error(place)
+    place = next((p for p, reading in enumerate(course.readings) if reading.sequence == sequence), -1)
+    before = [p for p in course.timely if p < place and course.readings[p].sequence < sequence]
+    is_beyond = bool(before) and course.is_beyond(before[-1], place)
+    return is_beyond and not course.agrees_with(place, range(place + 1, len(course.readings)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Union
 from node.ledger.body import TransactionBody
 from node.ledger.family import Family
 from node.ledger.params import CHAIN
+from node.txtypes.cases.case import CASE, LIVE_CASES
+from node.txtypes.cases.types import CaseClose, CaseConfirm, CaseOpen, CaseReply
 from node.txtypes.chain import validator_set as validators
 from node.txtypes.chain.governance import OPEN_PROPOSALS, PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.chain.replay_window import WINDOW
@@ -14,6 +16,8 @@ from node.txtypes.disputes import types as disputes
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.arbiters import ARBITERS
 from node.txtypes.disputes.dispute import OPEN_DISPUTES, RECORD_DISPUTE, RECORD_STATUS
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE
+from node.txtypes.disputes.order_dispute_types import OrderDisputeClose, OrderDisputeOpen, OrderResolve, OrderRespond
 from node.txtypes.identity.account import ACCOUNT, AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.members.conduct import CONDUCT
@@ -33,7 +37,9 @@ from node.txtypes.registration.registration import (
     RegistrationSet,
     RegistrationSuspend,
 )
+from node.txtypes.sale.building import ListingBuild, OrderAssignVin
 from node.txtypes.sale.changes import OrderAcknowledge, OrderAmend, OrderReinstate
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.delivery import DELIVERY, DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
 from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
 from node.txtypes.sale.handover import OrderHandover
@@ -42,13 +48,15 @@ from node.txtypes.sale.listing_types import ListingCreate, ListingUpdate, Listin
 from node.txtypes.sale.negotiation import LIVE_OFFERS, OrderAccept, OrderCounter, OrderOffer, OrderReject
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import PAYMENT, REFERENCE, UETR
+from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
 from node.txtypes.service.damage import AccidentReport
 from node.txtypes.service.inspection import InspectionRecord
 from node.txtypes.service.instrument import OdometerReplace
 from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.rebuild import Rebuild
-from node.txtypes.service.recall import RECALL, RecallDone, RecallExtend, RecallOpen
+from node.txtypes.service.recall import RECALL, RecallExtend, RecallOpen
 from node.txtypes.service.records import MaintenanceRecord, OdometerRead
+from node.txtypes.service.remedy import RecallDone
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.service.scrap import Scrap
 from node.txtypes.service.warranty import WARRANTY, WarrantyExtend, WarrantyStart
@@ -74,9 +82,10 @@ _TYPES: Final[tuple[type[TransactionBody], ...]] = (
     FlagSet, FlagClear, AlertClose,
     RepairRecord, TotalLoss, Rebuild, Scrap,
     VehicleImport, VehicleSighting, PartBind, BatteryBind, BatteryHealth, SoftwareUpdate,
-    ListingCreate, ListingUpdate, ListingWithdraw,
+    ListingCreate, ListingBuild, ListingUpdate, ListingWithdraw,
     OrderOffer, OrderCounter, OrderAccept, OrderReject, OrderCancel, OrderClaimRefund, OrderAcknowledge, OrderAmend,
-    OrderReinstate, OrderHandover,
+    OrderReinstate, OrderAssignVin, OrderHandover, OrderWithdraw, OrderReturn, ClaimRelease,
+    OrderDisputeOpen, OrderRespond, OrderResolve, OrderDisputeClose, CaseOpen, CaseConfirm, CaseReply, CaseClose,
     PaymentInitiate, PaymentDeclare, PaymentAttest, PaymentRefund, PaymentConfirmRefund, PaymentReassign,
     DeliverySchedule, DeliveryConfirm, DeliveryEvent, DeliveryRefuse,
     RecordAmend, disputes.RecordDisputeOpen, disputes.RecordRespond, disputes.RecordWithdraw, disputes.RecordResolve,
@@ -90,7 +99,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
     LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, CLAIMS, DELIVERY,
-    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES,
+    ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES, ORDER_DISPUTE, CASE, LIVE_CASES,
     WARRANTY, CLAIM,
 )  # fmt: skip
 TYPES: Final[dict[str, type[TransactionBody]]] = {str(kind.__struct_config__.tag): kind for kind in _TYPES}

@@ -119,7 +119,7 @@ STEPS = Table(
             "node.rules.personal_data:find_personal_data",
             "node.rules.card_numbers:find_card_number",
         ),
-        "transaction signatures": ("node.txtypes.envelope:verify_raw", "node.txtypes.envelope:check_signatures"),
+        "transaction signatures": ("node.ledger.signed:verify_raw", "node.txtypes.envelope:check_signatures"),
         "other signatures": (
             "node.chain.block:verify_commit",
             "node.replica.proposals_and_votes:ProposalsAndVotes._is_signed",

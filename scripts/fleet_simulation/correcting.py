@@ -16,7 +16,7 @@ from node.ledger.fields import Odometer, RecordName, Where
 from node.limits import DAY_MS
 from node.txtypes.disputes.amend import RecordAmend
 from node.txtypes.disputes.types import RecordClose, RecordDisputeOpen, RecordResolve
-from node.txtypes.service.recall import RecallDone
+from node.txtypes.service.remedy import RecallDone
 from node.txtypes.vehicle.record import record_digest
 
 AMENDED: Final = 0.5

@@ -29,7 +29,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.limits import DAY_MS
 from node.txtypes.sale.listing import LISTING, AcceptedRail, disclosure_root
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 RESALES_A_YEAR: Final = 0.15
 """A car changes hands about every seven years. Our assumption."""
@@ -223,7 +223,9 @@ class Deal:
             self.sale.read_again += 1
             self.read(at_ms)
         if self.payment and (said or "acknowledgement_missing" in refused):
-            found = self._send(self.buyer, body_of("order.acknowledge", order=self.order))
+            vin = self.car.vin
+            shown = material_root(vin, self.world.chain.state(VEHICLE, vin))
+            found = self._send(self.buyer, body_of("order.acknowledge", order=self.order, shown=shown))
             self.sale.acknowledged += found.is_accepted
 
     def _recalls_done(self, at_ms: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.chain import Chain, address
 from support.governing import CHANGE, propose
-from support.life import Life
+from support.life import Life, accident
 from support.wallet_node import HomeWallet, WalletNode, recent_chain, wallet_node
 
 from node.crypto.addresses import to_text
@@ -17,6 +17,7 @@ from node.ledger.fields import Money
 from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.order_types import OrderCounter
+from node.txtypes.vehicle.vehicle import VEHICLE
 
 pytestmark = pytest.mark.slow
 
@@ -204,3 +205,20 @@ def test_other_types_show_every_field_of_the_body_to_a_cosigner(wallet: HomeWall
     keys = ["--expect", "keys=buyer-1", "--expect", "keys=dealer-munich"]
     wallet(*cosign, *expected(whole), *keys[:2]).refused(1, "keys is")
     assert 0 == wallet(*cosign, *expected(whole), *keys).code
+
+
+def test_an_acknowledgement_names_the_car_as_it_was_shown(tmp_path: Path) -> None:
+    chain = recent_chain()
+    life = Life(chain).to("accepted")
+    chain.do("workshop-berlin", accident(chain, 160))
+    facts = SALE | {"price": "52900.00EUR", "verdict": chain.state(VEHICLE, VIN).verdict, "material_changes": "1"}
+    with wallet_node(chain) as node:
+        wallet = HomeWallet(tmp_path, node).has("buyer-1")
+        acknowledge = ("tx", "order.acknowledge", "--order", life.order.hex(), "--from", "buyer-1", *expected(facts))
+        stale = wallet(*acknowledge, "--shown", "00" * 32, "--dry-run")
+        assert 1 == stale.code and "disclosure_stale" in stale.err and "Shown:" not in stale.err
+        done = wallet(*acknowledge, "--wait", "--json")
+        assert "committed" == done.json["status"] and f"Shown: {VIN}" in done.err
+        unknown = wallet("tx", "order.acknowledge", "--order", "00" * 32, "--from", "buyer-1")
+        assert 2 == unknown.code and "--order: there is no order" in unknown.err
+    assert 1 == chain.state(ORDER, life.order).agreed_changes

@@ -13,6 +13,7 @@ from support.chain import DAY_MS, HOUR_MS, address
 from support.damage import loss
 from support.disputing import ARBITERS, amend, car, copied, crashed, dispute, disputed, name_of, newest, serviced, shown
 from support.life import VIN, Life, accident, handover, listing, maintenance, offer, transfer
+from support.specimens import specimen
 from support.stages import at, force
 
 from node.ledger.body import TransactionBody
@@ -30,7 +31,7 @@ from node.txtypes.disputes.types import RecordClose, RecordResolve, RecordRespon
 from node.txtypes.members import conduct
 from node.txtypes.members.conduct import CONDUCT, conduct_at
 from node.txtypes.registry import FAMILIES
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
+from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.vehicle import conditions
 from node.txtypes.vehicle.brands import brand_at, brand_state
 from node.txtypes.vehicle.life import LIFE, disputes_at
@@ -42,7 +43,7 @@ PROBES: tuple[Probe, ...] = (
     ("dealer-munich", lambda life: listing(life.chain), ()),
     ("buyer-1", lambda life: offer(life.chain, life.listing or NONE), ()),
     ("dealer-munich", lambda life: OrderAccept(life.order or NONE), ()),
-    ("buyer-1", lambda life: OrderAcknowledge(life.order or NONE), ()),
+    ("buyer-1", lambda life: specimen("order.acknowledge", life.chain, {"order": life.order or NONE}), ()),
     ("dealer-munich", lambda life: handover(life.chain, life.order or NONE, 400), ("buyer-1",)),
     ("dealer-munich", lambda life: transfer(life.chain, "dealer-shanghai", 400), ("dealer-shanghai",)),
     ("workshop-berlin", lambda life: maintenance(life.chain, 400), ()),

@@ -127,7 +127,7 @@ def answers(chain: Chain) -> dict[str, Any]:
         "outliers": sorted(names[n] for n in view.odometer.outliers),
         "newest": newest and (newest.metres, newest.event_at_ms),
         "newest distance": newest_distance(ledger, VIN),
-        "highest metres": highest_metres(ledger, VIN, chain.now),
+        "highest metres": highest_metres(ledger, VIN, chain.now, ledger.rules),
     }
 
 

@@ -32,6 +32,7 @@ from node.txtypes.service.loss import TotalLoss
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle import incidents as incidents_module
 from node.txtypes.vehicle import life as life_module
+from node.txtypes.vehicle import tellers as tellers_module
 from node.txtypes.vehicle.brands import Brand, brand_state
 from node.txtypes.vehicle.incidents import JOINED_MS
 from node.txtypes.vehicle.life import Life
@@ -306,14 +307,13 @@ def duties_are_due_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def with_wrong_brand(wrong: Callable[[tuple[Brand, ...], tuple[Brand, ...]], tuple[Brand, ...]]) -> Patch:
     """`wrong(before, after)` in the place of what entering a brand gives."""
-    right = damage.with_brand
+    right = tellers_module.with_brand
 
     def entered(brands: tuple[Brand, ...], *args: Any, **options: Any) -> tuple[Brand, ...]:
         return wrong(brands, right(brands, *args, **options))
 
     def patched(patch: pytest.MonkeyPatch) -> None:
-        for module in (damage, loss_module, repair_module):
-            patch.setattr(module, "with_brand", entered)
+        patch.setattr(tellers_module, "with_brand", entered)
 
     return patched
 

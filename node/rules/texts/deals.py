@@ -94,6 +94,7 @@ vehicle_lost | the car is lost | Fahrzeug verloren | 车辆灭失
 refused | refused at the door | bei Lieferung abgelehnt | 拒收
 financing_failed | credit failed | Finanzierung gescheitert | 融资失败
 time_over | time over | Zeit abgelaufen | 期限已过
+decided | decided by arbiters | von Schlichtern entschieden | 仲裁裁决
 seller_default | left by the seller | vom Verkäufer verlassen | 卖方违约
 """)
 
@@ -128,4 +129,16 @@ margin | margin scheme | Differenzbesteuerung | 差额计税
 export | export | Ausfuhr | 出口
 intra_eu | supply within the EU | innergemeinschaftliche Lieferung | 欧盟内供货
 private | private sale, no tax | privat, ohne Steuer | 个人，无税
+""")
+
+CASE_CATEGORIES: Final = rows("""
+DELIVERY | delivery | Lieferung | 交付
+PAYMENT | payment | Zahlung | 付款
+REFUND | refund | Erstattung | 退款
+DEFECT | defect | Mangel | 缺陷
+WARRANTY | warranty | Garantie | 质保
+RECALL | recall | Rückruf | 召回
+DATA | personal data | personenbezogene Daten | 个人数据
+COMPLAINT | complaint | Beschwerde | 投诉
+OTHER | other | Sonstiges | 其他
 """)

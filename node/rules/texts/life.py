@@ -166,7 +166,6 @@ not_reproducible | not reproducible | nicht nachvollziehbar | 故障未重现
 """)
 
 ALERTS: Final = rows("""
-parallel_life | seen at two places at once | an zwei Orten zugleich gesehen | 同时出现在两地
 clone_vin | VIN may be cloned | Fahrgestellnummer möglicherweise kopiert | 疑似套用车辆识别代号
 alive_after_scrap | seen after scrapping | nach Verschrottung gesehen | 报废后再现
 alive_after_void | seen after its record was voided | nach Löschung des Eintrags gesehen | 登记作废后再现
@@ -177,9 +176,6 @@ late_disclosure | disclosed after the sale | nach dem Verkauf bekannt geworden |
 part_elsewhere | part fitted to another car | Teil in anderem Fahrzeug verbaut | 零部件装于他车
 part_from_stolen | part of a stolen car | Teil aus gestohlenem Fahrzeug | 零部件来自被盗抢车辆
 battery_elsewhere | battery fitted to another car | Batterie in anderem Fahrzeug verbaut | 电池装于他车
-sources_differ | odometer sources differ | Kilometerstände der Steuergeräte weichen ab | 各里程来源不一致
-jump_confirmed | sudden rise of the mileage confirmed | Sprung des Kilometerstands bestätigt | 里程突增已确认
-author_fraud | record of an author struck off for fraud | Eintrag eines wegen Betrugs Gestrichenen | 记录人因欺诈被除名
 """)
 
 ALERT_REASONS: Final = rows("""
@@ -198,11 +194,9 @@ MATERIAL_EVENTS: Final = rows("""
 incident | damage | Schaden | 损伤
 structural_repair | structural repair | Strukturreparatur | 结构件修复
 brand | change of a brand | geänderter Vermerk | 标注变更
-flag_firm | stop-flag set | Sperrvermerk gesetzt | 设置锁定标记
-flag_cleared | stop-flag cleared | Sperrvermerk gelöscht | 解除锁定标记
+flag | stop-flag set | Sperrvermerk gesetzt | 设置锁定标记
 recall | recall | Rückruf | 召回
-verdict | odometer verdict changed | Urteil zum Kilometerstand geändert | 里程判定变更
-sources_differ | odometer sources differ | Kilometerstände weichen ab | 里程来源不一致
+verdict | odometer verdict worse | Urteil zum Kilometerstand schlechter | 里程判定变差
 odometer_replaced | odometer replaced | Kilometerzähler ersetzt | 更换里程表
 total_loss | total loss | Totalschaden | 全损
 rebuilt | rebuilt | wiederaufgebaut | 修复
@@ -213,7 +207,6 @@ registration_end | registration ended | Zulassung beendet | 注销登记
 alert_confirmed | alert confirmed | Warnung bestätigt | 预警确认
 dispute_decided | dispute decided | Streitfall entschieden | 争议裁定
 late_disclosure | disclosed after the sale | nach dem Verkauf bekannt geworden | 售后才披露
-warranty_ended | warranty ended early | Garantie vorzeitig beendet | 质保提前终止
 """)
 
 DISPUTE_STANDINGS: Final = rows("""

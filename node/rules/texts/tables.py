@@ -26,6 +26,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "cancel_reasons": deals.CANCEL_REASONS,
     "card_checks": deals.CARD_CHECKS,
     "card_final_after_ms": deals.CARD_CHECKS,
+    "case_categories": deals.CASE_CATEGORIES,
     "checklists": inspections.CHECKLISTS,
     "contracts": deals.CONTRACTS,
     "cost_bands": damage.COST_BANDS,

@@ -13,6 +13,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.rules.disputes import READING_SPARED
 from node.rules.odometer import DECLARED
 from node.txtypes.disputes.decisions import settle_amended
 from node.txtypes.disputes.dispute import put_record_status, record_status, status_at
@@ -20,7 +21,7 @@ from node.txtypes.disputes.rulings import Ruling, carry_out
 from node.txtypes.disputes.standing import disputes_of
 from node.txtypes.vehicle.guards import VEHICLE_UNKNOWN
 from node.txtypes.vehicle.odometer import counted_now
-from node.txtypes.vehicle.readings import ODOMETER, may_amend_alone, reading_of
+from node.txtypes.vehicle.readings import ODOMETER, distance_told, may_amend_alone
 from node.txtypes.vehicle.record import (
     Content,
     Face,
@@ -100,23 +101,33 @@ def check_target(ledger: Ledger, vin: str, target: RecordName) -> tuple[StoredRe
     return record, face
 
 
+def is_reading_decided(ledger: Ledger, vin: str, sequence: int) -> bool:
+    """Whether arbiters have decided that the record is to be amended, on a ground that concerns its reading too."""
+    if record_status(ledger, vin, sequence).outcome != "amended":
+        return False
+    decided = (dispute for dispute in disputes_of(ledger, vin, sequence) if dispute.outcome == "amended")
+    return any(dispute.ground not in READING_SPARED for dispute in decided)
+
+
 def check_alone(
-    ledger: Ledger, vin: str, target: RecordName, record: StoredRecord, new_metres: int, *, is_helped: bool
+    ledger: Ledger, vin: str, target: RecordName, record: StoredRecord, new_metres: int, *, is_witnessed: bool = False
 ) -> None:
-    """Notes where the author may not amend the record alone. `new_metres`: the reading that replaces its own, -1 for
-    none. `is_helped`: an inspector signs too, or arbiters have decided that the record is to be amended."""
-    if is_helped:
+    """Notes where the author may not amend the record alone. `new_metres`: the distance that replaces its own, -1 for
+    none. `is_witnessed`: an inspector signs too. What arbiters have decided to be amended needs nobody, but for a
+    reading that they were not asked about."""
+    if is_witnessed or is_reading_decided(ledger, vin, target.sequence):
         return
-    face = face_of(record)
-    if ledger.now_ms > face.time_ms + AMEND_MS:
+    face, was_decided = face_of(record), record_status(ledger, vin, target.sequence).outcome == "amended"
+    if ledger.now_ms > face.time_ms + AMEND_MS and not was_decided:
         ledger.unmet(AMEND_TOO_LATE, vin, time_to_text(face.time_ms), f"after {time_to_text(ledger.now_ms - AMEND_MS)}")
     elif has_reading(record):
         leaf = counted_now(ledger, vin)
-        reading = reading_of(leaf, target.sequence)
-        if reading is not None and reading.standing == DECLARED:
+        told = [reading for reading in leaf.readings if reading.sequence == target.sequence]
+        if told and all(reading.standing == DECLARED for reading in told):
             return
         is_replacement = record_status(ledger, vin, target.sequence).is_replacement
-        if not may_amend_alone(leaf, target.sequence, new_metres, ledger.now_ms, is_replacement=is_replacement):
+        read_ms = face.time_ms if was_decided else ledger.now_ms  # a decision is not bound to 28 days
+        if not may_amend_alone(leaf, target.sequence, new_metres, read_ms, is_replacement=is_replacement):
             ledger.unmet(WITNESS_MISSING, vin)
 
 
@@ -126,10 +137,11 @@ def retract(
     """The vehicle without the record, and whether a buyer has to know; open disputes about it have reached their
     aim. `new_metres`, `replaced_by`: see `Ruling`."""
     was_decided = record_status(ledger, vin, face.sequence).outcome == "amended"
+    may_lower = is_reading_decided(ledger, vin, face.sequence)
     put_record_status(ledger, vin, face.sequence, is_superseded=True)
     settle_amended(ledger, vin, face.sequence)
     ruling = Ruling(
-        "retracted", vin, face.sequence, face.kind, may_clear=was_decided, new_metres=new_metres,
+        "retracted", vin, face.sequence, face.kind, may_clear=was_decided, may_lower=may_lower, new_metres=new_metres,
         replaced_by=replaced_by,
     )  # fmt: skip
     return carry_out(ledger, ruling, vehicle)
@@ -142,9 +154,10 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
     where nothing is in its place a recall that it reports as done is open again.
 
     Within 28 days the author amends alone, but for a reading: a lower one, or none in its place, needs an inspector as
-    `witness`, unless the old one is probably a typing error or the change is at most the tolerance; the odometer then
-    has the reason `lowered` for ever. So does an `odometer.replace`. Later every amendment needs the witness, or the
-    decision `amended` of a dispute."""
+    `witness`, unless the old one is probably a typing error or the change is at most the tolerance, and it was not put
+    in another's place itself; the odometer then has the reason `lowered` for ever. An `odometer.replace` needs the
+    witness too. Later every amendment needs the witness, or the decision `amended` of a dispute. A
+    decision on the damage, a warranty or a flag covers no reading."""
 
     vin: Vin
     target: RecordName
@@ -178,9 +191,8 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
         if any(status_at(d, ledger.now_ms) == "due" for d in disputes_of(ledger, self.vin, self.target.sequence)):
             ledger.unmet(DISPUTE_DUE, f"{self.vin}/{self.target.sequence}")
         self._check_replacement(ledger, face)
-        was_decided = record_status(ledger, self.vin, self.target.sequence).outcome == "amended"
-        is_helped = was_decided or self._is_witnessed(ledger, vehicle)
-        check_alone(ledger, self.vin, self.target, record, self._new_metres(ledger), is_helped=is_helped)
+        is_witnessed = self._is_witnessed(ledger, vehicle)
+        check_alone(ledger, self.vin, self.target, record, self._new_metres(ledger), is_witnessed=is_witnessed)
 
     def _check_car(self, ledger: Ledger) -> None:
         if (self.belongs_to is not None) != (self.reason == "wrong_vehicle") or self.belongs_to == self.vin:
@@ -202,12 +214,11 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
             ledger.unmet(REPLACEMENT_UNFIT, f"{vin}/{other.sequence}", other.kind, face.kind)
 
     def _new_metres(self, ledger: Ledger) -> int:
-        """Metres of the reading on this car that takes the old one's place, -1 for none."""
+        """The distance by the reading on this car that takes the old one's place, -1 for none."""
         leaf = ledger.get(ODOMETER, self.vin)
         if self.replaced_by is None or self.belongs_to is not None or leaf is None:
             return -1
-        reading = reading_of(leaf, self.replaced_by.sequence)
-        return reading.metres if reading is not None else -1
+        return distance_told(leaf, self.replaced_by.sequence)
 
     def _is_witnessed(self, ledger: Ledger, vehicle: Vehicle) -> bool:
         """Whether an inspector signs that is related to neither the author nor the holder; notes one that is."""

@@ -237,6 +237,12 @@ def record_status(reader: Reader, vin: str, sequence: int) -> RecordStatus:
     return reader.get(RECORD_STATUS, status_ident(vin, sequence)) or NO_STATUS
 
 
+def is_struck(reader: Reader, vin: str, sequence: int) -> bool:
+    """Whether a record counts no more: its author has amended it, or arbiters have annulled it."""
+    status = record_status(reader, vin, sequence)
+    return status.is_superseded or status.outcome == "annulled"
+
+
 def status_views(reader: Reader, vin: str, sequences: Iterable[int]) -> tuple[RecordStatusView, ...]:
     """Of those records that were amended or disputed, what became of them."""
     found = ((sequence, reader.get(RECORD_STATUS, status_ident(vin, sequence))) for sequence in sequences)

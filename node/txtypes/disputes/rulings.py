@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from node.ledger.fields import RecordName
+from node.ledger.fields import RecordName, TotalLossCategory
 from node.ledger.overlay import Ledger
 from node.rules.odometer import EXCLUDED, SUPERSEDED
-from node.txtypes.disputes.dispute import record_status
+from node.txtypes.disputes.clearances import unreleased, without_clearances
+from node.txtypes.disputes.dispute import RECORD_DISPUTE, is_struck, record_status
 from node.txtypes.members.conduct import drop_provisional_flag, drop_provisional_loss
-from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened
+from node.txtypes.vehicle.alerts import AlertClose, close_alert, reopened, unconfirmed
 from node.txtypes.vehicle.birth import void_import
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, brand_state, without_record
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, Brand, BrandState, Loss, brand_state, without_record
 from node.txtypes.vehicle.incidents import Incident, Reporter
 from node.txtypes.vehicle.instruments import without_segment
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.odometer import is_verdict_worse
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, is_backfilled, lowers, reading_of, with_state
-from node.txtypes.vehicle.record import VehicleRecord, body_of, stored_record
-from node.txtypes.vehicle.regions import with_duty, without_registration
+from node.txtypes.vehicle.record import OwnEffect, body_of, face_of, stored_record
+from node.txtypes.vehicle.regions import released, unrefused, without_registration
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -36,9 +37,9 @@ RulingName = Literal["annulled", "retracted", "stands", "undecided"]
 class Ruling(NamedTuple):
     """What was found of the record `sequence` of a car, which is a `kind`: arbiters annulled it, its author retracted
     it, it stands, or it is undecided whether. `may_clear`: a retraction ends confirmed effects too, since arbiters
-    decided that the record is to be amended. `new_metres`: of an amendment, the reading that takes the place of the
-    record's, -1 for none. `replaced_by`: the record of the same type on the car that is in its place. `ground`: of the
-    dispute, empty for an amendment."""
+    decided that the record is to be amended; `may_lower`: on a ground that concerns its reading. `new_metres`: of an
+    amendment, the distance by the reading that takes the place of the record's, -1 for none. `replaced_by`: the record
+    of the same type on the car that is in its place. `ground`: of the dispute, empty for an amendment."""
 
     name: RulingName
     vin: str
@@ -47,6 +48,7 @@ class Ruling(NamedTuple):
     ground: str = ""
     standing: str = ""
     may_clear: bool = False
+    may_lower: bool = False
     new_metres: int = -1
     replaced_by: RecordName | None = None
 
@@ -66,7 +68,7 @@ def _reading(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         return vehicle
     state = EXCLUDED if ruling.name == "annulled" else SUPERSEDED
     is_replacement = record_status(ledger, ruling.vin, ruling.sequence).is_replacement
-    is_lowered = state == SUPERSEDED and not ruling.may_clear and lowers(
+    is_lowered = state == SUPERSEDED and not ruling.may_lower and lowers(
         leaf, ruling.sequence, ruling.new_metres, is_replacement=is_replacement
     )  # fmt: skip
     judged = without_segment(leaf, ruling.sequence, ledger.rules)
@@ -109,7 +111,7 @@ def _brand(ledger: Ledger, ruling: Ruling, brand: Brand) -> Brand:
 
 
 def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The total loss that it reports: gone, firm or undecided."""
+    """The total loss that it reports: gone, firm or undecided. What it had confirmed is as the first insurer says."""
     loss = vehicle.loss
     if loss is None or loss.sequence != ruling.sequence:
         return vehicle
@@ -118,7 +120,25 @@ def _loss(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if after == before:
         return vehicle
     drop_provisional_loss(ledger, loss.author, loss.since_ms + BRAND_CONFIRMED_MS)
-    return replace(vehicle, loss=replace(loss, state=after, disputed_until_ms=0))
+    first = _first_loss(ledger, ruling.vin, loss) if after == "annulled" else None
+    return replace(vehicle, loss=first or replace(loss, state=after, disputed_until_ms=0))
+
+
+def _first_loss(ledger: Ledger, vin: str, loss: Loss) -> Loss | None:
+    """The report that the loss had confirmed, while it counts: undecided if arbiters have left it so, else provisional
+    anew from now."""
+    if loss.confirms < 0 or is_struck(ledger, vin, loss.confirms):
+        return None
+    raw, status = ledger.record(vin, loss.confirms), record_status(ledger, vin, loss.confirms)
+    assert raw is not None, "the state names records that exist"
+    record = stored_record(raw)
+    kind: Any = ledger.rules.types["vehicle.total_loss"]
+    category: TotalLossCategory = body_of(record, kind).category
+    brands = ledger.rules.tables.total_loss_categories[category]
+    disputes = [ledger.the(RECORD_DISPUTE, ident) for ident in status.disputes]
+    until_ms = max((dispute.ends_at_ms for dispute in disputes if not dispute.outcome), default=0)
+    state: BrandState = "undecided" if status.outcome in ("undecided", "amended") else "pending"
+    return Loss(category, state, ledger.now_ms, loss.confirms, until_ms, face_of(record).author, brands)
 
 
 def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
@@ -129,35 +149,38 @@ def _flags(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
         flag for flag in vehicle.flags
         if flag.sequence == ruling.sequence and (ruling.name == "annulled" or not flag.is_firm)
     ]  # fmt: skip
+    registration = vehicle.registration
     for flag in struck:
         if not flag.is_firm:
             drop_provisional_flag(ledger, flag.setter, flag.until_ms)
-    return replace(vehicle, flags=tuple(flag for flag in vehicle.flags if flag not in struck)) if struck else vehicle
+        if flag.country == registration.country:  # it may have been an objection to a claim
+            registration = unrefused(registration, flag.set_at_ms)
+    kept = tuple(flag for flag in vehicle.flags if flag not in struck)
+    return replace(vehicle, flags=kept, registration=registration) if struck else vehicle
 
 
 def _inspection(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The result of the last inspection, and what the record has cleared: its duties are open again."""
+    """The result of the last inspection, and what the record has cleared: its duties are open again, and the fail and
+    the flag that it has ended are back. Its author alone takes back no fail, which another has signed."""
     if not ruling.is_struck:
         return vehicle
-    if vehicle.inspection is not None and vehicle.inspection.sequence == ruling.sequence:
-        vehicle = replace(vehicle, inspection=None)
-    lost = [entry for entry in vehicle.clearances if entry.sequence == ruling.sequence]
-    duties, now = vehicle.duties, ledger.now_ms
-    for entry in lost:
-        if entry.what == "rebuild" or entry.what == "structural_release":
-            duties = with_duty(duties, entry.what, ruling.sequence, now, now)
-    kept = tuple(entry for entry in vehicle.clearances if entry not in lost)
-    return replace(vehicle, clearances=kept, duties=duties) if lost else vehicle
+    noted = vehicle.inspection
+    if noted is not None and noted.sequence == ruling.sequence:
+        is_firm = noted.result in ("major", "dangerous") and ruling.name == "retracted" and not ruling.may_clear
+        vehicle = vehicle if is_firm else replace(vehicle, inspection=None)
+    return without_clearances(ledger, ruling.vin, vehicle, ruling.sequence)
 
 
 def _duties(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """The duty that a repair brings: with an annulled record it goes, and its author takes back one that is not due;
-    one whose record stands is due."""
+    one whose record stands is due. A duty of several repairs rests on those that are left."""
     now, duties = ledger.now_ms, []
     for duty in vehicle.duties:
         is_its_own = duty.sequence == ruling.sequence and ruling.kind == "repair.record"
         is_firm = duty.due_ms <= now and not ruling.may_clear
         if is_its_own and ruling.is_struck and (ruling.name == "annulled" or not is_firm):
+            if others := unreleased(vehicle, ruling.sequence):
+                duties.append(replace(duty, sequence=max(others)))
             continue
         is_due = is_its_own and ruling.name == "stands"
         duties.append(replace(duty, due_ms=min(duty.due_ms, now)) if is_due else duty)
@@ -251,25 +274,32 @@ def _is_borne(ledger: Ledger, vin: str, incident: Incident) -> bool:
 
 
 def _alerts(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alerts that an annulled record raised are closed. They stay visible."""
-    raised = [alert.code for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
+    """The alerts that an annulled record raised are closed, and stay visible. One that it has confirmed is as the
+    record that raised it says, while that counts."""
+    raised = [alert for alert in vehicle.alerts if alert.sequence == ruling.sequence and alert.state != "closed"]
     if ruling.name != "annulled" or not raised:
         return vehicle
     alerts = vehicle.alerts
-    for code in raised:
-        alerts = close_alert(alerts, code)
+    for alert in raised:
+        is_second = alert.raised_by != ruling.sequence and not is_struck(ledger, ruling.vin, alert.raised_by)
+        alerts = unconfirmed(alerts, alert.code) if is_second else close_alert(alerts, alert.code)
     ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
 
 
 def _closings(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
-    """The alert that the record has closed is open again, as it was."""
-    if not ruling.is_struck or ruling.kind != "alert.close":
+    """The alert that the record has closed is open again, as it was; of an export that nobody had confirmed, it was
+    reported."""
+    if not ruling.is_struck or ruling.kind not in ("alert.close", "registration.accept"):
         return vehicle
-    raw = ledger.record(ruling.vin, ruling.sequence)
-    assert raw is not None, "a ruling is about a record"
-    body = body_of(stored_record(raw), AlertClose)
-    alerts = reopened(vehicle.alerts, body.alert, body.state, ruling.sequence)
+    alerts = vehicle.alerts
+    if ruling.kind == "registration.accept":
+        alerts = reopened(alerts, "export_unconfirmed", "reported", ruling.sequence)
+    else:
+        raw = ledger.record(ruling.vin, ruling.sequence)
+        assert raw is not None, "a ruling is about a record"
+        body = body_of(stored_record(raw), AlertClose)
+        alerts = reopened(alerts, body.alert, body.state, ruling.sequence)
     if alerts != vehicle.alerts:
         ledger.happened("vehicle.alert", f"vehicle/{ruling.vin}")
     return replace(vehicle, alerts=alerts)
@@ -289,7 +319,7 @@ def _counters(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
 def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     """What records of its type alone do. A record that only tells this car what happened to another is of that car."""
     kind = ledger.rules.types[ruling.kind]
-    if not ruling.is_struck or not issubclass(kind, VehicleRecord) or kind.struck is VehicleRecord.struck:
+    if not ruling.is_struck or not issubclass(kind, OwnEffect) or kind.struck is OwnEffect.struck:
         return vehicle
     body, by = _body(ledger, ruling.vin, ruling.sequence, kind), None
     if ruling.replaced_by is not None:
@@ -298,7 +328,7 @@ def _own_effect(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     return body.struck(ledger, vehicle, ruling.sequence, by) if body.vin == ruling.vin else vehicle
 
 
-def _body(ledger: Ledger, vin: str, sequence: int, kind: type[VehicleRecord]) -> VehicleRecord | None:
+def _body(ledger: Ledger, vin: str, sequence: int, kind: type[OwnEffect]) -> OwnEffect | None:
     raw = ledger.record(vin, sequence)
     return body_of(stored_record(raw), kind) if raw is not None else None
 
@@ -315,6 +345,7 @@ def _registration(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Vehicle:
     if not ruling.is_struck or not ruling.kind.startswith("registration."):
         return vehicle
     found = vehicle.registration
+    found = released(found, ruling.sequence) if ruling.kind == "registration.end" else found
     is_new = found.sequence == ruling.sequence and found.took_into_service and vehicle.title_since_ms <= found.since_ms
     is_new = is_new and vehicle.existence == "in_service"
     after = without_registration(found, ruling.sequence)
@@ -338,7 +369,7 @@ class Ruled(NamedTuple):
 def carry_out(ledger: Ledger, ruling: Ruling, vehicle: Vehicle) -> Ruled:
     """Every consequence of a ruling. It is material where a buyer is told something that was not so before: that
     something is so no more is no news to him. A record of a voided import is not of the car that has the VIN now: of
-    its effects only bindings are left."""
+    its effects only bindings, claims and the recalls of the VIN are left."""
     if ruling.sequence < vehicle.first_sequence:
         return Ruled(_own_effect(ledger, ruling, vehicle), False)
     before, told = vehicle, _told(ledger, ruling.vin, vehicle)

@@ -172,8 +172,7 @@ class RecordRespond(DisputeBody, tag="record.respond", frozen=True):
             need = f"before {time_to_text(dispute.answer_by_ms)}"
             ledger.unmet(ANSWER_PAST, self.dispute.hex(), dispute.answer, need)
         if self.answer == "withdraws" and (found := check_target(ledger, dispute.vin, dispute.target)) is not None:
-            is_helped = record_status(ledger, dispute.vin, dispute.target.sequence).outcome == "amended"
-            check_alone(ledger, dispute.vin, dispute.target, found[0], -1, is_helped=is_helped)
+            check_alone(ledger, dispute.vin, dispute.target, found[0], -1)
 
     def apply(self, ledger: Ledger) -> None:
         dispute = ledger.the(RECORD_DISPUTE, self.dispute)

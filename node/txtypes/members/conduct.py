@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 from msgspec.structs import replace
 
+from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.family import ADDRESS_IDENT, AsOf, Family, Reader, extended
@@ -16,7 +17,8 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.txtypes.members.member import require_role
+from node.rules.vin import wmi_of
+from node.txtypes.members.member import ROLE_AT_EVENT, has_role_at, require_role
 
 QUARTER_MS: Final = 91 * DAY_MS
 QUARTERS_MAX: Final = 8
@@ -179,9 +181,22 @@ def check_not_on_hold(ledger: Ledger, author: bytes) -> None:
         ledger.unmet(AUTHOR_ON_HOLD, to_text(author), need=f"after {time_to_text(conduct.hold_until_ms)}")
 
 
-def require_cosigner(ledger: Ledger, account: bytes, role: str, country: str = "") -> None:
-    """Notes why an account may not sign another author's record in a role: a hold binds it there too."""
-    require_role(ledger, account, role, country=country)
+def require_cosigner(
+    ledger: Ledger,
+    account: bytes,
+    role: str,
+    country: str = "",
+    *,
+    vin: str = "",
+    event_at_ms: int = limits.TIME_MAX_MS,
+) -> None:
+    """Notes why an account may not sign another author's record in a role: it needs the role as an author does, now and
+    at the time of the event, for the car's maker; and a hold binds it there too."""
+    noted, wmi = len(ledger.unmet_guards), wmi_of(vin) if vin else ""
+    require_role(ledger, account, role, wmi=wmi, country=country)
+    at_ms = min(event_at_ms, ledger.now_ms)
+    if noted == len(ledger.unmet_guards) and not has_role_at(ledger, account, at_ms, role, wmi=wmi, country=country):
+        ledger.unmet(ROLE_AT_EVENT, to_text(account), need=role)
     check_not_on_hold(ledger, account)
 
 

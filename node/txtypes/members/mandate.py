@@ -44,9 +44,9 @@ MANDATE_SALE = Guard("mandate_sale", "the rights of a sale and its terms are giv
 
 
 class SaleTerms(Value, frozen=True):
-    """What an agent may agree on in a sale. `floor`: the lowest price. `rails`: those that the principal takes, with its
-    providers. `trade_in_max`: the highest value of a car taken in payment. The agent earns `commission_permille` of the
-    price and `commission_fixed`. `allow_self`: it may buy the car itself."""
+    """What an agent may agree on in a sale. `floor`: the lowest price. `rails`: those that the principal takes, with
+    its providers. `trade_in_max`: the highest value of a car taken in payment. The agent earns `commission_permille` of
+    the price and `commission_fixed`. `allow_self`: it may buy the car itself."""
 
     floor: Money
     rails: Rails
@@ -129,8 +129,8 @@ def agent_of(
 
 
 class MandateGrant(TransactionBody, tag="mandate.grant", frozen=True):
-    """The sender lets the agent act for it. `wmis` without `vins` limits it to those makers' cars. `sale` is given with a
-    right of a sale, and then the agent signs too."""
+    """The sender lets the agent act for it. `wmis` without `vins` limits it to those makers' cars. `sale` is given with
+    a right of a sale, and then the agent signs too."""
 
     agent: Address
     vins: Annotated[tuple[Vin, ...], Meta(max_length=limits.LIST_MAX)]

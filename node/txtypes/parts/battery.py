@@ -20,6 +20,7 @@ from node.rules.odometer import to_metres
 from node.rules.outcomes import IMPLAUSIBLE, NOT_BOUND
 from node.rules.parts import BATTERY_METHODS, BatteryFloor
 from node.txtypes.members.member import ROLE_SCOPE, has_role_at
+from node.txtypes.parts.parts import is_living
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
 from node.txtypes.vehicle.bindings import (
     UNBOUND,
@@ -33,7 +34,7 @@ from node.txtypes.vehicle.bindings import (
     state_of,
     without_record,
 )
-from node.txtypes.vehicle.record import Effect, VehicleRecord
+from node.txtypes.vehicle.record import Effect, OwnEffect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -140,6 +141,13 @@ def check_has_hv(ledger: Ledger, vin: str, vehicle: Vehicle | None) -> None:
         ledger.unmet(NO_HV, vin, vehicle.powertrain)
 
 
+def _may_tell(ledger: Ledger, binding: Binding, vin: str) -> bool:
+    """Whether what a record of the car says of the battery counts. Of several cars that have it, it is the first one
+    that has not ended: a second one would bury the states of health of the first, to harm it or to sell it better."""
+    claims = [other for other in claimants(binding) if other == vin or is_living(ledger, other)]
+    return not binding.claims_left_out and claims[:1] in ([], [vin])
+
+
 def _elsewhere(ledger: Ledger, report: Report, vehicle: Vehicle, binding: Binding) -> Effect:
     """The effect of alerts, on this car and on the others, if other cars have the same battery."""
     others = [vin for vin in claimants(binding) if vin != report.vin]
@@ -151,7 +159,7 @@ def _elsewhere(ledger: Ledger, report: Report, vehicle: Vehicle, binding: Bindin
 class BatteryBind(Report, tag="battery.bind", frozen=True):
     """Fit a high-voltage battery to a car or remove it, by a manufacturer or by a workshop that may work on high
     voltage. `passport`: commitment to its battery passport. The binding of a battery that another car has is contested,
-    as that of a part is."""
+    as that of a part is; what is said of the battery then counts only in the car that had it first."""
 
     vin: Vin
     battery_id: BatteryId
@@ -190,15 +198,17 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
         is_new_here = not is_in(battery.binding, self.vin, vehicle.first_sequence)
         if self.action == "remove" and is_new_here and known is not None:
             return Effect(vehicle, (NOT_BOUND,))
-        battery = replace(
-            battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state, told=told,
-            is_told_wrong=False,
-        )  # fmt: skip
+        may_tell = _may_tell(ledger, battery.binding, self.vin)
+        if may_tell:
+            battery = replace(
+                battery, passport=self.passport, capacity_wh=self.capacity_wh, state=self.state, told=told,
+                is_told_wrong=False,
+            )  # fmt: skip
         if self.action == "remove":
             binding = removed(battery.binding, self.vin, ledger.now_ms, vehicle.record_count)
             ledger.put(BATTERY, ident, replace(battery, binding=binding))
             return Effect(vehicle, (NOT_BOUND,) if is_new_here else ())
-        if is_new_here:
+        if is_new_here and may_tell:
             metres = 0 if self.odometer is None else to_metres(self.odometer.value, self.odometer.unit)
             battery = replace(battery, fit_metres=metres, is_fitted_anew=True)
         sequence, first = vehicle.record_count, vehicle.first_sequence
@@ -206,7 +216,7 @@ class BatteryBind(Report, tag="battery.bind", frozen=True):
         ledger.put(BATTERY, ident, replace(battery, binding=binding))
         return _elsewhere(ledger, self, vehicle, battery.binding)
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: as with a part; and what it told of the battery is doubted."""
         ident = battery_key(self.battery_id)
         battery = ledger.get(BATTERY, ident)
@@ -247,14 +257,15 @@ class BatteryHealth(Report, tag="battery.health", frozen=True):
         ident = battery_key(self.battery_id)
         battery = ledger.the(BATTERY, ident)
         effect = _elsewhere(ledger, self, vehicle, battery.binding)
-        if self.vin not in claimants(battery.binding):  # measured in a car that it is not in: nobody's health
+        binding = battery.binding
+        if self.vin not in claimants(binding) or not _may_tell(ledger, binding, self.vin):  # nobody's health
             return effect._replace(outcome=(*effect.outcome, NOT_BOUND))
         kept = tuple(sorted((*battery.health, self._health()), key=lambda entry: entry.at_ms))[-HEALTH_MAX:]
         ledger.put(BATTERY, ident, replace(battery, health=kept, is_fitted_anew=False))
         outcome = (IMPLAUSIBLE,) if self._is_implausible(ledger, battery) else ()
         return effect._replace(outcome=(*effect.outcome, *outcome))
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: its state of health was not measured."""
         ident = battery_key(self.battery_id)
         if (battery := ledger.get(BATTERY, ident)) is not None:

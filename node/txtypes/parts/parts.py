@@ -27,7 +27,7 @@ from node.txtypes.vehicle.bindings import (
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import ENDED
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, THEFT_FOUND_MS, with_part_taken, without_part_taken
-from node.txtypes.vehicle.record import Effect, VehicleRecord
+from node.txtypes.vehicle.record import Effect, OwnEffect
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -97,7 +97,7 @@ class PartBind(Report, tag="part.bind", frozen=True):
         unproven = self.source == "used" and (self.donor is None or ledger.get(VEHICLE, self.donor) is None)
         return effect._replace(outcome=(*effect.outcome, *((UNPROVEN,) if unproven else ())))
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: the part was not fitted to this car, or is in it still."""
         ident = part_id(self.part_class, self.number, self.serial)
         if (part := ledger.get(PART, ident)) is not None:

@@ -15,7 +15,7 @@ from node.ledger.fields import Code, Hash32, Rxswin, SoftwareSystem, Vin
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.rules.outcomes import GAP, ROLLED_BACK
-from node.txtypes.vehicle.record import Effect, VehicleRecord
+from node.txtypes.vehicle.record import Effect, OwnEffect
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -118,7 +118,7 @@ class SoftwareUpdate(Report, tag="software.update", frozen=True):
         outcome = (*((GAP,) if has_gap else ()), *((ROLLED_BACK,) if is_back else ()))
         return Effect(vehicle, outcome, is_material=is_back and self.security)
 
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
         """The record of this has turned out to be wrong: what runs on the systems that still are as it says is not
         known."""
         if sequence < vehicle.first_sequence:

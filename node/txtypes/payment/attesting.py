@@ -1,7 +1,7 @@
 """The provider's side of a payment: it attests each movement of money once, in order.
 
-A reference can be used once: the key in the state is computed here from what the provider names. A charge-back after the
-handover never moves title back; it leaves a claim.
+A reference can be used once: the key in the state is computed here from what the provider names. A charge-back after
+the handover never moves title back; it leaves a claim.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ PAYMENT_AMOUNT = Guard("payment_amount", "the amount is more than this step can 
 ATTEST_SEQUENCE = Guard("attest_sequence", "the payment has another number of attestations: look at the newest one",
                         "die Zahlung hat eine andere Zahl von Bestätigungen: die neueste ansehen",
                         "该付款的证明序号不同：请查看最新一条")  # fmt: skip
-ATTEST_FORM = Guard("attest_form", "this step needs, or does not take, a reason, a validity or a check of the card holder",
-                    "dieser Schritt braucht einen Grund, eine Gültigkeit oder eine Prüfung des Karteninhabers, oder er "
-                    "hat keine", "此步骤需要或不接受原因、有效期或持卡人验证")  # fmt: skip
+ATTEST_FORM = Guard(
+    "attest_form",
+    "this step needs, or does not take, a reason, a validity or a check of the card holder",
+    "dieser Schritt braucht einen Grund, eine Gültigkeit oder eine Prüfung des Karteninhabers, oder er hat keine",
+    "此步骤需要或不接受原因、有效期或持卡人验证",
+)
 REFUND_NOT_INSTRUCTED = Guard(
     "refund_not_instructed",
     "the seller has not told the provider to refund so much, and no debt to give back is that high",
@@ -60,8 +63,8 @@ NOT_THE_PROVIDER = Guard("not_the_provider", "the account is not the payment's p
 
 
 class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
-    """The provider attests one movement of a payment's money. `sequence` is the number of its attestations so far, so no
-    retry attests twice. `executed_at_ms`: when the money moved. `code`: why it failed or went back. `until_ms` and
+    """The provider attests one movement of a payment's money. `sequence` is the number of its attestations so far, so
+    no retry attests twice. `executed_at_ms`: when the money moved. `code`: why it failed or went back. `until_ms` and
     `card_check`: of an authorisation."""
 
     payment: Id

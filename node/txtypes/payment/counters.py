@@ -12,8 +12,8 @@ from node.txtypes.sale.payments import STEPS_KEPT, Payment, Step, net_of
 
 
 def most_of(payment: Payment, kind: str, now_ms: int) -> int:
-    """The highest amount that may be attested as `kind` now; 0 where the rail or the state of the payment does not allow
-    it. Refunds are bounded by what was instructed or is owed as well."""
+    """The highest amount that may be attested as `kind` now; 0 where the rail or the state of the payment does not
+    allow it. Refunds are bounded by what was instructed or is owed as well."""
     if kind not in RAIL_RULES[payment.rail].attested:
         return 0
     amount, net = payment.amount.amount, net_of(payment)
@@ -46,17 +46,15 @@ def most_of(payment: Payment, kind: str, now_ms: int) -> int:
 
 
 def after_attestation(
-    payment: Payment, kind: Attestation, amount: int, code: str, now_ms: int, *, until_ms: int = 0, card_check: Literal[""] | CardCheck = ""
-) -> Payment:
+    payment: Payment, kind: Attestation, amount: int, code: str, now_ms: int, *, until_ms: int = 0,
+    card_check: Literal[""] | CardCheck = "",
+) -> Payment:  # fmt: skip
     """The payment after an attestation that `most_of` allows."""
     steps = (*payment.steps, Step(kind, amount, code, now_ms))[-STEPS_KEPT:]
     payment = replace(payment, sequence=payment.sequence + 1, steps=steps)
     match kind:
         case "authorised":
-            return replace(
-                payment, authorised=amount, authorised_until_ms=until_ms,
-                card_check=card_check,
-            )  # fmt: skip
+            return replace(payment, authorised=amount, authorised_until_ms=until_ms, card_check=card_check)
         case "voided":
             voided = payment.voided + amount
             is_over = voided == payment.authorised and not payment.captured

@@ -18,7 +18,7 @@ from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import ORDER_STATUS, OrderBody, check_reserving, write_money
+from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, check_reserving, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
 from node.txtypes.vehicle.claims import claims_of
@@ -27,15 +27,22 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 OPEN_MAX = 8
 """Payments of one order that are not closed."""
 
-LEG_UNKNOWN = Guard("leg_unknown", "the order has no such part to be paid in money",
-                    "der Auftrag hat keinen solchen Teil, der in Geld bezahlt wird", "订单没有此货币付款部分")  # fmt: skip
+LEG_UNKNOWN = Guard(
+    "leg_unknown",
+    "the order has no such part to be paid in money",
+    "der Auftrag hat keinen solchen Teil, der in Geld bezahlt wird",
+    "订单没有此货币付款部分",
+)
 PAYMENT_EXCEEDS_PRICE = Guard("payment_exceeds_price", "the payments would exceed what is to be paid",
                               "die Zahlungen überstiegen, was zu zahlen ist", "付款超过应付金额")  # fmt: skip
 PAYMENTS_FULL = Guard("payments_full", "the order has too many payments", "der Auftrag hat zu viele Zahlungen",
                       "付款次数过多")  # fmt: skip
-SCHEME_UNFIT = Guard("scheme_unfit", "the scheme is not one of the rail's, or the provider's country takes no part in it",
-                     "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
-                     "该支付方案不属于此支付方式，或服务商所在国未参与")  # fmt: skip
+SCHEME_UNFIT = Guard(
+    "scheme_unfit",
+    "the scheme is not one of the rail's, or the provider's country takes no part in it",
+    "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
+    "该支付方案不属于此支付方式，或服务商所在国未参与",
+)
 DECLARED_ALREADY = Guard(
     "declared_already",
     "a payment of this part of the price was declared already, or the provider has attested this one",
@@ -45,8 +52,8 @@ DECLARED_ALREADY = Guard(
 
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
-    """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on; or,
-    with `leg` 255, one that settles a claim against it."""
+    """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on;
+    or, with `leg` 255, one that settles a claim against it."""
 
     leg: Annotated[int, Meta(ge=0, le=CLAIM_LEG)]
     scheme: RailScheme
@@ -70,7 +77,9 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         self.check_party(ledger, order.buyer)
         if (self.leg == CLAIM_LEG) != (order.status == "completed"):
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
-        vehicle = ledger.get(VEHICLE, order.vin)
+        if not order.vin and leg is not None and leg.kind != "deposit":
+            ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
+        vehicle = ledger.get(VEHICLE, order.vin) if order.vin else None
         if vehicle is not None and order.status == "accepted":
             check_reserving(ledger, self.order, order.vin, vehicle)
         if leg is None or leg.provider is None:
@@ -117,8 +126,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
-    """The payer says that it has sent the money. For seven days, once for each part of the price, the seller cannot end the
-    order for want of payment. It is no evidence that money has come."""
+    """The payer says that it has sent the money. For seven days, once for each part of the price, the seller cannot end
+    the order for want of payment. It is no evidence that money has come."""
 
     payment: Id
     uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None

@@ -64,7 +64,8 @@ def _keys(payment: Payment, reference: Reference | None) -> list[bytes]:
 
 
 def use_reference(ledger: Ledger, ident: bytes, payment: Payment, kind: str, reference: Reference | None) -> Payment:
-    """Use the reference up. The payment is marked where another provider has attested a payment of the same transfer."""
+    """Use the reference up. The payment is marked where another provider has attested a payment of the same
+    transfer."""
     use = ReferenceUse(ident, kind in _NOT_YET)
     for key in _keys(payment, reference):
         ledger.put(REFERENCE, key, use)

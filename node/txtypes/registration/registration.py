@@ -152,7 +152,8 @@ class Registering(RegistrationRecord, frozen=True):
     def _check_registering(self, ledger: Ledger, vehicle: Vehicle, from_ms: int) -> None:
         """Notes what keeps a car from being registered at all."""
         check_flags(ledger, self.vin, vehicle, "register_country")
-        if existence_now(vehicle, ledger.now_ms) == "total_loss":
+        is_lost = existence_now(vehicle, ledger.now_ms) == "total_loss"
+        if is_lost or any(duty.code == "rebuild" for duty in vehicle.duties):  # the record of its rebuild was struck
             ledger.unmet(TOTAL_LOSS, self.vin, "total_loss", "a rebuilt car")
         inspection = vehicle.inspection
         is_outdated = inspection is not None and 0 < inspection.valid_until_ms <= ledger.now_ms
@@ -264,10 +265,12 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
 
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         if self.step(vehicle.registration) == "accept":
-            if find_alert(vehicle.alerts, "export_unconfirmed") is not None:
+            alert = find_alert(vehicle.alerts, "export_unconfirmed")
+            if alert is not None and alert.state != "closed":
                 ledger.happened("vehicle.alert", f"vehicle/{self.vin}")
-            alerts = close_alert(vehicle.alerts, "export_unconfirmed", vehicle.record_count)
-            return self._registered(ledger, replace(vehicle, alerts=alerts))
+                alerts = close_alert(vehicle.alerts, "export_unconfirmed", vehicle.record_count)
+                vehicle = replace(vehicle, alerts=alerts)
+            return self._registered(ledger, vehicle)
         claim = RegistrationClaim(
             self.country, self.plate, self.kind, self.usage, self._brand(ledger), self.until_ms, ledger.now_ms,
             vehicle.record_count,

@@ -19,6 +19,7 @@ from node.txtypes.sale.order import ORDER, Order, is_live
 from node.txtypes.sale.order_body import (
     ORDER_RESERVED,
     ORDER_STATUS,
+    VIN_MISSING,
     OrderBody,
     check_reserving,
     freed,
@@ -37,21 +38,26 @@ from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 NOTHING_TO_ACKNOWLEDGE = Guard("nothing_to_acknowledge", "nothing has changed since the buyer agreed",
                                "seit der Zustimmung hat sich nichts geändert", "自买方同意后没有变化")  # fmt: skip
-AMEND_BELOW_PAID = Guard("amend_below_paid", "a part with payments keeps its place, rail and provider, and what was paid",
-                         "ein Teil mit Zahlungen behält Platz, Zahlweg und Dienst und was bezahlt ist",
-                         "已有付款的部分须保留其位置、支付方式、服务商和已付金额")  # fmt: skip
+AMEND_BELOW_PAID = Guard(
+    "amend_below_paid",
+    "a part with payments keeps its place, rail and provider, and what was paid",
+    "ein Teil mit Zahlungen behält Platz, Zahlweg und Dienst und was bezahlt ist",
+    "已有付款的部分须保留其位置、支付方式、服务商和已付金额",
+)
 
 
 class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
-    """The buyer agrees to changes since the acceptance: an accident, a flag, a brand, another verdict, a longer distance.
-    It names the car's material root, so that its signature for a scratch covers no crash."""
+    """The buyer agrees to changes since the acceptance: an accident, a flag, a brand, another verdict, a longer
+    distance. It names the car's material root, so that its signature for a scratch covers no crash."""
 
     material_root: Hash32
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "material_root": "$material_root"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
-        vehicle = require_vehicle(ledger, order.vin)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+        vehicle = require_vehicle(ledger, order.vin) if order.vin else None
         if vehicle is not None:
             check_shown(ledger, order.vin, vehicle, self.material_root)
             if order.is_agreed(ledger, vehicle):
@@ -59,7 +65,8 @@ class OrderAcknowledge(OrderBody, tag="order.acknowledge", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        ledger.put(ORDER, self.order, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)))
+        agreed = order.agreed_to(ledger, ledger.the(VEHICLE, order.vin))
+        ledger.put(ORDER, self.order, replace(agreed, due_from_ms=order.due_from_ms or ledger.now_ms))
 
 
 class OrderAmend(OrderBody, tag="order.amend", frozen=True):
@@ -153,7 +160,9 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
             need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
             ledger.unmet(EXPIRY_PASSED, subject, time_to_text(self.until_ms), need)
         check_standing(ledger, order.seller, order.vin)
-        vehicle = require_vehicle(ledger, order.vin)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, subject)
+        vehicle = require_vehicle(ledger, order.vin) if order.vin else None
         if vehicle is not None:
             check_holder(ledger, order.vin, vehicle, order.seller)
             check_shown(ledger, order.vin, vehicle, self.material_root)
@@ -167,8 +176,10 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         order = ledger.the(ORDER, self.order)
         withdraw_claim(ledger, order)
         order = self.follow(
-            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0, accepted_at_ms=ledger.now_ms, is_claimed=False,
-            until_ms=self.until_ms, hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
+            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
+            accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms,
+            is_claimed=False, until_ms=self.until_ms,
+            hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")
         for vin in vins_of_deal(order.vin, order.terms):

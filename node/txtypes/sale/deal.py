@@ -45,9 +45,9 @@ class Leg(Value, frozen=True):
 
 
 class TradeIn(Value, frozen=True):
-    """The buyer's car that pays a leg. `taker` receives it, the seller or its agent. `odometer_max`: the highest reading
-    for which the value holds, in the car's unit. `material_root`: the car's, as the taker has seen it. `condition`: a
-    salted hash of what else was agreed on."""
+    """The buyer's car that pays a leg. `taker` receives it, the seller or its agent. `odometer_max`: the highest
+    reading for which the value holds, in the car's unit. `material_root`: the car's, as the taker has seen it.
+    `condition`: a salted hash of what else was agreed on."""
 
     vin: Vin
     taker: Address
@@ -93,5 +93,6 @@ def in_money(terms: Terms) -> int:
 
 
 def vins_of_deal(vin: str, terms: Terms) -> tuple[str, ...]:
-    """The cars of a deal: the one that is sold, and the one traded in."""
-    return (vin, terms.trade_in.vin) if terms.trade_in is not None else (vin,)
+    """The cars of a deal: the one that is sold, unless it is still to be built, and the one traded in."""
+    traded = (terms.trade_in.vin,) if terms.trade_in is not None else ()
+    return (vin, *traded) if vin else traded

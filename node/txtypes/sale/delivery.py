@@ -17,10 +17,11 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import ROLE_MISSING, Site, active_member, has_role, site_of
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, Order, Stage
-from node.txtypes.sale.order_body import OrderBody
+from node.txtypes.sale.order_body import VIN_MISSING, OrderBody
 from node.txtypes.sale.terms import check_rail, countries_of
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -31,7 +32,9 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     verdict_outcome,
 )
+from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of
 from node.txtypes.vehicle.record import append_record
+from node.txtypes.vehicle.report import check_number
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 NEXT_STAGES: Final[dict[str, frozenset[str]]] = {
@@ -194,6 +197,9 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.agent, order.carrier)
         self.check_step(ledger, order, self.stage, self.site, order.carrier)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+            return
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
         earliest = max(order.accepted_at_ms, order.delivery_at_ms)
@@ -204,6 +210,12 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
         if self.stage == "no_show" and not (order.is_window_confirmed and ledger.now_ms > order.window_to_ms):
             ledger.unmet(DELIVERY_WINDOW, self.order.hex(), need="a confirmed window that has passed")
         check_reading(ledger, order.vin, self.odometer, is_optional=True)
+        if ledger.sender not in (order.seller, order.agent):
+            check_not_on_hold(ledger, ledger.sender)
+            if self.odometer is not None:
+                leaf = ledger.get(ODOMETER, order.vin) or NO_READINGS
+                _, unsigned = activity_of(leaf, ledger.sender, ledger.now_ms)
+                check_number(ledger, order.vin, leaf, unsigned)
 
     def apply(self, ledger: Ledger) -> None:
         vin = ledger.the(ORDER, self.order).vin
@@ -223,7 +235,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
 
 
 class DeliveryRefuse(OrderBody, tag="delivery.refuse", frozen=True):
-    """The buyer refuses the car that has arrived. The seller has 14 days to mend it; then the buyer may end the order."""
+    """The buyer refuses the car that has arrived. The seller has 14 days to mend it; then the buyer may end the
+    order."""
 
     reason: Literal["damage", "not_as_described", "documents_missing", "wrong_vehicle"]
     evidence: Evidence = ()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from node.codec import encode
 from node.crypto.hashing import tagged
+from node.errors import Malformed
 from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Address, Hash32, Id, Money, Vin
 from node.ledger.overlay import Ledger
@@ -52,7 +53,8 @@ class Disclosure(View, frozen=True):
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> Disclosure:
         found = reader.get(VEHICLE, listing.vin)
-        assert found is not None, "a listing has a vehicle"
+        if found is None:
+            raise Malformed("this listing is of cars to be built: what an offer on it depends on is the listing itself")
         vehicle = vehicle_at(found, as_of.now_ms)
         return Disclosure(
             listing.vin, bytes.fromhex(ident), listing.version, vehicle.holder, vehicle.transfer_count, vehicle.origin,
@@ -72,11 +74,12 @@ def _shown_conditions(reader: Reader, vin: str, vehicle: Vehicle, as_of: AsOf) -
     return (*conditions_of(reader, vin, vehicle, as_of.now_ms, as_of.rules), *disputed)
 
 
-def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle) -> bytes:
+def disclosure_root(ident: bytes, listing: Listing, vehicle: Vehicle | None) -> bytes:
     """One hash over what an offer depends on: `H("bmw/disclosure", encode([material root, listing, version, amount,
     currency]))`. The version implies what the seller discloses."""
     price = listing.price
-    facts = [material_root(listing.vin, vehicle), ident, listing.version, price.amount, price.currency]
+    root = material_root(listing.vin, vehicle) if vehicle is not None else b""
+    facts = [root, ident, listing.version, price.amount, price.currency]
     return tagged("bmw/disclosure", encode(facts))
 
 
@@ -84,5 +87,5 @@ def check_disclosure(ledger: Ledger, root: bytes, listing_id: bytes) -> None:
     """Notes `disclosure_stale` unless `root` is that of the present facts."""
     listing = ledger.get(LISTING, listing_id)
     vehicle = ledger.get(VEHICLE, listing.vin) if listing else None
-    if listing and vehicle and (now := disclosure_root(listing_id, listing, vehicle)) != root:
+    if listing and (vehicle or not listing.vin) and (now := disclosure_root(listing_id, listing, vehicle)) != root:
         ledger.unmet(DISCLOSURE_STALE, listing.vin, root.hex(), now.hex())

@@ -16,7 +16,8 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import vins_of_deal
-from node.txtypes.sale.order import ORDER, Order, is_paid_in_full, own_money
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_paid_in_full, own_money
 from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
@@ -25,17 +26,21 @@ from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
 
 CANCEL_REASON = Guard("cancel_reason", "state does not bear out this reason for the sender",
                       "der Zustand belegt diesen Grund für den Absender nicht", "链上状态不支持该取消理由")  # fmt: skip
-KEPT_EXCEEDS = Guard("kept_exceeds", "more would be kept than both agreed on or than has come",
-                     "es würde mehr einbehalten als vereinbart oder als gekommen ist", "留款超过约定或已收金额")  # fmt: skip
+KEPT_EXCEEDS = Guard(
+    "kept_exceeds",
+    "more would be kept than both agreed on or than has come",
+    "es würde mehr einbehalten als vereinbart oder als gekommen ist",
+    "留款超过约定或已收金额",
+)
 REFUND_NOT_DUE = Guard("refund_not_due", "no refund to this account is overdue, or it was claimed already",
                        "keine Erstattung an dieses Konto ist überfällig, oder sie wurde schon angemahnt",
                        "对该账户没有逾期退款，或已催告")  # fmt: skip
 
 
 class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
-    """End an order. An offer that is not accepted its maker can take back. An accepted order ends for a reason that state
-    proves; a seller without one defaults, which everybody sees. `kept`: what both agree that the seller keeps, with the
-    reason `mutual` only. What has come beyond is a debt to give back."""
+    """End an order. An offer that is not accepted its maker can take back. An accepted order ends for a reason that
+    state proves; a seller without one defaults, which everybody sees. `kept`: what both agree that the seller keeps,
+    with the reason `mutual` only. What has come beyond is a debt to give back."""
 
     reason: CancelCause
     kept: Amount = 0
@@ -97,7 +102,10 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
         self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
         if not was_accepted:
             return
-        is_reserving = ledger.the(VEHICLE, order.vin).market.order == self.order
+        listing = ledger.the(LISTING, order.listing)
+        if not listing.vin:
+            ledger.put(LISTING, order.listing, replace(listing, sold=max(0, listing.sold - 1)))
+        is_reserving = bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == self.order
         if is_default:
             count(ledger, order.seller, "defaulted")
         elif is_reserving:
@@ -111,8 +119,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
 
 def _fee(order: Order, payments: list[Payment], reason: str) -> int:
-    """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for leaving
-    a distance contract; and a provider that is silent about a payment earns the seller nothing."""
+    """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for
+    leaving a distance contract; and a provider that is silent about a payment earns the seller nothing."""
     is_silent = any(payment.declared_at_ms and not payment.sequence for payment in payments)
     match reason:
         case "changed_mind":
@@ -122,18 +130,13 @@ def _fee(order: Order, payments: list[Payment], reason: str) -> int:
     return 0
 
 
-def due_at_ms(order: Order, leg: int) -> int:
-    """When a part of the price is due."""
-    return order.accepted_at_ms + order.terms.legs[leg].due_ms
-
-
 def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
     for place, leg in enumerate(order.terms.legs):
         own = [payment for payment in payments if payment.leg == place]
         is_owed = leg.kind != "trade_in" and sum(map(paid_of, own)) < leg.amount
-        if is_owed and now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS:
-            if not any(is_under_way(payment, now_ms) for payment in own):
-                return ""
+        is_late = now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
+        if is_owed and is_late and not any(is_under_way(payment, now_ms) for payment in own):
+            return ""
     return "a part of the price that is three days overdue, with no money under way"
 
 
@@ -157,12 +160,16 @@ def _time_missing(order: Order, payments: list[Payment], now_ms: int, *, is_buye
 
 def has_changed(ledger: Ledger, order: Order) -> bool:
     """Whether the car has a material record that the buyer has neither agreed to nor made."""
+    if not order.vin:
+        return False
     vehicle = ledger.the(VEHICLE, order.vin)
     is_by_another = vehicle.material_author != order.buyer
     return is_by_another and material_root(order.vin, vehicle) != order.agreed_root
 
 
 def is_lost(ledger: Ledger, order: Order) -> bool:
+    if not order.vin:
+        return False
     vehicle = ledger.the(VEHICLE, order.vin)
     is_gone = existence_now(vehicle, ledger.now_ms) in ("total_loss", "scrapped", "voided")
     flags = flags_at(vehicle.flags, ledger.now_ms)
@@ -178,8 +185,16 @@ class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         own = [debt for debt in debts_now(ledger, order) if debt.creditor == ledger.sender]
         due = min((debt.due_ms for debt in own), default=0)
-        if not own or ledger.now_ms < due or order.is_claimed:
-            have = "claimed already" if order.is_claimed else time_to_text(due) if own else "no debt"
+        if not own or ledger.now_ms < due or order.is_claimed or order.dispute:
+            have = (
+                "disputed"
+                if order.dispute
+                else "claimed already"
+                if order.is_claimed
+                else time_to_text(due)
+                if own
+                else "no debt"
+            )
             ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)
 
     def apply(self, ledger: Ledger) -> None:

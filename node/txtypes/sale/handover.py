@@ -1,5 +1,5 @@
-"""The handover: both sign, the money is final, and in one step the title of the car moves to the buyer, and that of a car
-in payment to its taker."""
+"""The handover: both sign, the money is final, and in one step the title of the car moves to the buyer, and that of a
+car in payment to its taker."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from node.ledger.fields import Hash32, Money, Odometer, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
-from node.rules.deals import PROMISE_MS
+from node.limits import DAY_MS
+from node.rules.deals import PROMISE_MS, WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORMED_MS
 from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale.acting import check_mandate
 from node.txtypes.sale.deal import Terms, in_money, traded_in
 from node.txtypes.sale.order import ORDER, Order, final_amount
-from node.txtypes.sale.order_body import OrderBody, check_reserving, step_listing
+from node.txtypes.sale.order_body import VIN_MISSING, OrderBody, check_reserving, step_listing
 from node.txtypes.sale.payments import Payment, final_of, payments_of
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
 from node.txtypes.vehicle.claims import Cause, Claim, add_claim
@@ -35,6 +36,7 @@ from node.txtypes.vehicle.odometer import (
     is_verdict_worse,
     newest_distance,
     verdict_outcome,
+    verdict_with,
 )
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import LIENS_MAX, flags_at
@@ -60,14 +62,21 @@ REFERENCE_SHARED = Guard(
     "ein anderer Dienst hat eine Zahlung mit derselben UETR bestätigt: beide Parteien bestätigen, dass sie es wissen",
     "另一服务商以相同 UETR 证明过付款：须由双方确认知悉",
 )
-PROMISE_UNFIT = Guard("promise_unfit", "there is no credit whose payment could be promised",
-                      "es gibt keinen Kredit, dessen Zahlung zugesagt werden könnte", "没有可承诺付款的贷款")  # fmt: skip
+ORDER_DISPUTED = Guard("order_disputed", "a dispute about the order is open", "ein Streitfall zum Auftrag ist offen",
+                       "订单争议未决")  # fmt: skip
+PROMISE_UNFIT = Guard(
+    "promise_unfit",
+    "there is no credit whose payment could be promised",
+    "es gibt keinen Kredit, dessen Zahlung zugesagt werden könnte",
+    "没有可承诺付款的贷款",
+)
 
 
 class OrderHandover(OrderBody, tag="order.handover", frozen=True):
-    """Seller or agent and buyer sign the handover in one transaction; so do the taker of a car in payment, each bank whose
-    lien ends with it, and a lender that gets the title or promises its payment. Both sides name the material roots of
-    the cars as they are. The money must be final; more than the price is a debt to give back and no obstacle."""
+    """Seller or agent and buyer sign the handover in one transaction; so do the taker of a car in payment, each bank
+    whose lien ends with it, and a lender that gets the title or promises its payment. Both sides name the material
+    roots of the cars as they are. The money must be final; more than the price is a debt to give back and no
+    obstacle."""
 
     odometer: Odometer | None
     event_at_ms: Time
@@ -109,7 +118,12 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         self.check_party(ledger, order.seller, order.buyer, order.agent)
         if ledger.sender == order.agent:
             check_mandate(ledger, "handover", order)
+        if order.dispute:
+            ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         self._check_money(ledger, order)
+        if not order.vin:
+            ledger.unmet(VIN_MISSING, self.order.hex())
+            return
         vehicle = require_vehicle(ledger, order.vin)
         check_reading(ledger, order.vin, self.odometer)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
@@ -145,7 +159,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             ledger.unmet(ACKNOWLEDGEMENT_MISSING, self.order.hex(), order.agreed_text(), now.agreed_text())
         if order.terms.finance is not None and order.terms.finance.takes_lien:
             self._check_lien_room(ledger, order.vin, vehicle, order.terms.finance.lender)
-        _check_distance(ledger, order.vin, self.odometer, self.event_at_ms)
+        check_distance(ledger, order, order.vin, vehicle, self.odometer, self.event_at_ms)
 
     def _check_lien_room(self, ledger: Ledger, vin: str, vehicle: Vehicle, lender: bytes) -> None:
         live = flags_at(vehicle.flags, ledger.now_ms)
@@ -171,7 +185,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         check_reserving(ledger, self.order, trade_in.vin, vehicle)
         if read is not None and (read.unit != vehicle.odometer_unit or read.value > trade_in.odometer_max):
             ledger.unmet(TRADE_IN_VALUE, trade_in.vin, f"{read.value} {read.unit}", f"at most {trade_in.odometer_max}")
-        _check_distance(ledger, trade_in.vin, read, self.event_at_ms)
+        check_distance(ledger, order, trade_in.vin, vehicle, read, self.event_at_ms)
 
     # --- effect -------------------------------------------------------------------------------------------------
     def apply(self, ledger: Ledger) -> None:
@@ -188,7 +202,10 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if self.promises and finance is not None:
             owed = _promised(terms, payments_of(ledger, order.payments), ledger.now_ms)
             self._claim(ledger, order, finance.lender, owed, "promise", ledger.now_ms + PROMISE_MS)
-        self.follow(ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms)
+        self.follow(
+            ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms,
+            withdraw_until_ms=_withdraw_until_ms(ledger, order), handed_over_metres=newest_distance(ledger, order.vin),
+        )  # fmt: skip
         step_listing(ledger, order, type_of(self))
 
     def _claim(self, ledger: Ledger, order: Order, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0) -> None:
@@ -201,7 +218,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
     ) -> None:
         before = ledger.the(VEHICLE, vin)
         read = add_reading(
-            ledger, vin, before, odometer, self.event_at_ms, _standing(ledger, order), is_acknowledged=True
+            ledger, vin, before, odometer, self.event_at_ms, standing_of(ledger, order), is_acknowledged=True
         )  # fmt: skip
         vehicle = without_liens(ledger, read, paid_off)
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
@@ -216,6 +233,16 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         )  # fmt: skip
 
 
+def _withdraw_until_ms(ledger: Ledger, order: Order) -> int:
+    """Until when a consumer can withdraw from a distance contract: the end of the 14th day after today, wherever on
+    earth that day ends; a year longer where the order names no text of the contract that informs of it."""
+    if order.terms.contract != "distance":
+        return 0
+    days = ledger.now_ms // DAY_MS + 1 + ledger.params.withdrawal_days
+    informed = 0 if order.terms.text is not None else WITHDRAWAL_UNINFORMED_MS
+    return days * DAY_MS + WITHDRAWAL_ROOM_MS + informed
+
+
 def _promised(terms: Terms, payments: list[Payment], now_ms: int) -> int:
     """What is still to come of the credit."""
     place = next((n for n, leg in enumerate(terms.legs) if leg.kind == "finance"), None)
@@ -224,16 +251,25 @@ def _promised(terms: Terms, payments: list[Payment], now_ms: int) -> int:
     return max(0, terms.legs[place].amount - sum(final_of(p, now_ms) for p in payments if p.leg == place))
 
 
-def _check_distance(ledger: Ledger, vin: str, odometer: Odometer | None, event_at_ms: int) -> None:
-    """Notes a reading below the newest one. Who receives the car signs this one, whatever it is above: but what
-    contradicts others is to be judged before, so that the verdict is known."""
-    if odometer is not None:
-        distance, newest = distance_shown(ledger, vin, odometer, event_at_ms), newest_distance(ledger, vin)
-        if distance < newest - tolerance_metres(0):
-            ledger.unmet(HANDOVER_READING, vin, f"{distance // 1_000} km", f"at least {newest // 1_000} km")
+def check_distance(
+    ledger: Ledger, order: Order, vin: str, vehicle: Vehicle, odometer: Odometer | None, event_at_ms: int
+) -> None:
+    """Notes a reading below the newest one, or one that would make the verdict worse than it is. Who receives the car
+    signs this one, whatever it is above: but what contradicts others is to be judged before, so that it is known."""
+    if odometer is None:
+        return
+    distance, newest = distance_shown(ledger, vin, odometer, event_at_ms), newest_distance(ledger, vin)
+    have, need = f"{distance // 1_000} km", f"at least {newest // 1_000} km"
+    if distance < newest - tolerance_metres(0):
+        ledger.unmet(HANDOVER_READING, vin, have, need)
+        return
+    verdict = verdict_with(ledger, vin, vehicle, odometer, event_at_ms, standing_of(ledger, order))
+    known = verdict_now(ledger, vin, vehicle, ledger.rules)
+    if is_worse(verdict, known):
+        ledger.unmet(HANDOVER_READING, vin, f"{have}, {verdict}", f"{need}, {known}")
 
 
-def _standing(ledger: Ledger, order: Order) -> Standing:
+def standing_of(ledger: Ledger, order: Order) -> Standing:
     """What both parties agree on counts, if one of them is a trader; of two private people nobody else saw it."""
     is_traded = any(has_role(ledger, party, *ACCREDITED) for party in (order.seller, order.buyer))
     return "interested" if is_traded else "declared"

@@ -1,18 +1,19 @@
-"""Listings: a holder, or its agent, offers a car with the rails and payment providers that the seller accepts; the price
-history stays."""
+"""Listings: a holder, or its agent, offers a car with the rails and payment providers that the seller accepts; the
+price history stays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, assert_never
+from typing import Annotated, Final, Literal, assert_never
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from node.codec import Value
 from node.ledger import family as families
 from node.ledger.body import Transitions
 from node.ledger.family import AsOf, Family, Filter, Ident, Index, Reader, extended
-from node.ledger.fields import Address, Amount, Contract, Country, Id, Money, Time, Vin
+from node.ledger.fields import Address, Amount, Code, Contract, Country, Id, Money, OptionalVin, Time
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -33,6 +34,15 @@ NOT_A_PARTY = Guard("not_a_party", "the account is not a party to the sale", "da
                     "该账户不是当事方", is_permission=True)  # fmt: skip
 
 
+class BuildOption(Value, frozen=True):
+    """Equipment that a car is built with on demand, and what it costs in minor units. `is_individual`: a car with it is
+    made to the buyer's specification."""
+
+    code: Code
+    price: Amount
+    is_individual: bool
+
+
 class PricePoint(Value, frozen=True):
     """The price of a version of the listing."""
 
@@ -45,11 +55,17 @@ ListingStatus = Literal["open", "reserved", "withdrawn", "sold"]
 
 
 class Listing(Value, tag=1, frozen=True):
-    """A car that its holder offers for sale. `agent`: acts for the seller under `mandate`. `contracts`: kinds of contract
-    that the seller makes. `offer_floor`: lower offers are refused, 0 for none. `discloses`: what the seller says of the
-    car."""
+    """A car that its holder offers for sale, or, without `vin`, cars of a `model` that its maker builds to order, at
+    most `capacity` of them, of which `sold` are ordered; their `options` cost extra. `agent`: acts for the seller under
+    `mandate`. `contracts`: kinds of contract that the seller makes. `offer_floor`: lower offers are refused, 0 for
+    none. `discloses`: what the seller says of the car."""
 
-    vin: Vin
+    vin: OptionalVin
+    model: str
+    """Empty where the vehicle tells it."""
+    options: Annotated[tuple[BuildOption, ...], Meta(max_length=16)]
+    capacity: int
+    sold: int
     seller: Address
     agent: Address | None
     mandate: Id | None
@@ -87,6 +103,8 @@ def status_now(ident: bytes, listing: Listing, vehicle: Vehicle | None, now_ms: 
         case "withdrawn" | "sold":
             return listing.status
         case "open":
+            if not listing.vin and listing.sold >= listing.capacity:
+                return "sold"
             return "open" if now_ms < listing.expires_at_ms else "expired"
         case "reserved":
             market = market_of(vehicle, now_ms) if vehicle is not None else OFF_MARKET
@@ -102,16 +120,15 @@ class ListingView(Listing, frozen=True):
     id: Id
     status: ListingStatus | Literal["expired"]  # type: ignore[assignment]
     seller_name: str
-    model: str
 
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> ListingView:
         vehicle = reader.get(VEHICLE, listing.vin)
-        assert vehicle is not None, "a listing has a vehicle"
         return extended(
             ListingView, listing, id=bytes.fromhex(ident),
             status=status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms),
-            seller_name=name_of(reader, listing.seller), model=vehicle.model,
+            seller_name=name_of(reader, listing.seller),
+            model=vehicle.model if vehicle is not None else listing.model,
         )  # fmt: skip
 
 
@@ -122,12 +139,12 @@ def _is_open(ident: str, listing: Listing, asked: str, reader: Reader, as_of: As
 
 
 def _is_of_model(listing: Listing, model: str, reader: Reader) -> bool:
-    vehicle = reader.get(VEHICLE, listing.vin)
-    return vehicle is not None and vehicle.model == model
+    vehicle = reader.get(VEHICLE, listing.vin) if listing.vin else None
+    return (vehicle.model if vehicle is not None else listing.model) == model
 
 
 def _if_unsettled(value: Callable[[Listing], str]) -> Callable[[Listing], tuple[str, ...]]:
-    return lambda listing: (value(listing),) if listing.status in ("open", "reserved") else ()
+    return lambda listing: (value(listing),) if listing.status in ("open", "reserved") and value(listing) else ()
 
 
 LISTING = Family(
@@ -144,7 +161,7 @@ LISTING = Family(
         Filter("model", Ident("a model code", "[A-Z0-9][A-Z0-9._/-]{0,39}"), _is_of_model, "model code"),
     ),
     concerns=lambda ident, listing: (
-        f"listing/{ident}", f"vehicle/{listing.vin}", f"account/{listing.seller.hex()}",
+        f"listing/{ident}", *((f"vehicle/{listing.vin}",) if listing.vin else ()), f"account/{listing.seller.hex()}",
     ),
     event="listing", status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
     internal=("id", "prices"),

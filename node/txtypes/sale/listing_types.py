@@ -55,7 +55,7 @@ _RAILS = [
 _TAX = {"scheme": "standard", "rate_permille": 190, "amount": 844_622}
 
 
-def _check_rails(ledger: Ledger, listing: Listing) -> None:
+def check_rails(ledger: Ledger, listing: Listing) -> None:
     """Notes every rail and provider that could not be used now, and what the agent's mandate does not cover."""
     for accepted in listing.rails:
         if bool(accepted.providers) == (accepted.rail == "trade_in"):
@@ -94,8 +94,8 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
     def _listing(self, ledger: Ledger, seller: bytes) -> Listing:
         agent = ledger.sender if self.mandate is not None else None
         return Listing(
-            self.vin, seller, agent, self.mandate, self.price, self.tax, self.country, self.configuration, self.rails,
-            self.contracts, self.offer_floor, self.expires_at_ms, 1, "open",
+            self.vin, "", (), 0, 0, seller, agent, self.mandate, self.price, self.tax, self.country,
+            self.configuration, self.rails, self.contracts, self.offer_floor, self.expires_at_ms, 1, "open",
             (PricePoint(1, self.price, ledger.now_ms),), self.discloses,
         )  # fmt: skip
 
@@ -105,7 +105,7 @@ class ListingCreate(TransactionBody, tag="listing.create", frozen=True):
             return
         listing = self._listing(ledger, vehicle.holder)
         check_acting(ledger, "list", listing, self.vin, rails=self.rails)
-        _check_rails(ledger, listing)
+        check_rails(ledger, listing)
         check_expiry(ledger, self.vin, self.expires_at_ms, ledger.params.listing_lifetime_max_ms)
         check_standing(ledger, vehicle.holder, self.vin)
         if missing := sorted(set(self.configuration) - set(vehicle.configuration)):
@@ -162,16 +162,18 @@ class ListingUpdate(TransactionBody, tag="listing.update", frozen=True):
             ledger.unmet(LISTING_VERSIONS_FULL, self.listing.hex(), listing.version, f"below {VERSIONS_MAX}")
         listing = self._changed(ledger, listing)
         check_acting(ledger, "list", listing, self.listing.hex(), rails=self.rails)
-        _check_rails(ledger, listing)
+        check_rails(ledger, listing)
         check_expiry(ledger, listing.vin, self.expires_at_ms, ledger.params.listing_lifetime_max_ms)
         check_standing(ledger, listing.seller, listing.vin)
-        vehicle = require_vehicle(ledger, listing.vin)
+        vehicle = require_vehicle(ledger, listing.vin) if listing.vin else None
         if vehicle is not None:
             check_step(ledger, listing.vin, vehicle, "list", self.discloses)
 
     def apply(self, ledger: Ledger) -> None:
         listing = self._changed(ledger, ledger.the(LISTING, self.listing))
         ledger.put(LISTING, self.listing, listing)
+        if not listing.vin:
+            return
         vehicle = replace(ledger.the(VEHICLE, listing.vin), market=listed_market(self.listing, self.expires_at_ms))
         append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)
 
@@ -191,5 +193,7 @@ class ListingWithdraw(TransactionBody, tag="listing.withdraw", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.the(LISTING, self.listing)
         ledger.put(LISTING, self.listing, replace(listing, status=TRANSITIONS.after("open", type_of(self))))
+        if not listing.vin:
+            return
         vehicle = replace(ledger.the(VEHICLE, listing.vin), market=OFF_MARKET)
         append_record(ledger, listing.vin, vehicle, self, ledger.now_ms)

@@ -14,9 +14,10 @@ from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import ADDRESS_IDENT, Family
-from node.ledger.fields import Hash32, Id, Time
+from node.ledger.fields import Code, Hash32, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.static_rules import StaticRule, Unique
 from node.txtypes.members.mandate import MANDATE
 from node.txtypes.sale.acting import check_acting, check_standing, may_act
 from node.txtypes.sale.deal import Terms, vins_of_deal
@@ -30,24 +31,32 @@ from node.txtypes.sale.listing import (
     check_open,
     require_listing,
 )
-from node.txtypes.sale.order import ORDER, Order, is_live
+from node.txtypes.sale.order import OPTIONS_MAX, ORDER, Order, is_live
 from node.txtypes.sale.order_body import OrderBody, check_reservable, reserving, step_listing
 from node.txtypes.sale.terms import check_terms
 from node.txtypes.sale.trade_in import check_trade_in
 from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
-from node.txtypes.vehicle.conditions import check_shown, check_step
+from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, check_shown, check_step
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 ROUNDS_MAX: Final = 10
+NO_ROOT: Final = bytes(32)
+"""In place of the material root of a car that is still to be built."""
 
+OPTION_UNKNOWN = Guard("option_unknown", "the listing does not offer this equipment",
+                       "das Inserat bietet diese Ausstattung nicht an", "挂牌未提供此选装")  # fmt: skip
 OFFERS_LIVE = Guard("offers_live", "the account has too many live offers", "das Konto hat zu viele laufende Angebote",
                     "有效报价过多")  # fmt: skip
 OWN_LISTING = Guard("own_listing", "the listing is the sender's own", "das Inserat ist das eigene", "不能购买自己的车",
                     is_permission=True)  # fmt: skip
-OFFER_FLOOR = Guard("offer_floor", "the listing takes no offer that low", "das Inserat nimmt kein so niedriges Angebot an",
-                    "报价低于挂牌底价")  # fmt: skip
+OFFER_FLOOR = Guard(
+    "offer_floor",
+    "the listing takes no offer that low",
+    "das Inserat nimmt kein so niedriges Angebot an",
+    "报价低于挂牌底价",
+)
 NOT_YOUR_TURN = Guard("not_your_turn", "the other party must answer", "die andere Partei muss antworten",
                       "应由另一方答复", is_permission=True)  # fmt: skip
 ROUND_DIFFERS = Guard("round_differs", "the terms were changed since", "die Bedingungen wurden seither geändert",
@@ -55,8 +64,13 @@ ROUND_DIFFERS = Guard("round_differs", "the terms were changed since", "die Bedi
 ROUNDS_FULL = Guard(
     "rounds_full", "there were too many counter-offers", "es gab zu viele Gegenangebote", "还价次数过多"
 )
-SELF_DEALING = Guard("self_dealing", "the agent may not buy the car itself", "der Agent darf das Fahrzeug nicht selbst kaufen",
-                     "代理人不得自行购买该车", is_permission=True)  # fmt: skip
+SELF_DEALING = Guard(
+    "self_dealing",
+    "the agent may not buy the car itself",
+    "der Agent darf das Fahrzeug nicht selbst kaufen",
+    "代理人不得自行购买该车",
+    is_permission=True,
+)
 
 
 class LiveOffer(Value, frozen=True):
@@ -103,6 +117,9 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
     terms: Terms
     disclosure_root: Hash32
     expires_at_ms: Time
+    options: Annotated[tuple[Code, ...], Meta(max_length=OPTIONS_MAX)] = ()
+    """Of a listing of cars that are built to order: what the car is built with."""
+    static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("options"),)
     weight: ClassVar[int] = 200
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
         "listing": "$listing", "listing_version": 1, "terms": EXAMPLE_TERMS, "disclosure_root": "$disclosure_root",
@@ -131,20 +148,23 @@ class OrderOffer(TransactionBody, tag="order.offer", frozen=True):
             ledger.unmet(CLAIMS_OPEN, listing.vin)
         if len(_live_offers(ledger)) >= limits.OFFERS_LIVE_MAX:
             ledger.unmet(OFFERS_LIVE, to_text(ledger.sender), need=f"at most {limits.OFFERS_LIVE_MAX}")
-        vehicle = require_vehicle(ledger, listing.vin)
+        if unknown := sorted(set(self.options) - {option.code for option in listing.options}):
+            ledger.unmet(OPTION_UNKNOWN, subject, " ".join(unknown))
+        vehicle = require_vehicle(ledger, listing.vin) if listing.vin else None
         if vehicle is not None:
             check_step(ledger, listing.vin, vehicle, "offer", listing.discloses)
             check_reservable(ledger, listing.vin, vehicle)
 
     def apply(self, ledger: Ledger) -> None:
         listing = ledger.the(LISTING, self.listing)
-        vehicle = ledger.the(VEHICLE, listing.vin)
         order = Order(
-            self.listing, self.listing_version, listing.vin, listing.seller, listing.agent, listing.mandate,
-            ledger.sender, self.terms, 0, "seller", self.disclosure_root, b"\0" * 32, "NO_VERDICT", 0,
+            self.listing, self.listing_version, listing.vin, self.options, listing.seller, listing.agent,
+            listing.mandate, ledger.sender, self.terms, 0, "seller", self.disclosure_root, NO_ROOT, "NO_VERDICT", 0,
             self.expires_at_ms, "offered",
         )  # fmt: skip
-        ledger.put(ORDER, ledger.txid, order.agreed_to(ledger, vehicle))
+        if listing.vin:
+            order = order.agreed_to(ledger, ledger.the(VEHICLE, listing.vin))
+        ledger.put(ORDER, ledger.txid, order)
         offers = (*_live_offers(ledger), LiveOffer(ledger.txid, self.expires_at_ms))
         ledger.put(LIVE_OFFERS, ledger.sender, LiveOffers(offers))
 
@@ -205,8 +225,8 @@ class OrderCounter(NegotiationBody, tag="order.counter", frozen=True):
 
 
 class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
-    """Accept the newest terms: whose turn it is, and for a contract on the premises both in one transaction. The cars are
-    reserved. Whoever accepts names the car's material root."""
+    """Accept the newest terms: whose turn it is, and for a contract on the premises both in one transaction. The cars
+    are reserved. Whoever accepts names the car's material root."""
 
     material_root: Hash32
     weight: ClassVar[int] = 250
@@ -241,7 +261,9 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
         check_standing(ledger, order.seller, order.vin)
         if is_debtor(ledger, order.buyer, order.vin):
             ledger.unmet(CLAIMS_OPEN, order.vin)
-        vehicle = require_vehicle(ledger, order.vin)
+        if not order.vin and self.material_root != NO_ROOT:
+            ledger.unmet(DISCLOSURE_STALE, subject, self.material_root.hex(), NO_ROOT.hex())
+        vehicle = require_vehicle(ledger, order.vin) if order.vin else None
         if vehicle is not None:
             check_shown(ledger, order.vin, vehicle, self.material_root)
             check_holder(ledger, order.vin, vehicle, order.seller)
@@ -251,11 +273,18 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
+        is_buyers_word = order.buyer in (ledger.sender, *self.signers(ledger))  # the seller's is none of the buyer's
+        if order.vin and is_buyers_word:
+            order = order.agreed_to(ledger, ledger.the(VEHICLE, order.vin))
         until = ledger.now_ms + order.terms.reserve_ms
         step_listing(ledger, order, "order.accept")
+        if not order.vin:
+            listing = ledger.the(LISTING, order.listing)
+            ledger.put(LISTING, order.listing, replace(listing, sold=listing.sold + 1))
         order = self.follow(
-            ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), turn="", accepted_at_ms=ledger.now_ms,
-            until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms,
+            ledger, order, turn="", accepted_at_ms=ledger.now_ms, until_ms=until,
+            due_from_ms=ledger.now_ms if order.vin else 0,
+            hold_until_ms=until + ledger.params.hold_max_ms,
         )  # fmt: skip
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = replace(ledger.the(VEHICLE, vin), market=reserving(ledger, self.order, order, vin))

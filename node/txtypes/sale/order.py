@@ -16,9 +16,10 @@ from node import limits
 from node.codec import Value
 from node.ledger.body import Transitions
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Index, Reader, View, extended
-from node.ledger.fields import Address, Amount, Hash32, Id, Money, OptionalHash, OptionalTime, Time, Vin
+from node.ledger.fields import Address, Amount, Code, Hash32, Id, Money, OptionalHash, OptionalTime, OptionalVin, Time
 from node.ledger.overlay import Ledger
 from node.ledger.params import CHAIN, PARAMS_ID
+from node.limits import TIME_MAX_MS
 from node.rules.deals import CancelReason
 from node.rules.odometer import Verdict, is_worse
 from node.txtypes.members.member import name_of
@@ -28,21 +29,26 @@ from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, 
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
-OrderStatus = Literal["offered", "countered", "accepted", "completed", "rejected", "cancelled"]
+OrderStatus = Literal[
+    "offered", "countered", "accepted", "completed", "withdrawn", "returned", "rejected", "cancelled"
+]  # fmt: skip
 Stage = Literal["scheduled", "picked_up", "in_transit", "arrived", "no_show"]
 
+OPTIONS_MAX: Final = 16
 AGREED_DISTANCE_METRES: Final = 1_000_000
 """How far others may read that a sold car was driven, before its handover, without the buyer's agreement: test drives
 and transport."""
 
 
 class Order(Value, tag=1, frozen=True):
-    """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to answer
-    the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`."""
+    """A buyer's offer for a version of a listing, and the progress of the deal; at most 4 KiB. `turn`: who has to
+    answer the newest terms, empty once they are agreed on. `agent` acts for the seller under `mandate`. `vin` is empty
+    while a car that is built to order has none; `options`: what it is built with."""
 
     listing: Id
     listing_version: int
-    vin: Vin
+    vin: OptionalVin
+    options: Annotated[tuple[Code, ...], Meta(max_length=OPTIONS_MAX)]
     seller: Address
     agent: Address | None
     mandate: Id | None
@@ -52,7 +58,8 @@ class Order(Value, tag=1, frozen=True):
     turn: Literal["seller", "buyer", ""]
     disclosure_root: Hash32
     agreed_root: Hash32
-    """The car's material root that the buyer has agreed to: when the order was accepted, or by acknowledging since."""
+    """The car's material root that the buyer has agreed to: by the offer, by signing the acceptance, or by
+    acknowledging since."""
     agreed_verdict: Verdict
     agreed_metres: int
     """How far the car had gone by the newest counted reading at that time, over all its instruments."""
@@ -61,6 +68,9 @@ class Order(Value, tag=1, frozen=True):
     status: OrderStatus
     cause: Literal[""] | CancelReason = ""
     accepted_at_ms: OptionalTime = 0
+    due_from_ms: OptionalTime = 0
+    """From when the due times of the price's parts count: from the acceptance on, for a car that is built to order from
+    the buyer's agreement to the built one."""
     until_ms: OptionalTime = 0
     """The end of the reservation."""
     hold_until_ms: OptionalTime = 0
@@ -90,6 +100,17 @@ class Order(Value, tag=1, frozen=True):
     """When the buyer missed a window that it had confirmed."""
     refused_at_ms: OptionalTime = 0
     """When the buyer refused the car at the door."""
+    dispute: OptionalHash = b""
+    """The dispute that is open."""
+    disputes: int = 0
+    paused_ms: Annotated[int, Meta(ge=0)] = 0
+    """By how much disputes that are closed have put off the deadlines."""
+    withdraw_until_ms: OptionalTime = 0
+    """Until when the buyer can withdraw from a completed distance contract, 0 for not at all."""
+    return_by_ms: OptionalTime = 0
+    """Until when a buyer who has withdrawn has to bring the car back."""
+    handed_over_metres: Annotated[int, Meta(ge=0)] = 0
+    """How far the car had gone at the handover."""
     title_record: OptionalHash = b""
 
     @property
@@ -127,12 +148,17 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
         "order.cancel": "cancelled",
     },
     "accepted": {
-        "order.acknowledge": "accepted", "order.amend": "accepted", "order.cancel": "cancelled",
-        "order.handover": "completed", "order.reinstate": "accepted", "order.claim_refund": "accepted",
-        "payment.initiate": "accepted", "delivery.schedule": "accepted", "delivery.confirm": "accepted",
-        "delivery.event": "accepted", "delivery.refuse": "accepted",
+        "order.acknowledge": "accepted", "order.amend": "accepted", "order.assign_vin": "accepted",
+        "order.cancel": "cancelled", "order.handover": "completed", "order.reinstate": "accepted",
+        "order.claim_refund": "accepted", "payment.initiate": "accepted", "delivery.schedule": "accepted",
+        "delivery.confirm": "accepted", "delivery.event": "accepted", "delivery.refuse": "accepted",
     },
-    "completed": {"order.claim_refund": "completed", "payment.initiate": "completed"},
+    "completed": {
+        "order.claim_refund": "completed", "payment.initiate": "completed", "order.withdraw": "withdrawn",
+        "order.return": "returned",
+    },
+    "withdrawn": {"order.return": "returned", "payment.initiate": "withdrawn"},
+    "returned": {"order.claim_refund": "returned"},
     "rejected": {},
     "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
 })  # fmt: skip
@@ -169,14 +195,23 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
         listing = reader.get(LISTING, order.listing)
         if listing is None or listing.version != order.listing_version:
             return "fallen"
-        vehicle = reader.get(VEHICLE, order.vin)
+        vehicle = reader.get(VEHICLE, order.vin) if order.vin else None
         return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
     is_lapsed = order.status == "accepted" and not is_live(order, now_ms)
     if order.status == "cancelled" or is_lapsed:
         if order.net > order.kept or now_ms < order.money_until_ms:
             return "unwinding"
         return "unwound" if order.money_at_ms else "expired" if is_lapsed else "cancelled"
+    if order.status == "withdrawn" and now_ms >= order.return_by_ms:
+        return "completed"
     return order.status
+
+
+def due_at_ms(order: Order, place: int) -> int:
+    """When a part of the price is due; a deposit counts from the acceptance on. Far off where that is not fixed yet."""
+    leg = order.terms.legs[place]
+    base = order.accepted_at_ms if leg.kind == "deposit" else order.due_from_ms
+    return base + leg.due_ms if base else TIME_MAX_MS
 
 
 # --- money ----------------------------------------------------------------------------------------------------
@@ -211,8 +246,8 @@ class Debt(View, frozen=True):
 
 
 def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: int) -> tuple[Debt, ...]:
-    """What the seller has to give back: of an order that ended without title all but what it may keep, of a completed one
-    what came beyond the price. What it keeps is taken from the buyer's own money first."""
+    """What the seller has to give back: of an order that ended without title, or whose car came back, all but what it
+    may keep; of a completed one what came beyond the price. What it keeps is taken from the buyer's own money first."""
     nets: dict[bytes, int] = {}
     for payment in payments:
         if payment.leg != CLAIM_LEG:
@@ -220,7 +255,9 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
             nets[creditor] = nets.get(creditor, 0) + net_of(payment)
     if order.status == "completed":
         kept = in_money(order.terms)
-    elif order.status == "cancelled" or (order.status == "accepted" and now_ms >= reserved_until_ms(order)):
+    elif order.status in ("cancelled", "returned") or (
+        order.status == "accepted" and now_ms >= reserved_until_ms(order)
+    ):
         kept = order.kept
     else:
         return ()
@@ -239,7 +276,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
 def is_owing(order: Order, now_ms: int) -> bool:
     """Whether the seller had money of the order to give back when its payments last changed."""
     is_completed = order.status == "completed"
-    is_over = is_completed or not is_live(order, now_ms)
+    is_over = order.status != "withdrawn" and (is_completed or not is_live(order, now_ms))
     return is_over and order.net > (in_money(order.terms) if is_completed else order.kept)
 
 
@@ -262,8 +299,8 @@ class LegView(View, frozen=True):
 
 
 class OrderView(Order, frozen=True):
-    """An order as it counts now, with its payments. `settled`: what has come in money; `final`: what counts for the title;
-    `debts`: what the seller has to give back."""
+    """An order as it counts now, with its payments. `settled`: what has come in money; `final`: what counts for the
+    title; `debts`: what the seller has to give back."""
 
     id: Id = b""
     status: OrderStatus | Literal["expired", "fallen", "unwinding", "unwound"] = "offered"  # type: ignore[assignment]
@@ -296,15 +333,16 @@ class OrderView(Order, frozen=True):
 
 
 def _leg_view(order: Order, place: int, payments: list[Payment], now_ms: int) -> LegView:
-    own = [payment for payment in payments if payment.leg == place]
-    due = order.accepted_at_ms + order.terms.legs[place].due_ms if order.accepted_at_ms else 0
-    return LegView(due, sum(map(net_of, own)), sum(final_of(payment, now_ms) for payment in own))
+    own, due = [payment for payment in payments if payment.leg == place], due_at_ms(order, place)
+    final = sum(final_of(payment, now_ms) for payment in own)
+    return LegView(due if due < TIME_MAX_MS else 0, sum(map(net_of, own)), final)
 
 
 ORDER = Family(
     "order", Order, ident=HASH_IDENT,
     indexes=(
-        Index("vin", lambda order: vins_of_deal(order.vin, order.terms), VIN_IDENT, description="VIN of a car of the deal"),
+        Index("vin", lambda order: vins_of_deal(order.vin, order.terms), VIN_IDENT,
+              description="VIN of a car of the deal"),
         Index("party", lambda order: sorted({a.hex() for a in parties_of(order)}), ADDRESS_IDENT,
               description="seller, agent, buyer or lender"),
     ),

@@ -42,9 +42,20 @@ ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved 
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
 
 
+VIN_MISSING = Guard(
+    "vin_missing",
+    "the car of the order has no VIN yet",
+    "das Fahrzeug des Auftrags hat noch keine FIN",
+    "订单车辆尚无 VIN",
+)
+
+BOUND_BY_TIME = ("offered", "countered", "accepted", "cancelled")
+"""Statuses in which an order is over once its time is."""
+
+
 class OrderBody(TransactionBody, frozen=True):
-    """A transaction about an order; `order_guards` are those of the type. `is_for_ended`: it is also about an order whose
-    time is over."""
+    """A transaction about an order; `order_guards` are those of the type. `is_for_ended`: it is also about an order
+    whose time is over."""
 
     order: Id
     is_for_ended: ClassVar[bool] = False
@@ -64,7 +75,7 @@ class OrderBody(TransactionBody, frozen=True):
             ledger.unmet(ORDER_UNKNOWN, subject)
         elif (tag := type_of(self)) not in TRANSITIONS.steps[order.status]:
             ledger.unmet(ORDER_STATUS, subject, order.status, " or ".join(TRANSITIONS.before(tag)))
-        elif not self.is_for_ended and order.status != "completed" and not is_live(order, ledger.now_ms):
+        elif not self.is_for_ended and order.status in BOUND_BY_TIME and not is_live(order, ledger.now_ms):
             end = reserved_until_ms(order) if order.status == "accepted" else order.expires_at_ms
             ledger.unmet(ORDER_EXPIRED, subject, time_to_text(end), f"after {time_to_text(ledger.now_ms)}")
         return order
@@ -95,13 +106,13 @@ def check_reserving(ledger: Ledger, ident: bytes, vin: str, vehicle: Vehicle) ->
 
 def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     """The market region of a car that the order reserves."""
-    listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
-    is_full = is_paid_in_full(order, payments_of(ledger, order.payments))
+    listing = ledger.the(LISTING, order.listing)
+    is_listed, is_full = listing.vin == vin, is_paid_in_full(order, payments_of(ledger, order.payments))
     return Market(
-        "reserved", order.listing if listing is not None else b"", ident, order.until_ms,
-        listing.expires_at_ms if listing is not None else 0, order.hold_until_ms,
+        "reserved", order.listing if is_listed else b"", ident, order.until_ms,
+        listing.expires_at_ms if is_listed else 0, order.hold_until_ms,
         order.hold_until_ms if order.net else order.money_until_ms,
-        ledger.params.relist_lock_ms if is_full and listing is not None else 0,
+        ledger.params.relist_lock_ms if is_full and vin == order.vin else 0,
     )  # fmt: skip
 
 
@@ -132,7 +143,7 @@ def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
 
 
 def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
-    """Minor units that the seller has to give back to one creditor: what is owed to another one is not its to forgive."""
+    """Minor units that the seller has to give back to one creditor. What another one is owed is not its to forgive."""
     return sum(debt.amount.amount for debt in debts_now(ledger, order) if debt.creditor == creditor)
 
 
@@ -147,14 +158,16 @@ def freed(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Vehicle:
     vehicle = ledger.the(VEHICLE, vin)
     if vehicle.market.order != ident:
         return vehicle
-    listing = ledger.the(LISTING, order.listing) if vin == order.vin else None
-    is_listed = listing is not None and listing.status == "reserved" and ledger.now_ms < listing.expires_at_ms
-    market = listed_market(order.listing, listing.expires_at_ms) if listing is not None and is_listed else OFF_MARKET
+    listing = ledger.the(LISTING, order.listing)
+    is_live = listing.status in ("open", "reserved") and ledger.now_ms < listing.expires_at_ms
+    market = listed_market(order.listing, listing.expires_at_ms) if is_live and listing.vin == vin else OFF_MARKET
     return replace(vehicle, market=market)
 
 
 def step_listing(ledger: Ledger, order: Order, tag: str) -> None:
     """Write the listing in the status that follows a step of its order."""
     listing = ledger.the(LISTING, order.listing)
+    if not listing.vin:
+        return  # it offers further cars
     before = listing.status if tag in LISTING_STEPS.steps[listing.status] else "open"
     ledger.put(LISTING, order.listing, replace(listing, status=LISTING_STEPS.after(before, tag)))

@@ -48,10 +48,10 @@ class Step(Value, frozen=True):
 
 
 class Payment(Value, tag=1, frozen=True):
-    """One payment of an order, all of it in the currency of its amount; at most 3 KiB. `leg`: the place of the part of the price
-    that it pays, 255 for a claim. `under_way`: the amount of pending transfers. `instructed`: what the seller has told
-    the provider to refund. `declared_at_ms`: when the payer said that it had sent the money. `shared`: another provider
-    has attested a payment with the same UETR."""
+    """One payment of an order, all of it in the currency of its amount; at most 3 KiB. `leg`: the place of the part of
+    the price that it pays, 255 for a claim. `under_way`: the amount of pending transfers. `instructed`: what the seller
+    has told the provider to refund. `declared_at_ms`: when the payer said that it had sent the money. `shared`: another
+    provider has attested a payment with the same UETR."""
 
     order: Id
     leg: int
@@ -204,9 +204,9 @@ UETR = Family("uetr", ReferenceUse, ident=HASH_IDENT)
 
 
 def reference_key(rail: str, provider: bytes, kind: str, raw: bytes) -> bytes:
-    """`H("bmw/payment-ref", encode([class, provider, kind, raw]))`. The rails of banks are one class, so that one transfer
-    settles nothing on a second rail; the provider is in the key, so that no stranger uses up its references. `kind`:
-    `entry` or `uetr`."""
+    """`H("bmw/payment-ref", encode([class, provider, kind, raw]))`. The rails of banks are one class, so that one
+    transfer settles nothing on a second rail; the provider is in the key, so that no stranger uses up its references.
+    `kind`: `entry` or `uetr`."""
     return tagged("bmw/payment-ref", encode(["bank" if rail in BANK_RAILS else rail, provider, kind, raw]))
 
 
@@ -216,8 +216,8 @@ def uetr_key(uetr: bytes) -> bytes:
 
 
 def creditor_reference(payment: bytes) -> str:
-    """The structured creditor reference of a payment (ISO 11649) for the payer's transfer, 25 characters: `RF`, two check
-    digits, and the first 13 bytes of its id in base 36."""
+    """The structured creditor reference of a payment (ISO 11649) for the payer's transfer, 25 characters: `RF`, two
+    check digits, and the first 13 bytes of its id in base 36."""
     number, digits = int.from_bytes(payment[:13], "big"), ""
     for _ in range(21):
         number, digit = divmod(number, 36)

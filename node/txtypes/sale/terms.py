@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from node.crypto.addresses import to_text
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.rules.deals import DEPOSIT_MAX_PER_MILLE
 from node.rules.rails import UNPROVEN_RAILS
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER, ROLE_SCOPE, has_role
@@ -16,8 +17,12 @@ from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
 
 TRADERS = ("manufacturer", "dealer")
 
-PRICE_ZERO = Guard("price_zero", "a sale has a price: a gift is title.assign",
-                   "ein Kauf hat einen Preis: eine Schenkung ist title.assign", "买卖须有价格：赠与请用 title.assign")  # fmt: skip
+PRICE_ZERO = Guard(
+    "price_zero",
+    "a sale has a price: a gift is title.assign",
+    "ein Kauf hat einen Preis: eine Schenkung ist title.assign",
+    "买卖须有价格：赠与请用 title.assign",
+)
 PAYMENT_CURRENCY = Guard("payment_currency", "the currency differs from the listing's or the order's",
                          "die Währung weicht vom Inserat oder vom Auftrag ab", "币种与挂牌或订单不符")  # fmt: skip
 TAX_SCHEME_UNFIT = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
@@ -37,8 +42,12 @@ RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "rail or provider is not accepted
 RAIL_SHARE = Guard("rail_share", "the seller takes less of the price on this rail",
                    "der Verkäufer nimmt auf diesem Zahlweg nur einen kleineren Teil an",
                    "卖方在此支付方式上接受的比例较低")  # fmt: skip
-RAIL_FORBIDDEN = Guard("rail_forbidden", "the rail is forbidden in a country of the deal",
-                       "der Zahlweg ist in einem Land des Geschäfts verboten", "交易所涉国家禁止此支付方式")  # fmt: skip
+RAIL_FORBIDDEN = Guard(
+    "rail_forbidden",
+    "the rail is forbidden in a country of the deal",
+    "der Zahlweg ist in einem Land des Geschäfts verboten",
+    "交易所涉国家禁止此支付方式",
+)
 RAIL_NOT_YET = Guard("rail_not_yet", "the chain cannot prove payments on this rail yet",
                      "die Kette kann Zahlungen auf diesem Weg noch nicht beweisen",
                      "链上尚不能证明此支付方式的付款")  # fmt: skip
@@ -50,8 +59,12 @@ HOLD_EXCEEDS_RESERVE = Guard(
     "der letzte Teil wäre erst nach der Reservierung endgültig",
     "最后一笔款项在预定期满后才能最终到账",
 )
-PROVIDER_UNACCREDITED = Guard("provider_unaccredited", "the provider does not hold the role for this rail",
-                              "der Dienst hat die Rolle für diesen Zahlweg nicht", "服务商没有该支付方式的资质")  # fmt: skip
+PROVIDER_UNACCREDITED = Guard(
+    "provider_unaccredited",
+    "the provider does not hold the role for this rail",
+    "der Dienst hat die Rolle für diesen Zahlweg nicht",
+    "服务商没有该支付方式的资质",
+)
 PROVIDER_IS_PARTY = Guard("provider_is_party", "a provider is not buyer, seller or agent, and takes no car in payment",
                           "ein Dienst ist weder Käufer noch Verkäufer noch Agent und nimmt kein Fahrzeug in Zahlung",
                           "支付服务商不得为买方、卖方、代理人或置换车接收人")  # fmt: skip
@@ -63,14 +76,18 @@ PROVIDER_SPONSORS_BUYER = Guard(
 )
 CANCEL_FEE_HIGH = Guard("cancel_fee_high", "the fee for a change of mind is too high",
                         "die Gebühr für einen Rücktritt ist zu hoch", "反悔费过高")  # fmt: skip
-CONTRACT_KIND = Guard("contract_kind", "this contract does not fit the parties or the listing",
-                      "dieser Vertrag passt nicht zu den Parteien oder zum Inserat", "该合同类型与当事人或挂牌不符")  # fmt: skip
+CONTRACT_KIND = Guard(
+    "contract_kind",
+    "this contract does not fit the parties or the listing",
+    "dieser Vertrag passt nicht zu den Parteien oder zum Inserat",
+    "该合同类型与当事人或挂牌不符",
+)
 
 
 def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, buyer: bytes) -> None:
     """Notes everything for which a listing's seller and a buyer could not agree on the terms now."""
     _check_price(ledger, subject, terms, listing)
-    _check_parts(ledger, subject, terms)
+    _check_parts(ledger, subject, terms, listing)
     for leg in terms.legs:
         _check_leg(ledger, subject, terms, leg, listing, buyer)
     last = terms.legs[-1].due_ms + max((a.hold_ms for a in listing.rails), default=0)
@@ -101,8 +118,8 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     if terms.cancel_fee > (most := price * ledger.params.cancel_fee_max_permille // 1_000):
         ledger.unmet(CANCEL_FEE_HIGH, subject, terms.cancel_fee, f"at most {most}")
     tax, is_trade = terms.tax, is_trader(ledger, listing.seller)
-    vehicle = ledger.get(VEHICLE, listing.vin)
-    is_new = vehicle is not None and not vehicle.transfer_count
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing.vin else None
+    is_new = vehicle is None or not vehicle.transfer_count
     if tax.amount > price:
         ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, f"at most {price}")
     if (tax.scheme == "private") == is_trade:
@@ -113,7 +130,7 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
         ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "a car that was sold before")
 
 
-def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
+def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -> None:
     if (total := sum(leg.amount for leg in terms.legs)) != terms.price.amount or not all(
         leg.amount for leg in terms.legs
     ):
@@ -128,6 +145,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
     credits = [leg for leg in terms.legs if leg.kind == "finance"]
     if terms.finance is not None and any(leg.provider != terms.finance.lender for leg in credits):
         ledger.unmet(LEGS_KIND, subject, need="a credit that its lender pays")
+    deposits = sum(leg.amount for leg in terms.legs if leg.kind == "deposit")
+    if not listing.vin and deposits * 1_000 > terms.price.amount * DEPOSIT_MAX_PER_MILLE:
+        ledger.unmet(LEGS_SUM, subject, deposits, f"deposits of at most {DEPOSIT_MAX_PER_MILLE} per mille of the price")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
@@ -188,7 +208,7 @@ def countries_of(ledger: Ledger, listing: Listing, *accounts: bytes | None) -> t
         member = ledger.get(MEMBER, account) if account else None
         if member is not None:
             found.append(member.country)
-    vehicle = ledger.get(VEHICLE, listing.vin)
+    vehicle = ledger.get(VEHICLE, listing.vin) if listing.vin else None
     if vehicle is not None and (country := vehicle_at(vehicle, ledger.now_ms).registration.country):
         found.append(country)
     return tuple(dict.fromkeys(found))

@@ -11,8 +11,12 @@ from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.conditions import check_flags, check_shown
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 
-TRADE_IN_UNREADY = Guard("trade_in_unready", "this car cannot be taken in payment now",
-                         "dieses Fahrzeug kann jetzt nicht in Zahlung genommen werden", "该车目前不能用于置换")  # fmt: skip
+TRADE_IN_UNREADY = Guard(
+    "trade_in_unready",
+    "this car cannot be taken in payment now",
+    "dieses Fahrzeug kann jetzt nicht in Zahlung genommen werden",
+    "该车目前不能用于置换",
+)
 TRADE_IN_VALUE = Guard("trade_in_value", "the value of the car in payment does not hold: amend the order",
                        "der Wert des Fahrzeugs in Zahlung gilt nicht: den Auftrag ändern",
                        "置换车辆的作价不成立：请修改订单")  # fmt: skip

@@ -20,13 +20,14 @@ from node.rules.outcomes import INCIDENT_JOINED, SELF_REPORTED
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.member import has_role, is_fraudulent
 from node.txtypes.vehicle.alerts import told_late
-from node.txtypes.vehicle.brands import records_of, with_brand
+from node.txtypes.vehicle.brands import records_of
 from node.txtypes.vehicle.incidents import REPORTS_MAX, Reporter, Told, find_incident, reports_of, with_report
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_incident
 from node.txtypes.vehicle.odometer import Standing
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.report import REPORTS_ON_VEHICLE, Author, Report
+from node.txtypes.vehicle.tellers import with_told
 from node.txtypes.vehicle.vehicle import Vehicle
 
 REPORTERS: Final = ("workshop", "insurer", "police")
@@ -151,7 +152,7 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
         seconded = {witness.sequence for witness in witnesses}
         for code in codes:
             is_confirmed = is_firm or not seconded.isdisjoint(records_of(brands, code))
-            brands = with_brand(brands, code, ledger.now_ms, sequence, is_confirmed=is_confirmed)
+            brands = with_told(ledger, self.vin, brands, code, sequence, is_confirmed=is_confirmed)
         outcome = [f"severity:{severity}"]
         if self._is_self_reported(ledger):
             outcome.append(SELF_REPORTED)

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from node.codec import Value
 from node.ledger.fields import DefectSeverity, InspectionItem
 from node.ledger.overlay import Ledger
+from node.limits import DAY_MS
+from node.txtypes.members.member import is_fraudulent
 from node.txtypes.service.repair import RepairRecord
 from node.txtypes.vehicle.record import StoredRecord, body_of, face_of, stored_record
-from node.txtypes.vehicle.regions import Clearance, Inspection
+from node.txtypes.vehicle.regions import Clearance, Flag, Inspection
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.vehicle import Vehicle
 
@@ -53,6 +55,19 @@ def fail_of(vehicle: Vehicle) -> Inspection | None:
     """The inspection that the car has failed, unless it has passed one since."""
     noted = vehicle.inspection
     return noted if noted is not None and noted.result in FAILED else None
+
+
+def retest_by(vehicle: Vehicle, failed_ms: int, days: int) -> int:
+    """By when a car that fails is to be inspected again, 0 for no time. `days`: those that it has, 0 for no end. A
+    further fail puts no retest off: only a pass ends one."""
+    former = fail_of(vehicle)
+    dues = (failed_ms + days * DAY_MS if days else 0, former.retest_due_ms if former is not None else 0)
+    return min(filter(None, dues), default=0)
+
+
+def void_clearances(ledger: Ledger, vehicle: Vehicle, what: str) -> list[Clearance]:
+    """The car's clearance of this kind, if its author is listed for fraud."""
+    return [e for e in vehicle.clearances if e.what == what and is_fraudulent(ledger, e.author, e.at_ms)]
 
 
 def is_as_distant(ledger: Ledger, checklist: str, finding: Finding) -> bool:
@@ -99,11 +114,19 @@ def with_clearance(
     vehicle: Vehicle,
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"],
     lifted: Iterable[object],
+    failed: Inspection | None = None,
+    flag: Flag | None = None,
 ) -> Vehicle:
     """The vehicle with the sender's clearance by its *next* record, if something was lifted. It replaces an older
-    clearance, whose author may have been revoked since."""
+    clearance, whose author may have been revoked since. `failed`, `flag`: the fail and the flag that it ends; a second
+    pass of one author, or of its group, answers for what the first has ended."""
     others = tuple(entry for entry in vehicle.clearances if entry.what != what)
-    if not any(True for _ in lifted) and len(others) == len(vehicle.clearances):
+    older = next((entry for entry in vehicle.clearances if entry.what == what), None)
+    is_lifted = any(True for _ in lifted)
+    if not is_lifted and older is None:
         return vehicle
-    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms)
+    flag = flag if flag is not None and flag.is_firm else None
+    if older is not None and not is_lifted and related(ledger, older.author, ledger.sender):
+        failed, flag = older.failed, older.flag
+    new = Clearance(what, ledger.sender, vehicle.record_count, ledger.now_ms, failed, flag)
     return replace(vehicle, clearances=tuple(sorted((*others, new), key=lambda entry: entry.what)))

@@ -32,10 +32,11 @@ from node.limits import DAY_MS
 from node.rules.checklists import Checklist as Rule
 from node.rules.odometer import BACKFILLED_MS
 from node.rules.outcomes import FINDINGS_DIFFER, NOT_CLEARED, UNPRESENTED, inspection_outcome
+from node.txtypes.disputes.dispute import is_struck
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE
-from node.txtypes.members.member import MEMBER, active_member, is_fraudulent, site_of
+from node.txtypes.members.member import MEMBER, active_member, site_of
 from node.txtypes.service.findings import (
     FAILED,
     Defect,
@@ -46,11 +47,12 @@ from node.txtypes.service.findings import (
     gravest,
     is_as_distant,
     is_settled,
+    retest_by,
+    void_clearances,
     with_clearance,
 )
 from node.txtypes.service.instrument import rollover
 from node.txtypes.vehicle.alerts import alerted
-from node.txtypes.vehicle.brands import is_brand_change, with_brand
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, are_repairers_unknown, are_sellers_unknown
 from node.txtypes.vehicle.readings import Segment
 from node.txtypes.vehicle.record import RECORD_UNKNOWN, Effect, StoredRecord, face_of, find_record
@@ -65,6 +67,7 @@ from node.txtypes.vehicle.stop_flags import (
     with_provisional_flag,
     without_flag,
 )
+from node.txtypes.vehicle.tellers import branded
 from node.txtypes.vehicle.vehicle import Vehicle
 
 OF_THE_ROAD: Final = ("periodic", "roadside", "retest")
@@ -165,7 +168,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if self.police is not None:
             require_cosigner(ledger, self.police, "police")
         if self.second_inspector is not None:
-            require_cosigner(ledger, self.second_inspector, "inspector")
+            require_cosigner(ledger, self.second_inspector, "inspector", vin=self.vin, event_at_ms=self.event_at_ms)
             if related(ledger, self.second_inspector, ledger.sender):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.second_inspector), need="an inspector of another group")
         if vehicle is not None:
@@ -220,18 +223,19 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
 
     def _find_repair(self, ledger: Ledger) -> StoredRecord | None:
         record = find_record(ledger, self.vin, self.repair) if self.repair is not None else None
-        if record is not None and face_of(record).kind != "repair.record":
-            ledger.unmet(RECORD_UNKNOWN, self.vin, face_of(record).kind, "repair.record")
+        face = face_of(record) if record is not None else None
+        if face is not None and (face.kind != "repair.record" or is_struck(ledger, self.vin, face.sequence)):
+            ledger.unmet(RECORD_UNKNOWN, self.vin, face.kind, "a repair.record that counts")
         return record
 
     # --- an odometer that went round ---------------------------------------------------------------------------
     def instrument(self, ledger: Ledger, vehicle: Vehicle) -> Segment | None:
         """The odometer after it has run past its last digit, as the inspector states: it was near its end and is near
-        its start."""
+        its start. Nobody's word alone makes readings incomparable: unless proven, what fell is a fall."""
         if not self._went_round(ledger) or self.odometer is None:
             return None
         is_proven = self.is_presented and self._is_independent(ledger, vehicle, ledger.sender)
-        return rollover(ledger, self.vin, vehicle, self.odometer, self.event_at_ms, is_proven=is_proven)
+        return rollover(ledger, self.vin, vehicle, self.odometer, self.event_at_ms) if is_proven else None
 
     def _went_round(self, ledger: Ledger) -> bool:
         return any(defect.item == ledger.rules.tables.inspection_rollover_item for defect in self.defects)
@@ -244,11 +248,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         count_act(ledger, INSPECTIONS)
         found = self._identified(ledger, vehicle)
-        inspected, outcome = found.vehicle, [inspection_outcome(self.result), *found.outcome]
-        for brand in self._brands(ledger):
-            is_sure = self.is_acknowledged(ledger, vehicle)
-            brands = with_brand(inspected.brands, brand, ledger.now_ms, vehicle.record_count, is_confirmed=is_sure)
-            inspected = replace(inspected, brands=brands)
+        is_sure, outcome = self.is_acknowledged(ledger, vehicle), [inspection_outcome(self.result), *found.outcome]
+        inspected, is_branded = branded(ledger, self.vin, found.vehicle, self._brands(ledger), is_confirmed=is_sure)
         if not self.is_presented:
             outcome.append(UNPRESENTED)
         if self.result in FAILED:
@@ -256,7 +257,6 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         elif self.is_presented:
             inspected, codes = self._passed(ledger, inspected)
             outcome += codes
-        is_branded = is_brand_change(vehicle.brands, inspected.brands, ledger.now_ms)
         is_material = found.is_material or is_branded or is_flag_set(vehicle, inspected, ledger.now_ms)
         return Effect(inspected, tuple(outcome), is_material)
 
@@ -298,10 +298,8 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             elif not is_bound and can_set_provisional(ledger, self.vin, vehicle, "unroadworthy"):
                 vehicle = with_provisional_flag(ledger, self.vin, vehicle, "unroadworthy")
         if is_bound and self.kind in OF_THE_ROAD and not self._leaves_fail(ledger, vehicle):
-            days = self._retest_days(ledger)
-            vehicle = replace(vehicle, inspection=self._noted(
-                ledger, vehicle, retest_due_ms=self.event_at_ms + days * DAY_MS if days else 0
-            ))  # fmt: skip
+            due_ms = retest_by(vehicle, self.event_at_ms, self._retest_days(ledger))
+            vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, retest_due_ms=due_ms))
         return vehicle
 
     def _leaves_fail(self, ledger: Ledger, vehicle: Vehicle) -> bool:
@@ -324,8 +322,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         return {sequence: finding_of(ledger, self.vin, sequence) for sequence in sorted(sequences)}
 
     def _retest_days(self, ledger: Ledger) -> int:
-        member = active_member(ledger, ledger.sender)
-        site = site_of(member, self.where.site)
+        site = site_of(active_member(ledger, ledger.sender), self.where.site)
         country = site.country if site is not None else ledger.the(MEMBER, ledger.sender).country
         days = ledger.rules.tables.checklists[self.checklist].retest_days
         return days.get(country, days.get("", 0))
@@ -348,8 +345,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
         if self.kind == "structural_release":
             return self._released(ledger, vehicle, is_clear=is_clear)
         if self.kind == "odometer":
-            void = [entry for entry in vehicle.clearances if entry.what == "odometer_replace" and is_clear
-                    and is_fraudulent(ledger, entry.author, entry.at_ms)]  # fmt: skip
+            void = void_clearances(ledger, vehicle, "odometer_replace") if is_clear else []
             vehicle = with_clearance(ledger, vehicle, "odometer_replace", void) if void else vehicle
         flag, is_of_the_road = flag_of(vehicle, "unroadworthy", ledger.now_ms), self.kind in OF_THE_ROAD
         if flag is None and not is_of_the_road:
@@ -372,7 +368,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
             is_completed = self.kind == "retest" and failed is not None and found[failed.sequence].kind == "periodic"
             is_renewed = self.kind == "periodic" or is_completed
             vehicle = replace(vehicle, inspection=self._noted(ledger, vehicle, is_renewed=is_renewed))
-        return (with_clearance(ledger, vehicle, "unroadworthy", findings) if is_clear else vehicle), ()
+        return (with_clearance(ledger, vehicle, "unroadworthy", findings, failed, flag) if is_clear else vehicle), ()
 
     def _has_looked(self, ledger: Ledger, finding: Finding) -> bool:
         """Whether it looked, since the finding and from as great a distance, at all that was wrong."""

@@ -126,18 +126,18 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
         return told_late(ledger, self.vin, effect, self.event_at_ms)
 
 
-def rollover(
-    ledger: Ledger, vin: str, vehicle: Vehicle, shown: Odometer, event_at_ms: int, *, is_proven: bool
-) -> Segment | None:
-    """The odometer after it has run past its last digit, as an inspector states in the vehicle's *next* record: it was
-    near its end and is near its start. None where it was not, or the car has no room for another instrument."""
+def rollover(ledger: Ledger, vin: str, vehicle: Vehicle, shown: Odometer, event_at_ms: int) -> Segment | None:
+    """The odometer after it has run past its last digit, as an independent inspector to whom the car was presented
+    states in the vehicle's *next* record: it was near its end and is near its start. None where it was not, or the car
+    has no room for another instrument."""
     leaf = ledger.get(ODOMETER, vin) or NO_READINGS
-    newest, round_metres = newest_counted(leaf), to_metres(ROUND, shown.unit)
+    before = replace(leaf, readings=tuple(r for r in leaf.readings if r.event_at_ms <= event_at_ms))
+    newest, round_metres = newest_counted(before), to_metres(ROUND, shown.unit)
     if newest is None or len(leaf.segments) >= limits.ODOMETER_SEGMENTS_MAX:
         return None
     if newest.metres * 10 < round_metres * 9 or to_metres(shown.value, shown.unit) * 10 > round_metres:
         return None
     return Segment(
-        vehicle.record_count, event_at_ms, rollover_offset(leaf, event_at_ms, round_metres), is_proven,
+        vehicle.record_count, event_at_ms, rollover_offset(leaf, event_at_ms, round_metres), is_proven=True,
         is_rollover=True, told_at_ms=ledger.now_ms, proven_by=ledger.sender,
     )  # fmt: skip

@@ -27,13 +27,14 @@ from node.txtypes.members.member import is_fraudulent
 from node.txtypes.sale.listing import take_off_market
 from node.txtypes.service.damage import DAMAGE_ALONE
 from node.txtypes.vehicle.alerts import alerted, told_late
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, BrandState, Loss, with_brand
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, BrandState, Loss
 from node.txtypes.vehicle.conditions import check_flags
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.record import Effect
 from node.txtypes.vehicle.relation import related
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import rests_until, start_cooldown
+from node.txtypes.vehicle.tellers import with_told
 from node.txtypes.vehicle.title import with_title
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
@@ -95,6 +96,8 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
         if is_alone:
             check_acts(ledger, DAMAGE_ALONE, limits.DAMAGE_ALONE_PER_DAY_MAX)
         if self._is_before_import(vehicle):
+            if is_alone:
+                self._check_rest(ledger)
             return
         check_act_time(ledger, self.vin, self.event_at_ms)
         is_told, is_second = self._is_pending(vehicle) and is_alone, self._is_second(ledger, vehicle)
@@ -108,12 +111,15 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
 
     def _check_provisional(self, ledger: Ledger) -> None:
         """Notes why the insurer may not report the loss alone: it blocks the handover for 30 days each time."""
-        until_ms = rests_until(ledger, self.vin)
-        if until_ms:
-            ledger.unmet(LOSS_COOLDOWN, self.vin, need=f"from {time_to_text(until_ms)} on")
+        self._check_rest(ledger)
         alive = provisional_losses(ledger, ledger.sender, ledger.now_ms)
         if len(alive) >= LOSSES_MAX:
             ledger.unmet(LOSSES_OPEN, to_text(ledger.sender), len(alive), f"at most {LOSSES_MAX}")
+
+    def _check_rest(self, ledger: Ledger) -> None:
+        until_ms = rests_until(ledger, self.vin)
+        if until_ms:
+            ledger.unmet(LOSS_COOLDOWN, self.vin, need=f"from {time_to_text(until_ms)} on")
 
     def _is_before_import(self, vehicle: Vehicle) -> bool:
         """Whether the loss belongs to an imported car's earlier life. The title cannot be taken for such a loss."""
@@ -150,9 +156,11 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
         brands = vehicle.brands
         for code in codes:
             is_confirmed = is_acknowledged or code in said_before
-            brands = with_brand(brands, code, now_ms, sequence, is_confirmed=is_confirmed)
+            brands = with_told(ledger, self.vin, brands, code, sequence, is_confirmed=is_confirmed)
         vehicle = replace(vehicle, brands=brands)
         if self._is_before_import(vehicle):
+            if not is_acknowledged:
+                start_cooldown(ledger, self.vin)
             late = alerted(ledger, self.vin, vehicle, ("late_disclosure",))
             return Effect(late.vehicle, (BEFORE_IMPORT, *late.outcome), is_material=True)
         is_firm = is_acknowledged or is_second
@@ -162,7 +170,9 @@ class TotalLoss(Report, tag="vehicle.total_loss", frozen=True):
         if not is_firm:
             start_cooldown(ledger, self.vin)
             add_provisional_loss(ledger, ledger.sender, now_ms + BRAND_CONFIRMED_MS)
-        vehicle = replace(vehicle, loss=Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes))
+        confirms = vehicle.loss.sequence if is_second and vehicle.loss is not None else -1
+        loss = Loss(self.category, state, now_ms, sequence, 0, ledger.sender, codes, confirms)
+        vehicle = replace(vehicle, loss=loss)
         told = told_late(
             ledger, self.vin, Effect(vehicle, () if is_firm else (PROVISIONAL,), is_material=True), self.event_at_ms
         )  # fmt: skip

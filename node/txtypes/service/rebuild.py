@@ -12,6 +12,7 @@ from node.ledger.fields import Address, RecordName, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
+from node.txtypes.disputes.dispute import is_struck
 from node.txtypes.members.conduct import require_cosigner
 from node.txtypes.members.mandate import MANDATE_MISSING
 from node.txtypes.members.member import is_fraudulent
@@ -112,7 +113,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
 
     def _is_fit(self, ledger: Ledger, vehicle: Vehicle, record: StoredRecord) -> bool:
         face = face_of(record)
-        if face.kind != "inspection.record":
+        if face.kind != "inspection.record" or is_struck(ledger, self.vin, face.sequence):
             return False
         body, loss = body_of(record, InspectionRecord), vehicle.loss
         is_after_loss = loss is None or (face.sequence > loss.sequence and face.event_at_ms >= loss.since_ms)

@@ -1,4 +1,4 @@
-"""Recalls: a manufacturer opens a campaign and names its cars; a workshop or the manufacturer carries it out on each.
+"""Recalls: a manufacturer opens a campaign and names its cars. It is carried out on each in `remedy`.
 
 A campaign counts its cars; each car lists its open recalls.
 """
@@ -6,8 +6,7 @@ A campaign counts its cars; each car lists its open recalls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta
@@ -17,21 +16,18 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger import kinds
-from node.ledger.body import TransactionBody, type_of
+from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.family import AsOf, Family, Ident, Index, Reader, View, extended
-from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, RecordName, Vin
+from node.ledger.fields import Address, Code, Day, Height, RecallAuthority, RecallClass, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import Ascending, CalendarDay, StaticRule, Unique
 from node.rules.vin import wmi_of
-from node.txtypes.disputes.dispute import record_status
-from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member, has_role, has_role_at
-from node.txtypes.service.records import Part
-from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN, check_act_time
-from node.txtypes.vehicle.record import Effect, VehicleRecord, append_record, body_of, face_of, find_record
+from node.txtypes.members.member import ROLE_SCOPE, Roles, active_member, has_role
+from node.txtypes.vehicle.guards import ENDED, VEHICLE_ENDED, VEHICLE_UNKNOWN
+from node.txtypes.vehicle.record import OwnEffect, append_record, face_of, stored_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
-from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.stop_flags import DO_NOT_DRIVE, flag_of, with_firm_flag, without_flag
 from node.txtypes.vehicle.vehicle import RECALL_IDENT, VEHICLE, Vehicle
 
@@ -177,9 +173,7 @@ class RecallOpen(TransactionBody, tag="recall.open", frozen=True):
             form = ledger.rules.tables.recall_authorities.get(authority, ".*")  # an unknown one is `code_unknown`
             if not re.fullmatch(form, number):
                 ledger.unmet(REFERENCE_FORM, authority, number, form)
-        member = active_member(ledger, ledger.sender)
-        grants = [g for g in member.grants if g.role == "manufacturer" and g.is_active(ledger.now_ms)] if member else []
-        if grants and not any(grant.wmis for grant in grants):
+        if has_role(ledger, ledger.sender, "manufacturer") and not _named_wmis(ledger):
             ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need="a manufacturer's grant that names WMIs")
         if ledger.get(RECALL, recall_ident(ledger.sender, self.campaign)) is not None:
             ledger.unmet(CAMPAIGN_EXISTS, self.campaign)
@@ -189,6 +183,13 @@ class RecallOpen(TransactionBody, tag="recall.open", frozen=True):
             self.recall_class, self.references, self.remedy, self.part_numbers, self.remedy_from_day,
             ledger.block.height, 0, 0, 0,
         ))  # fmt: skip
+
+
+def _named_wmis(ledger: Ledger) -> set[str]:
+    """The WMIs that the sender's grants as a manufacturer name: one that names none covers no recall."""
+    member, now_ms = active_member(ledger, ledger.sender), ledger.now_ms
+    grants = member.grants if member is not None else ()
+    return {wmi for g in grants if g.role == "manufacturer" and g.is_active(now_ms) for wmi in g.wmis}
 
 
 # --- the cars of a campaign -----------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def without_recalls(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
     return vehicle
 
 
-class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
+class RecallExtend(OwnEffect, tag="recall.extend", frozen=True):
     """Name cars in a campaign, or take them out: all of `vins`, or none if one of them cannot be. A car gets a
     stop-flag if the class is `stop_drive`. Each car gets a record that names this car alone: the body with one VIN."""
 
@@ -232,27 +233,30 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
         "campaign": "0016560700", "action": "add", "reason": "scope", "vins": ["WBA8E9G50GNU12345"],
     })  # fmt: skip
 
+    @property
+    def vin(self) -> str:
+        """The car, of a record."""
+        return self.vins[0]
+
     def guards(self, ledger: Ledger) -> None:
         if self.reason not in REASONS[self.action]:
             ledger.unmet(RECALL_REASON, self.reason, need=" or ".join(REASONS[self.action]))
         if ledger.get(RECALL, recall_ident(ledger.sender, self.campaign)) is None:
             ledger.unmet(CAMPAIGN_UNKNOWN, self.campaign)
             return
-        covered: dict[str, bool] = {}
+        covered = _named_wmis(ledger)
         most = len(ledger.unmet_guards) + limits.BAD_VINS_NAMED_MAX
         for vin in self.vins:
             self._check_car(ledger, vin, covered)
             if len(ledger.unmet_guards) == most:
                 return
 
-    def _check_car(self, ledger: Ledger, vin: str, covered: dict[str, bool]) -> None:
-        """Notes why the car cannot be named. `covered`: whether one of the sender's grants covers a WMI."""
+    def _check_car(self, ledger: Ledger, vin: str, covered: Collection[str]) -> None:
+        """Notes why the car cannot be named. `covered`: the WMIs that the sender's grants name."""
         vehicle, wmi = ledger.get(VEHICLE, vin), wmi_of(vin)
-        if wmi not in covered:
-            covered[wmi] = has_role_at(ledger, ledger.sender, ledger.now_ms, "manufacturer", wmi=wmi)
         if vehicle is None:
             ledger.unmet(VEHICLE_UNKNOWN, vin)
-        elif not covered[wmi]:
+        elif wmi not in covered:
             ledger.unmet(ROLE_SCOPE, vin, need=wmi)
         elif vehicle.existence in ENDED and (self.action == "add" or not vehicle.recalls):
             ledger.unmet(VEHICLE_ENDED, vin)
@@ -283,105 +287,43 @@ class RecallExtend(TransactionBody, tag="recall.extend", frozen=True):
         else:
             ledger.put(RECALL, ident, replace(recall, cars=recall.cars - count, removed=recall.removed + count))
 
-
-def _with_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicle:
-    if recall.recall_class == "stop_drive" and flag_of(vehicle, DO_NOT_DRIVE, ledger.now_ms) is None:
-        vehicle = with_firm_flag(ledger, vehicle, DO_NOT_DRIVE, setter=recall.maker)
-    return replace(vehicle, recalls=(*vehicle.recalls, recall))
-
-
-class RecallDone(Report, tag="recall.done", frozen=True):
-    """Record that a recall was carried out on a car since the campaign named it, by a workshop, or by the manufacturer
-    over the air; only the manufacturer reports that it has bought the car back. `parts`: the parts that were fitted;
-    `software`: the record of its update. `corrects`: the author's own record of the same campaign, which this one
-    replaces with a `record.amend` that follows; the recall is not open then. A manufacturer that doubts a record names
-    the car again."""
-
-    vin: Vin
-    manufacturer: Address
-    campaign: Campaign
-    parts: Annotated[tuple[Part, ...], Meta(max_length=16)]
-    software: RecordName | None
-    corrects: RecordName | None = None
-    weight: ClassVar[int] = 120
-    by: ClassVar[Author] = Author("workshop", "manufacturer")
-    headline: ClassVar[tuple[str, ...]] = ("campaign", "odometer")
-    EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {
-        "vin": "WBA8E9G50GNU12345", "manufacturer": "bmw", "campaign": "0016560700",
-        "parts": [{"number": "34336888459", "quantity": 1, "is_original": True, "serial": None}], "software": None,
-        "odometer": {"value": 130, "unit": "km", "source": "cluster"}, "event_at": "now",
-        "where": {"site": "BER-1", "vin_source": "obd", "model_seen": "330I"},
-    })  # fmt: skip
-
-    def record_guards(self, ledger: Ledger, vehicle: Vehicle | None) -> None:
-        recall = ledger.get(RECALL, recall_ident(self.manufacturer, self.campaign))
-        if recall is None:
-            ledger.unmet(CAMPAIGN_UNKNOWN, self.campaign)
-            return
-        is_other = ledger.sender != self.manufacturer and has_role(ledger, ledger.sender, "manufacturer")
-        if is_other and not has_role(ledger, ledger.sender, "workshop"):
-            ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=f"a workshop, or {to_text(self.manufacturer)}")
-        if vehicle is None:
-            return
-        if recall.remedy == "buy_back" and ledger.sender != self.manufacturer:
-            ledger.unmet(ROLE_SCOPE, to_text(ledger.sender), need=to_text(self.manufacturer))
-        found = open_recall(vehicle, self.manufacturer, self.campaign)
-        if found is not None:  # not a record of longer ago: that would close a recall of which nobody knew yet
-            check_act_time(ledger, self.vin, self.event_at_ms, age_max_ms=ledger.now_ms, since_ms=found.since_ms)
-        elif not self._is_correction(ledger):
-            ledger.unmet(RECALL_ABSENT, self.vin, need=self.campaign)
-        if self.event_at_ms < _day_ms(recall.remedy_from_day):
-            ledger.unmet(REMEDY_NOT_READY, self.campaign, need=f"from {recall.remedy_from_day} on")
-        self._check_evidence(ledger, recall)
-
-    def _is_correction(self, ledger: Ledger) -> bool:
-        """Whether it stands for another record of the sender about this campaign, which still counts."""
-        record = find_record(ledger, self.vin, self.corrects) if self.corrects is not None else None
-        if record is None or (face := face_of(record)).kind != type_of(self) or face.author != ledger.sender:
-            return False
-        status, other = record_status(ledger, self.vin, face.sequence), body_of(record, RecallDone)
-        counts = not status.is_superseded and status.outcome != "annulled"
-        return counts and (other.manufacturer, other.campaign) == (self.manufacturer, self.campaign)
-
-    def _check_evidence(self, ledger: Ledger, recall: Recall) -> None:
-        record = find_record(ledger, self.vin, self.software) if self.software is not None else None
-        match recall.remedy:
-            case "replace":
-                numbers = {part.number for part in self.parts}
-                is_met = bool(numbers & set(recall.part_numbers) if recall.part_numbers else numbers)
-                need = " or ".join(recall.part_numbers) or "a part"
-            case "software":
-                is_met, need = record is not None and face_of(record).kind == "software.update", "a software.update"
-            case _:
-                return
-        if not is_met:
-            ledger.unmet(REMEDY_EVIDENCE, self.campaign, need=need)
-
-    def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
-        ident = recall_ident(self.manufacturer, self.campaign)
-        recall, found = ledger.the(RECALL, ident), open_recall(vehicle, self.manufacturer, self.campaign)
-        if found is None:
-            return Effect(vehicle)  # a correction
-        ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, done=recall.done + 1))
-        return Effect(without_recall(ledger, vehicle, found))
-
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
-        """The recall is open again, unless the record in its place reports the same one, or the car has ended or has no
-        room for it, or another car has its VIN now."""
-        ident = recall_ident(self.manufacturer, self.campaign)
-        is_replaced = isinstance(by, RecallDone) and ident == recall_ident(by.manufacturer, by.campaign)
-        if is_replaced or sequence < vehicle.first_sequence:
-            return vehicle
-        is_open = open_recall(vehicle, self.manufacturer, self.campaign) is not None
-        if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
+        """The record of this has turned out to be wrong: the recall that it opened on the car is open no more, and one
+        that it took away is open again."""
+        raw = ledger.record(self.vin, sequence)
+        assert raw is not None, "a ruling is about a record"
+        face = face_of(stored_record(raw))
+        if self.action == "remove":
+            return reopened(ledger, vehicle, face.author, self.campaign, face.time_ms, closed="removed")
+        found, ident = open_recall(vehicle, face.author, self.campaign), recall_ident(face.author, self.campaign)
+        if found is None or found.since_ms != face.time_ms:  # it is done, or a later record has named the car again
             return vehicle
         recall = ledger.the(RECALL, ident)
-        ledger.put(RECALL, ident, replace(recall, cars=recall.cars + 1, done=recall.done - 1))
-        return _with_recall(
-            ledger, vehicle, OpenRecall(self.manufacturer, self.campaign, recall.recall_class, self.event_at_ms)
-        )  # fmt: skip
+        ledger.put(RECALL, ident, replace(recall, cars=recall.cars - 1, removed=recall.removed + 1))
+        return _with_stop(ledger, without_recall(ledger, vehicle, found))
 
 
-def _day_ms(day: str) -> int:
-    """The beginning of a day, UTC; of one before 1970, 0."""
-    return max(0, (date.fromisoformat(day) - date(1970, 1, 1)).days * limits.DAY_MS)
+def _with_recall(ledger: Ledger, vehicle: Vehicle, recall: OpenRecall) -> Vehicle:
+    return _with_stop(ledger, replace(vehicle, recalls=(*vehicle.recalls, recall)))
+
+
+def _with_stop(ledger: Ledger, vehicle: Vehicle) -> Vehicle:
+    """The vehicle with the stop-flag that one of its open recalls requires, if it has none."""
+    setter = next((recall.maker for recall in vehicle.recalls if recall.recall_class == "stop_drive"), None)
+    if setter is None or flag_of(vehicle, DO_NOT_DRIVE, ledger.now_ms) is not None:
+        return vehicle
+    return with_firm_flag(ledger, vehicle, DO_NOT_DRIVE, setter=setter)
+
+
+def reopened(
+    ledger: Ledger, vehicle: Vehicle, maker: bytes, campaign: str, since_ms: int, *, closed: Literal["done", "removed"]
+) -> Vehicle:
+    """The vehicle with the recall open again, unless it is, or the car has ended or has no room for it. `closed`: the
+    counter of the campaign that had it."""
+    is_open = open_recall(vehicle, maker, campaign) is not None
+    if is_open or vehicle.existence in ENDED or len(vehicle.recalls) >= RECALLS_MAX:
+        return vehicle
+    ident = recall_ident(maker, campaign)
+    recall = ledger.the(RECALL, ident)
+    ledger.put(RECALL, ident, replace(recall, cars=recall.cars + 1, **{closed: getattr(recall, closed) - 1}))
+    return _with_recall(ledger, vehicle, OpenRecall(maker, campaign, recall.recall_class, since_ms))

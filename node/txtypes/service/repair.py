@@ -21,12 +21,23 @@ from node.txtypes.members.member import has_role_at
 from node.txtypes.service.damage import HV_ZONE
 from node.txtypes.service.records import Part
 from node.txtypes.vehicle.alerts import told_late
-from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, with_brand
+from node.txtypes.vehicle.brands import BRAND_CONFIRMED_MS, is_brand_change
 from node.txtypes.vehicle.incidents import REPAIRS_MAX
-from node.txtypes.vehicle.life import LIFE, NO_LIFE, Life, with_proof, with_repairer, with_unproven
-from node.txtypes.vehicle.record import Effect, find_record
+from node.txtypes.vehicle.life import (
+    LIFE,
+    NO_LIFE,
+    STRUCTURAL_ALONE_MAX,
+    Life,
+    structural_alone,
+    with_proof,
+    with_repairer,
+    with_unproven,
+)
+from node.txtypes.vehicle.record import Effect, face_of, find_record, stored_record
 from node.txtypes.vehicle.regions import with_duty
-from node.txtypes.vehicle.report import Author, Report
+from node.txtypes.vehicle.relation import related
+from node.txtypes.vehicle.report import REPORTS_ON_VEHICLE, Author, Report
+from node.txtypes.vehicle.tellers import with_told
 from node.txtypes.vehicle.vehicle import Vehicle
 
 INCIDENT_UNKNOWN = Guard("incident_unknown", "no incident of the car was first reported by this record",
@@ -53,7 +64,8 @@ class Operation(Value, frozen=True):
 class RepairRecord(Report, tag="repair.record", frozen=True):
     """Record a workshop's repair of damage. Zones and methods decide whether it was structural, never the author's
     word. After a structural repair the car has the brand `structural_repair` and needs an inspection that releases it.
-    Both count at once if the holder signs, otherwise after 30 days. The workshop cannot inspect the car for 180 days.
+    Both count at once if the holder signs, otherwise after 30 days: a workshop and its group report two structural ones
+    of a car in 180 days so. The workshop cannot inspect the car for 180 days.
     `incident`: the first report of the accident, or none."""
 
     vin: Vin
@@ -92,6 +104,19 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
             ledger.unmet(HV_NOT_ACCREDITED, to_text(ledger.sender))
         if self._is_structural(ledger) and not self._is_capable(ledger, "structural"):
             ledger.unmet(STRUCTURAL_NOT_ACCREDITED, to_text(ledger.sender))
+        self._check_alone(ledger, vehicle)
+
+    def _check_alone(self, ledger: Ledger, vehicle: Vehicle) -> None:
+        """Notes too many structural repairs of this author and its group on the car that no holder has signed: each is
+        material, so that a rival could make offers stale at will."""
+        if not self._is_structural(ledger) or self.is_acknowledged(ledger, vehicle):
+            return
+        life = ledger.get(LIFE, self.vin) or NO_LIFE
+        group = [entry.author for entry in life.repairers if related(ledger, entry.author, ledger.sender)]
+        written = len(structural_alone(life, group, ledger.now_ms))
+        if written >= STRUCTURAL_ALONE_MAX:
+            need = f"at most {STRUCTURAL_ALONE_MAX} structural repairs in 180 days"
+            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, written, need)
 
     def _methods(self, ledger: Ledger) -> list[Method]:
         known = ledger.rules.tables.repair_methods
@@ -115,15 +140,24 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
         if not self._is_structural(ledger):
             return Effect(vehicle, tuple(outcome))
         outcome += [STRUCTURAL] if is_firm else [STRUCTURAL, PROVISIONAL]
-        brands = with_brand(vehicle.brands, "structural_repair", now_ms, sequence, is_confirmed=is_firm)
+        brands = with_told(ledger, self.vin, vehicle.brands, "structural_repair", sequence, is_confirmed=is_firm)
         duties = with_duty(vehicle.duties, "structural_release", sequence, due_ms, now_ms)
-        effect = Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=True)
+        is_material = is_firm or not self._has_told(ledger, vehicle) or is_brand_change(vehicle.brands, brands, now_ms)
+        effect = Effect(replace(vehicle, brands=brands, duties=duties), tuple(outcome), is_material=is_material)
         return told_late(ledger, self.vin, effect, self.event_at_ms)
+
+    def _has_told(self, ledger: Ledger, vehicle: Vehicle) -> bool:
+        """Whether the sender's own word of structural work waits for its release already: more of it is no news."""
+        told = [ledger.record(self.vin, duty.sequence) for duty in vehicle.duties if duty.code == "structural_release"]
+        return any(raw is not None and face_of(stored_record(raw)).author == ledger.sender for raw in told)
 
     def _noted(self, ledger: Ledger, sequence: int, replaced: set[str], due_ms: int) -> Life:
         """The working sets after the repair: its repairer, its incident, and the zones whose new parts no record names.
         A record that names parts proves its zones."""
-        life = with_repairer(ledger.get(LIFE, self.vin) or NO_LIFE, ledger.sender, sequence, ledger.now_ms)
+        life = with_repairer(
+            ledger.get(LIFE, self.vin) or NO_LIFE, ledger.sender, sequence, ledger.now_ms,
+            is_structural_alone=due_ms > ledger.now_ms and self._is_structural(ledger),
+        )  # fmt: skip
         if self.parts:
             life = with_proof(life, {operation.zone for operation in self.operations}, sequence)
         else:

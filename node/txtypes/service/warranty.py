@@ -23,8 +23,10 @@ from node.ledger.fields import Address, Code, Hash32, Height, Time, Vin, Warrant
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
+from node.rules.odometer import BACKFILLED_MS
 from node.rules.vin import VIN_PATTERN, wmi_of
 from node.txtypes.members.member import Roles, has_role_at, name_of
 from node.txtypes.vehicle.guards import require_vehicle
@@ -48,8 +50,10 @@ DistanceKm = Annotated[int, Meta(ge=0, le=1_000_000, description="whole distance
 
 WARRANTY_UNKNOWN = Guard("warranty_unknown", "the car has no such warranty", "das Fahrzeug hat keine solche Garantie",
                          "车辆没有该质保")  # fmt: skip
-WARRANTIES_FULL = Guard("warranties_full", "the car has had as many warranties as it can have",
-                        "das Fahrzeug hatte schon so viele Garantien wie möglich", "车辆质保数量已满")  # fmt: skip
+WARRANTIES_FULL = Guard("warranties_full", "the car has as many warranties as it can have, of which none ended more "
+                        "than 400 days ago",
+                        "das Fahrzeug hat so viele Garantien wie möglich, und keine ist seit über 400 Tagen beendet",
+                        "车辆质保数量已满，且无一终止超过 400 天")  # fmt: skip
 WARRANTY_OVERLAP = Guard("warranty_overlap", "the provider covers the same group in this time already",
                          "der Garantiegeber deckt dieselbe Gruppe in dieser Zeit schon ab",
                          "该提供方在此期间已承保同一组别")  # fmt: skip
@@ -129,14 +133,15 @@ def is_cut_short(warranty: Warranty, vehicle: Vehicle, now_ms: int) -> bool:
 Status = Literal["not_begun", "running", "ended"]
 
 
-def status_at(reader: Reader, warranty: Warranty, now_ms: int) -> Status:
+def status_at(reader: Reader, warranty: Warranty, now_ms: int, rules: Ruleset) -> Status:
     """The status of a warranty at a time."""
     vehicle = reader.get(VEHICLE, warranty.vin)
     if vehicle is None or is_cut_short(warranty, vehicle, now_ms):
         return "ended"
     if now_ms < warranty.starts_at_ms:
         return "not_begun"
-    return "running" if is_in_term(warranty, now_ms, highest_metres(reader, warranty.vin, now_ms)) else "ended"
+    metres = highest_metres(reader, warranty.vin, now_ms, rules)
+    return "running" if is_in_term(warranty, now_ms, metres) else "ended"
 
 
 class WarrantyView(Warranty, frozen=True):
@@ -151,9 +156,9 @@ class WarrantyView(Warranty, frozen=True):
 
     @staticmethod
     def of(ident: str, warranty: Warranty, reader: Reader, as_of: AsOf) -> WarrantyView:
-        status, now = status_at(reader, warranty, as_of.now_ms), as_of.now_ms
+        status, now = status_at(reader, warranty, as_of.now_ms, as_of.rules), as_of.now_ms
         days = max(warranty.ends_at_ms - max(now, warranty.starts_at_ms), 0) // DAY_MS
-        driven = highest_metres(reader, warranty.vin, now) // 1_000
+        driven = highest_metres(reader, warranty.vin, now, as_of.rules) // 1_000
         left = max(warranty.distance_km - driven, 0) if warranty.distance_km else None
         return extended(
             WarrantyView, warranty, number=int(ident.rpartition("-")[2]), status=status,
@@ -233,11 +238,19 @@ class WarrantyStart(TransactionBody, tag="warranty.start", frozen=True):
         started = self._started(vehicle, ledger.sender, ledger.block.height)
         if is_cut_short(started, vehicle, ledger.now_ms):
             ledger.unmet(WARRANTY_ENDED, self.vin, existence_now(vehicle, ledger.now_ms))
-        if vehicle.warranties >= WARRANTIES_MAX:
+        if not self._number(ledger, vehicle):
             ledger.unmet(WARRANTIES_FULL, self.vin, vehicle.warranties, f"below {WARRANTIES_MAX}")
         if any(_overlaps(started, other) for other in warranties_of(ledger, self.vin, vehicle)
                if not is_cut_short(other, vehicle, ledger.now_ms)):  # fmt: skip
             ledger.unmet(WARRANTY_OVERLAP, self.vin, " ".join(self.groups))
+
+    def _number(self, ledger: Ledger, vehicle: Vehicle) -> int:
+        """The number of a new warranty: the next one; once all are given, the first whose term is so long ago that
+        nobody can claim on it any more; 0 for none."""
+        if vehicle.warranties < WARRANTIES_MAX:
+            return vehicle.warranties + 1
+        found = enumerate(warranties_of(ledger, self.vin, vehicle), 1)
+        return next((n for n, other in found if other.ends_at_ms + BACKFILLED_MS < ledger.now_ms), 0)
 
     def _started(self, vehicle: Vehicle, provider: bytes, height: int) -> Warranty:
         return Warranty(
@@ -247,11 +260,12 @@ class WarrantyStart(TransactionBody, tag="warranty.start", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         vehicle = ledger.the(VEHICLE, self.vin)
-        number = vehicle.warranties + 1
+        number = self._number(ledger, vehicle)
         ledger.put(
             WARRANTY, warranty_ident(self.vin, number), self._started(vehicle, ledger.sender, ledger.block.height)
         )
-        append_record(ledger, self.vin, replace(vehicle, warranties=number), self, ledger.now_ms)
+        counted = replace(vehicle, warranties=max(vehicle.warranties, number))
+        append_record(ledger, self.vin, counted, self, ledger.now_ms)
 
 
 def _overlaps(one: Warranty, other: Warranty) -> bool:
@@ -285,7 +299,7 @@ class WarrantyExtend(TransactionBody, tag="warranty.extend", frozen=True):
         subject = warranty_ident(self.vin, self.number)
         if warranty.provider != ledger.sender:
             ledger.unmet(NOT_THE_GUARANTOR, to_text(ledger.sender))
-        if status_at(ledger, warranty, ledger.now_ms) == "ended":
+        if status_at(ledger, warranty, ledger.now_ms, ledger.rules) == "ended":
             ledger.unmet(WARRANTY_ENDED, subject)
         before = (warranty.months, _endless(warranty.distance_km))
         after = (self.months, _endless(self.distance_km))

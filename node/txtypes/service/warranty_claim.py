@@ -50,7 +50,7 @@ from node.txtypes.service.warranty import (
 )
 from node.txtypes.vehicle.guards import check_act_time
 from node.txtypes.vehicle.odometer import distance_shown, highest_metres
-from node.txtypes.vehicle.record import Effect, append_record, find_record
+from node.txtypes.vehicle.record import Effect, OwnEffect, append_record, face_of, find_record, stored_record
 from node.txtypes.vehicle.report import Author, Report
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -95,10 +95,18 @@ class Claim(Value, tag=1, frozen=True):
     decision: int
 
 
+def _is_decided(reader: Reader, claim: Claim) -> bool:
+    """Whether the decision counts: arbiters have not annulled it, nor has the provider taken it back. Alone it takes
+    back a rejection only."""
+    status = record_status(reader, claim.vin, claim.decision)
+    is_taken_back = status.is_superseded and (claim.outcome == "rejected" or status.outcome == "amended")
+    return bool(claim.outcome) and status.outcome != "annulled" and not is_taken_back
+
+
 def outcome_at(reader: Reader, claim: Claim, now_ms: int) -> str:
-    """The outcome of a claim at a time: `open`; `unanswered` after 30 days, also if arbiters have annulled the
-    decision; or a code of the table `warranty_outcomes`."""
-    if claim.outcome and record_status(reader, claim.vin, claim.decision).outcome != "annulled":
+    """The outcome of a claim at a time: `open`; `unanswered` after 30 days, also if the decision counts no more; or a
+    code of the table `warranty_outcomes`."""
+    if _is_decided(reader, claim):
         return claim.outcome
     return "open" if now_ms < claim.claimed_at_ms + CLAIM_ANSWER_MS else "unanswered"
 
@@ -137,8 +145,8 @@ CLAIM: Final = Family(
 
 class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     """Claim a repair under a warranty, by a workshop; the holder signs. The warranty must cover the car at the event,
-    by its time and by the highest reading that counts until then; an event of more than 400 days ago is not claimed any
-    more. `repair`: the record of the work, or none."""
+    by its time and by the highest plausible reading that counts until then; an event of more than 400 days ago is not
+    claimed any more. `repair`: the record of the work, or none."""
 
     vin: Vin
     number: Number
@@ -185,7 +193,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     def _metres(self, ledger: Ledger) -> int:
         """The car's distance at the event: by its own reading, or by a higher one until then."""
         own = distance_shown(ledger, self.vin, self.odometer, self.event_at_ms) if self.odometer is not None else 0
-        return max(own, highest_metres(ledger, self.vin, self.event_at_ms))
+        return max(own, highest_metres(ledger, self.vin, self.event_at_ms, ledger.rules))
 
     def _recent(self, ledger: Ledger, warranty: Warranty) -> tuple[RecentClaim, ...]:
         return tuple(claim for claim in warranty.claims if ledger.now_ms < claim.at_ms + CLAIM_AGAIN_MS)
@@ -201,11 +209,27 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
         ))  # fmt: skip
         return Effect(vehicle)
 
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
+        """The record of this has turned out to be wrong: the claim is none, unless the provider has decided on it, and
+        the operation can be claimed again."""
+        raw = ledger.record(self.vin, sequence)
+        assert raw is not None, "a ruling is about a record"
+        ident = face_of(stored_record(raw)).txid
+        claim = ledger.get(CLAIM, ident)
+        if claim is None or _is_decided(ledger, claim):
+            return vehicle
+        ledger.put(CLAIM, ident, None)
+        number = warranty_ident(self.vin, self.number)
+        warranty = ledger.the(WARRANTY, number)
+        kept = tuple(entry for entry in warranty.claims if entry != RecentClaim(self.operation, claim.claimed_at_ms))
+        ledger.put(WARRANTY, number, replace(warranty, claims=kept))
+        return vehicle
+
 
 class WarrantyDecide(TransactionBody, tag="warranty.decide", frozen=True):
     """Decide on a claim, by the provider of the warranty: `approved`, `partly` with its share of the cost, or
     `rejected`. The latter two need a reason. The provider may decide late, and again if arbiters have annulled its
-    decision."""
+    decision or it has taken back a rejection."""
 
     claim: Id
     outcome: WarrantyOutcome

@@ -50,6 +50,13 @@ def close_alert(alerts: Alerts, code: str, sequence: int = -1) -> Alerts:
     return tuple(closed(alert) if alert.code == code else alert for alert in alerts)
 
 
+def unconfirmed(alerts: Alerts, code: str) -> Alerts:
+    """The alerts after the record that confirmed `code` has turned out to be wrong: it is reported, as before."""
+    return tuple(
+        replace(alert, state="reported", sequence=alert.raised_by) if alert.code == code else alert for alert in alerts
+    )
+
+
 def reopened(alerts: Alerts, code: str, state: Literal["reported", "confirmed"], sequence: int) -> Alerts:
     """The alerts after the record `sequence`, which closed `code`, has turned out to be wrong."""
     return tuple(
@@ -94,13 +101,13 @@ def alerted(ledger: Ledger, vin: str, vehicle: Vehicle, codes: Iterable[str], *,
 
 
 def told_late(ledger: Ledger, vin: str, effect: Effect, event_at_ms: int) -> Effect:
-    """The effect of a material record, with the alert `late_disclosure` if its event is before the title last moved:
-    whoever bought the car was not told."""
+    """The effect of a record of something material, with the alert `late_disclosure` if its event is before the title
+    last moved: whoever bought the car was not told."""
     vehicle = effect.vehicle
     if not vehicle.transfer_count or event_at_ms >= vehicle.title_since_ms:
         return effect
     late = alerted(ledger, vin, vehicle, ("late_disclosure",))
-    return Effect(late.vehicle, (*effect.outcome, *late.outcome), is_material=True)
+    return Effect(late.vehicle, (*effect.outcome, *late.outcome), is_material=effect.is_material or late.is_material)
 
 
 def alert_elsewhere(ledger: Ledger, vin: str, body: TransactionBody, event_at_ms: int, codes: Iterable[str]) -> None:

@@ -46,7 +46,7 @@ class Brand(Value, frozen=True):
 class Loss(Value, frozen=True):
     """A total loss, which an insurer reported in the record `sequence`. It is pending while only one insurer has
     reported it (see `brand_state`), and then blocks a handover for 30 days. `brands`: the brands that the record
-    leaves."""
+    leaves. `confirms`: the record of another insurer's report that this one confirmed, -1 for none."""
 
     category: TotalLossCategory
     state: BrandState
@@ -55,6 +55,7 @@ class Loss(Value, frozen=True):
     disputed_until_ms: OptionalTime
     author: Address
     brands: Annotated[tuple[BrandCode, ...], Meta(max_length=4)]
+    confirms: int = -1
 
 
 class Reported(Protocol):

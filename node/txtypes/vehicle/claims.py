@@ -84,12 +84,26 @@ def add_claim(ledger: Ledger, vin: Vin, claim: Claim) -> None:
     ledger.put(CLAIMS, vin, Claims(changed))
 
 
-def reduce_claims(ledger: Ledger, vin: str, order: bytes, amount: int, *, debtor: bytes, payment: bytes = b"") -> None:
-    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment` if it is
-    given. What remains of the amount is nobody's."""
+def reduce_claims(
+    ledger: Ledger,
+    vin: str,
+    order: bytes,
+    amount: int,
+    *,
+    debtor: bytes,
+    payment: bytes = b"",
+    creditor: bytes = b"",
+) -> None:
+    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment` if it
+    is given. What remains of the amount is nobody's."""
     kept = []
     for claim in claims_of(ledger, vin):
-        if claim.order == order and claim.debtor == debtor and payment in (b"", claim.payment):
+        if (
+            claim.order == order
+            and claim.debtor == debtor
+            and payment in (b"", claim.payment)
+            and (creditor in (b"", claim.creditor))
+        ):
             taken = min(amount, claim.amount.amount)
             amount -= taken
             if taken == claim.amount.amount:

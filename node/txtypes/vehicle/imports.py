@@ -175,7 +175,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
 
     def _check_inspection(self, ledger: Ledger) -> None:
         tables = ledger.rules.tables
-        require_cosigner(ledger, self.inspector, "inspector")
+        require_cosigner(ledger, self.inspector, "inspector", vin=self.vin, event_at_ms=self.event_at_ms)
         for party in dict.fromkeys((ledger.sender, self.holder)):
             if is_close(ledger, self.inspector, party):
                 ledger.unmet(NOT_INDEPENDENT, to_text(self.inspector), to_text(party))

@@ -16,7 +16,7 @@ from node.rules.damage import SEVERITIES
 from node.txtypes.vehicle.brands import BrandState, brand_state
 
 INCIDENTS_MAX: Final = 16
-REPORTERS_MAX: Final = 4
+REPORTERS_MAX: Final = 6
 REPAIRS_MAX: Final = 4
 JOINED_MS: Final = 72 * HOUR_MS
 """A report belongs to an incident if its event is at most this far from the incident's span: people notice damage
@@ -43,10 +43,10 @@ class Reporter(Value, frozen=True):
 class Incident(Value, frozen=True):
     """One accident, as all its reports describe it. `first_ms` and `last_ms`: the earliest and the latest time in a
     report. `sequence`: the first report, which names the incident. `zones`: every zone that a report has named, in that
-    order. `reports`: the number of those that are not struck; `reporters`: the newest reports, struck ones too, up to
-    the bound; `older_zones` and `older_severity`: what the reports before them say, as in `Reporter`. `state`,
-    `since_ms` and `disputed_until_ms` as of a brand (see `brand_state`). `repairs`: the newest records that repair it;
-    `released_by`: the record that released their structural work, 0 for none."""
+    order. `reports`: the number of those that are not struck; `reporters`: the gravest report and the newest ones,
+    struck ones too, up to the bound; `older_zones` and `older_severity`: what the other reports say, as in `Reporter`.
+    `state`, `since_ms` and `disputed_until_ms` as of a brand (see `brand_state`). `repairs`: the newest records that
+    repair it; `released_by`: the record that released their structural work, 0 for none."""
 
     first_ms: Time
     last_ms: Time
@@ -172,7 +172,7 @@ def find_incident(
 
 def with_report(incident: Incident | None, told: Told) -> Incident:
     """The incident after one more report, or a new incident. Beyond the bound, the oldest report is kept as far as what
-    it says."""
+    it says, but for the gravest: so that its severity goes with it if it is struck."""
     if incident is None:
         incident = Incident(
             told.event_at_ms, told.event_at_ms, told.sequence, b"", (), 0, "pending", told.now_ms, 0, (), 0, 0, (), 0
@@ -183,13 +183,16 @@ def with_report(incident: Incident | None, told: Told) -> Incident:
         SEVERITIES.index(told.severity), "firm" if told.is_firm else "alone",
     ))  # fmt: skip
     older_zones, older_severity = incident.older_zones, incident.older_severity
-    for reporter in reporters[:-REPORTERS_MAX]:
-        if reporter.standing != "struck":
-            older_zones, older_severity = older_zones | reporter.zones, max(older_severity, reporter.severity)
+    if len(reporters) > REPORTERS_MAX:
+        gravest = max(reporters, key=lambda reporter: (reporter.standing != "struck", reporter.severity))
+        dropped = next(reporter for reporter in reporters if reporter is not gravest)
+        reporters = tuple(reporter for reporter in reporters if reporter is not dropped)
+        if dropped.standing != "struck":
+            older_zones, older_severity = older_zones | dropped.zones, max(older_severity, dropped.severity)
     return replace(
         incident, first_ms=min(incident.first_ms, told.event_at_ms), last_ms=max(incident.last_ms, told.event_at_ms),
         case=incident.case or told.case, zones=zones, reports=incident.reports + 1,
-        state="confirmed" if told.is_confirmed else incident.state, reporters=reporters[-REPORTERS_MAX:],
+        state="confirmed" if told.is_confirmed else incident.state, reporters=reporters,
         older_zones=older_zones, older_severity=older_severity,
     )  # fmt: skip
 

@@ -60,6 +60,15 @@ def distance_of(leaf: Readings, reading: Reading) -> int:
 
 
 def highest_distance(leaf: Readings, until_ms: int) -> int:
-    """The greatest distance, in metres, that a judged reading up to a time shows."""
+    """The greatest distance, in metres, that a judged reading up to a time shows, but for one that others contradict
+    and that nobody can have driven to, and for a volley: a false reading would end a warranty."""
+    doubted = _implausible(leaf)
     judged_until = (r for r in leaf.readings if is_judged(r) and r.event_at_ms <= until_ms)
-    return max((r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until), default=0)
+    shown = (r.metres + offset_at(leaf, r.event_at_ms) for r in judged_until if r.sequence not in doubted)
+    return max(shown, default=0)
+
+
+def _implausible(leaf: Readings) -> set[int]:
+    """Sequences of the readings that are probably a typing error or a volley."""
+    named = (e.sequences for e in leaf.explanations if e.typing_error_likely or len(e.sequences) > 1)
+    return {sequence for sequences in named for sequence in sequences}

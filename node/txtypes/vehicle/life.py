@@ -32,6 +32,9 @@ THEFT_FOUND_MS: Final = 90 * DAY_MS
 """A theft is found late: what was taken from a car up to this long before the flag is from a stolen car."""
 REPAIRED_MS: Final = 180 * DAY_MS
 """A workshop cannot inspect its own repair within this time."""
+STRUCTURAL_ALONE_MAX: Final = 2
+"""Structural repairs of a car within `REPAIRED_MS` that a workshop and its group report without the holder's
+signature."""
 
 
 class FormerHolder(Value, frozen=True):
@@ -43,11 +46,13 @@ class FormerHolder(Value, frozen=True):
 
 
 class Repairer(Value, frozen=True):
-    """A workshop that repaired the car: the record of its last repair, and when that was included."""
+    """A workshop that repaired the car: the record of its last repair, and when that was included. `alone`: when its
+    structural repairs of 180 days were included that the holder has not signed, struck ones too."""
 
     author: Address
     sequence: int
     at_ms: Time
+    alone: Annotated[tuple[Time, ...], Meta(max_length=STRUCTURAL_ALONE_MAX)] = ()
 
 
 class Cooldown(Value, frozen=True):
@@ -78,10 +83,12 @@ class OpenDispute(Value, frozen=True):
 
 
 class PartTaken(Value, frozen=True):
-    """A car to which a part of this one was fitted; `at_ms`: its removal from this one, else the fitting."""
+    """A car to which parts of this one were fitted; `at_ms`: the latest removal of one from this one, else fitting.
+    `fittings`: the number of records that say so."""
 
     vin: Vin
     at_ms: Time
+    fittings: int = 1
 
 
 class Life(Value, tag=1, frozen=True):
@@ -140,25 +147,39 @@ def are_sellers_unknown(life: Life, at_ms: int) -> bool:
     return 0 < life.holders_overflow_ms and at_ms <= life.holders_overflow_ms + TRADED_MS
 
 
-def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int) -> Life:
-    """The working sets after a repair at present. Beyond the bound, the repairer whose last repair is the oldest is
-    dropped, and the time is noted: an inspector's independence can then not be shown."""
+def with_repairer(life: Life, author: bytes, sequence: int, now_ms: int, *, is_structural_alone: bool) -> Life:
+    """The working sets after a repair at present, which may be a structural one that the holder has not signed. Beyond
+    the bound, the repairer whose last repair is the oldest is dropped, and the time is noted: an inspector's
+    independence can then not be shown."""
     recent = (r for r in life.repairers if r.author != author and now_ms < r.at_ms + REPAIRED_MS)
-    repairers = (*recent, Repairer(author, sequence, now_ms))
+    alone = (*structural_alone(life, (author,), now_ms), *((now_ms,) if is_structural_alone else ()))
+    repairers = (*recent, Repairer(author, sequence, now_ms, alone))
     overflow = now_ms if len(repairers) > REPAIRERS_MAX else life.repairers_overflow_ms
     return replace(life, repairers=repairers[-REPAIRERS_MAX:], repairers_overflow_ms=overflow)
+
+
+def structural_alone(life: Life, authors: Collection[bytes], now_ms: int) -> tuple[int, ...]:
+    """When the authors' structural repairs of 180 days were included that the holder has not signed."""
+    told = (at_ms for repairer in life.repairers if repairer.author in authors for at_ms in repairer.alone)
+    return tuple(at_ms for at_ms in told if now_ms < at_ms + REPAIRED_MS)
 
 
 def with_part_taken(life: Life, vin: str, at_ms: int, now_ms: int) -> Life:
     """The working sets after a part that was taken from the car was fitted to another. Without room the first is left
     out."""
-    others = (entry for entry in parts_taken(life, now_ms) if entry.vin != vin)
-    return replace(life, parts=(*others, PartTaken(vin, at_ms))[-PARTS_MAX:])
+    known = parts_taken(life, now_ms)
+    others = (entry for entry in known if entry.vin != vin)
+    found = next((entry for entry in known if entry.vin == vin), PartTaken(vin, at_ms, 0))
+    taken = PartTaken(vin, max(at_ms, found.at_ms), found.fittings + 1)
+    return replace(life, parts=(*others, taken)[-PARTS_MAX:])
 
 
 def without_part_taken(life: Life, vin: str) -> Life:
-    """The working sets after the fitting to another car has turned out to be wrong."""
-    return replace(life, parts=tuple(entry for entry in life.parts if entry.vin != vin))
+    """The working sets after a fitting to another car has turned out to be wrong."""
+    parts = (
+        replace(entry, fittings=entry.fittings - 1) if entry.vin == vin else entry for entry in life.parts
+    )  # fmt: skip
+    return replace(life, parts=tuple(entry for entry in parts if entry.fittings))
 
 
 def parts_taken(life: Life, now_ms: int) -> tuple[PartTaken, ...]:

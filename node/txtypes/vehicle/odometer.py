@@ -12,11 +12,13 @@ from node.ledger.family import Reader
 from node.ledger.fields import Odometer
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.ledger.ruleset import Ruleset
 from node.rules.odometer import (
     DECLARED,
     INDEPENDENT,
     INTERESTED,
     SOURCE_CODES,
+    Verdict,
     is_worse,
     sources_differ,
     to_metres,
@@ -32,9 +34,10 @@ from node.txtypes.vehicle.readings import (
     newest_counted,
     with_excluded,
     with_reading,
+    without_authors,
 )
 from node.txtypes.vehicle.relation import is_related_to_holder
-from node.txtypes.vehicle.vehicle import Vehicle
+from node.txtypes.vehicle.vehicle import Vehicle, readings_now
 
 Standing = Literal["independent", "interested", "declared"]
 _STANDINGS: Final[dict[Standing, int]] = {
@@ -83,6 +86,23 @@ def add_reading(
     *, is_acknowledged: bool = False,
 ) -> Vehicle:  # fmt: skip
     """Store and judge a reading that the vehicle's *next* record contains; returns the vehicle with its verdict."""
+    judged = _judged(ledger, vin, vehicle, odometer, event_at_ms, standing, is_acknowledged=is_acknowledged)
+    ledger.put(ODOMETER, vin, judged)
+    return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+
+
+def verdict_with(
+    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, standing: Standing
+) -> Verdict:
+    """The verdict as it would count with a reading that the holder has signed, in the vehicle's *next* record."""
+    judged = _judged(ledger, vin, vehicle, odometer, event_at_ms, standing, is_acknowledged=True)
+    return without_authors(judged, frauds_since(ledger), ledger.rules).verdict
+
+
+def _judged(
+    ledger: Ledger, vin: str, vehicle: Vehicle, odometer: Odometer, event_at_ms: int, standing: Standing,
+    *, is_acknowledged: bool,
+) -> Readings:  # fmt: skip
     others = [to_metres(other.value, odometer.unit) for other in odometer.others]
     metres = to_metres(odometer.value, odometer.unit)
     reading = NewReading(
@@ -91,9 +111,7 @@ def add_reading(
     )  # fmt: skip
     earlier = ledger.get(ODOMETER, vin) or NO_READINGS
     group = group_of(ledger, ledger.sender)
-    judged = with_reading(earlier, reading, ledger.sender, group, ledger.now_ms, ledger.rules)
-    ledger.put(ODOMETER, vin, judged)
-    return vehicle if judged.verdict == vehicle.verdict else replace(vehicle, verdict=judged.verdict)
+    return with_reading(earlier, reading, ledger.sender, group, ledger.now_ms, ledger.rules)
 
 
 class HistoryReading(NamedTuple):
@@ -129,9 +147,9 @@ def verdict_outcome(vehicle: Vehicle) -> str:
     return f"verdict:{vehicle.verdict}"
 
 
-def highest_metres(reader: Reader, vin: str, until_ms: int) -> int:
-    """The greatest distance, in metres, that a judged reading up to a time shows; 0 if there is none."""
-    return highest_distance(counted_now(reader, vin), until_ms)
+def highest_metres(reader: Reader, vin: str, until_ms: int, rules: Ruleset) -> int:
+    """The greatest distance, in metres, that a judged and plausible reading up to a time shows; 0 if there is none."""
+    return highest_distance(readings_now(reader, vin, rules), until_ms)
 
 
 def newest_distance(reader: Reader, vin: str) -> int:

@@ -287,6 +287,14 @@ def activity_of(leaf: Readings, author: bytes, now_ms: int) -> tuple[int, int]:
     return 0, 0
 
 
+def taken_back(leaf: Readings, author: bytes, since_ms: int) -> int:
+    """How many readings that the holder has not signed, included since then, their author has taken back."""
+    return leaf.corrections and sum(
+        r.state == SUPERSEDED and not r.is_acknowledged and leaf.authors[r.author].address == author
+        and included_at_ms(r) >= since_ms for r in leaf.readings
+    )  # fmt: skip
+
+
 def with_silent_record(leaf: Readings, author: bytes, group: str, now_ms: int) -> Readings:
     """The working set with one more record of an author that has no reading and no signature of the holder. It changes
     no verdict: an author who is not known yet takes no place of one with judged readings, and is then not counted."""
@@ -354,6 +362,14 @@ def reading_of(leaf: Readings, sequence: int) -> Reading | None:
     return next((r for r in leaf.readings if r.sequence == sequence), None)
 
 
+def distance_told(leaf: Readings, sequence: int) -> int:
+    """The greatest distance that a judged reading of a record shows, apart from an instrument that the record tells of;
+    -1 for none. The record of an import has several readings."""
+    segments = [segment for segment in leaf.segments if segment.sequence != sequence]
+    told = zip(leaf.readings, verdict.distances(leaf.readings, segments), strict=True)
+    return max((metres for r, metres in told if r.sequence == sequence and is_judged(r)), default=-1)
+
+
 def may_amend_alone(
     leaf: Readings, sequence: int, new_metres: int, now_ms: int, *, is_replacement: bool = False
 ) -> bool:
@@ -369,10 +385,12 @@ def may_amend_alone(
 
 
 def lowers(leaf: Readings, sequence: int, new_metres: int, *, is_replacement: bool = False) -> bool:
-    """Whether another value, -1 for none, takes a judged reading back by more than the tolerance, and the reading is
-    not probably a typing error. One that its author has put in the place of another is not called so: else it would be
-    dated such that it looks like one. Of one that was left out nobody can tell: False."""
-    reading = reading_of(leaf, sequence)
-    if reading is None or not is_judged(reading) or new_metres >= reading.metres - odometer.TOLERANCE_METRES:
+    """Whether another distance, -1 for none, takes a judged reading back by more than the tolerance, and the reading is
+    not probably a typing error. One that its author has put in the place of another is not called so, and has no
+    tolerance: else it would be dated such that it looks like one, or go down in steps. Of one that was left out nobody
+    can tell: False."""
+    told = distance_told(leaf, sequence)
+    if told < 0 or new_metres >= told - (0 if is_replacement else odometer.TOLERANCE_METRES):
         return False
-    return is_replacement or not verdict.typing_error_likely(series_of(leaf), sequence)
+    is_alone = sum(r.sequence == sequence for r in leaf.readings) == 1
+    return is_replacement or not is_alone or not verdict.is_overstated(series_of(leaf), sequence)

@@ -189,14 +189,26 @@ class Effect(NamedTuple):
     is_material: bool = False
 
 
-class VehicleRecord(TransactionBody, frozen=True):
-    """Base of the types whose transactions are records of a car's history, with an event time and an odometer reading.
-    A type declares the fields in its own order, its `record_guards` and its `effect`."""
+class OwnEffect(TransactionBody, frozen=True):
+    """Base of the types whose records may leave on a car what no other type does."""
 
     if TYPE_CHECKING:
 
         @property
         def vin(self) -> str: ...
+
+    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: OwnEffect | None) -> Vehicle:
+        """The vehicle once the record `sequence` of this body counts no more: what the type's own effect has left is
+        undone, as far as it can be. `by`: the body of the record, of the same type, that its author put in its
+        place."""
+        return vehicle
+
+
+class VehicleRecord(OwnEffect, frozen=True):
+    """Base of the types whose transactions are records of a car's history, with an event time and an odometer reading.
+    A type declares the fields in its own order, its `record_guards` and its `effect`."""
+
+    if TYPE_CHECKING:
 
         @property
         def event_at_ms(self) -> int: ...
@@ -210,12 +222,6 @@ class VehicleRecord(TransactionBody, frozen=True):
     def effect(self, ledger: Ledger, vehicle: Vehicle) -> Effect:
         """The effect of the record, apart from its reading."""
         return Effect(vehicle)
-
-    def struck(self, ledger: Ledger, vehicle: Vehicle, sequence: int, by: VehicleRecord | None) -> Vehicle:
-        """The vehicle once the record `sequence` of this body counts no more: what the type's own effect has left is
-        undone, as far as it can be. `by`: the body of the record, of the same type, that its author put in its
-        place."""
-        return vehicle
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
         """The standing of the record's reading."""

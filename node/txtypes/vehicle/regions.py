@@ -82,7 +82,7 @@ def reserved_until_ms(market: Market) -> int:
 def market_at(market: Market, now_ms: int) -> Market:
     """The market region at a time. After its end a reserved car is listed again, for as long as its listing runs; where
     the buyer had paid in full, it is locked for others first. A listing after its deadline is off the market."""
-    if market.status in ("off", "returning"):
+    if market.status == "off":
         return market
     if market.status == "reserved":
         if now_ms < (end := reserved_until_ms(market)):
@@ -191,14 +191,17 @@ def status_of(registration: Registration) -> RegistrationFacts:
 
 
 def without_registration(registration: Registration, sequence: int) -> Registration:
-    """The registration after a record has turned out to be wrong. The claim that it opened is closed; of the status
-    that it made, the one before comes back. Where that is not known any more, no country has the car."""
+    """The registration after a record has turned out to be wrong. The claim that it opened is closed, and one that it
+    objected to may be made again; of the status that it made, the one before comes back. Where that is not known any
+    more, no country has the car."""
     claim = registration.claim
     claim = None if claim is not None and claim.sequence == sequence else claim
     before = registration.before
     if registration.sequence != sequence or registration.status == "none":
-        is_before = before is not None and before.sequence == sequence and before.status != "none"
-        return replace(registration, claim=claim, before=None if is_before else before)
+        if before is not None and before.sequence == sequence and before.status != "none":
+            return replace(unrefused(registration, before.since_ms), claim=claim, before=None)
+        return replace(registration, claim=claim)
+    registration = unrefused(registration, registration.since_ms)
     if before is None:
         return replace(registration, status="deregistered", until_ms=0, to_country="", end_reason="", claim=claim)
     told = {name: getattr(before, name) for name in RegistrationFacts.__struct_fields__}
@@ -214,6 +217,18 @@ def objected(registration: Registration, now_ms: int) -> Registration:
     others = (r for r in registration.refusals if r.until_ms > now_ms and r.country != claim.country)
     refusals = (*others, Refusal(claim.country, now_ms + CLAIM_AGAIN_MS))[-REFUSALS_MAX:]
     return replace(registration, claim=None, refusals=refusals)
+
+
+def unrefused(registration: Registration, at_ms: int) -> Registration:
+    """The registration without the objection of a time, which has turned out to be wrong."""
+    kept = tuple(refusal for refusal in registration.refusals if refusal.until_ms != at_ms + CLAIM_AGAIN_MS)
+    return replace(registration, refusals=kept)
+
+
+def released(registration: Registration, sequence: int) -> Registration:
+    """As if its last change were by the record `sequence`, by which a country has let a claim take effect: of all that
+    end a registration, that alone names the record of the claim."""
+    return replace(registration, sequence=sequence) if sequence > registration.sequence else registration
 
 
 def ended_registration(registration: Registration, now_ms: int, sequence: int, reason: str) -> Registration:
@@ -291,7 +306,7 @@ def with_duty(duties: tuple[Duty, ...], code: DutyCode, sequence: int, due_ms: i
 class Alert(Value, frozen=True):
     """A contradiction between records (see `alerts`), with its first and last time and its number of reports.
     `sequence`: the record that changed its state last, or closed it; `author`: who raised it, or raised it again once
-    closed."""
+    closed, by the record `raised_by`."""
 
     code: str
     state: Literal["reported", "confirmed", "closed"]
@@ -300,6 +315,7 @@ class Alert(Value, frozen=True):
     count: int
     sequence: int
     author: Address
+    raised_by: int
 
 
 Alerts = tuple[Alert, ...]
@@ -318,7 +334,8 @@ def raise_alert(
     found = find_alert(alerts, code)
     if found is None or found.state == "closed":
         first, count = (now_ms, 0) if found is None else (found.first_ms, found.count)
-        new = Alert(code, "confirmed" if is_confirmed else "reported", first, now_ms, count + 1, sequence, author)
+        state: Literal["confirmed", "reported"] = "confirmed" if is_confirmed else "reported"
+        new = Alert(code, state, first, now_ms, count + 1, sequence, author, sequence)
     else:
         new = replace(found, last_ms=now_ms, count=found.count + 1)
         if is_confirmed and found.state == "reported":
@@ -340,12 +357,15 @@ class Inspection(Value, frozen=True):
 
 class Clearance(Value, frozen=True):
     """An act that lifted a duty, a flag or the consequence of a brand. It no longer counts if its author is listed for
-    fraud from a time before it."""
+    fraud from a time before it. `failed`, `flag`: the fail and the firm flag `unroadworthy` that it ended, which come
+    back if its record is struck; null for none."""
 
     what: Literal["rebuild", "structural_release", "unroadworthy", "odometer_replace"]
     author: Address
     sequence: int
     at_ms: Time
+    failed: Inspection | None = None
+    flag: Flag | None = None
 
 
 def is_retest_overdue(inspection: Inspection | None, now_ms: int) -> bool:

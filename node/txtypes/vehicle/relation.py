@@ -6,9 +6,10 @@ from node.crypto.addresses import to_text
 from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.rules.vin import wmi_of
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.conduct import check_not_on_hold
-from node.txtypes.members.member import MEMBER, group_of, has_role
+from node.txtypes.members.member import MEMBER, group_of, has_role_at
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, TRADED_MS, repairers_at
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 
@@ -119,9 +120,10 @@ def is_repairer(reader: Reader, vin: str, account: bytes, now_ms: int) -> bool:
 
 
 def is_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> bool:
-    """Whether an account may witness for the parties: it is an inspector at present and close to none of them."""
+    """Whether an account may witness for the parties: it is an inspector of such cars at present and close to none of
+    them."""
     is_near = any(is_close(ledger, account, party, vin, ledger.now_ms) for party in parties)
-    return has_role(ledger, account, "inspector") and not is_near
+    return has_role_at(ledger, account, ledger.now_ms, "inspector", wmi=wmi_of(vin)) and not is_near
 
 
 def check_witness(ledger: Ledger, account: bytes, vin: str, *parties: bytes) -> None:

@@ -25,7 +25,14 @@ from node.txtypes.members.member import (
 )
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import ODOMETER_MISSING, check_readings_today
-from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, activity_of, with_silent_record
+from node.txtypes.vehicle.readings import (
+    NO_READINGS,
+    ODOMETER,
+    Readings,
+    activity_of,
+    taken_back,
+    with_silent_record,
+)
 from node.txtypes.vehicle.record import VehicleRecord
 from node.txtypes.vehicle.relation import is_close
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -109,6 +116,17 @@ def _is_registrar(ledger: Ledger, at_ms: int, country: str) -> bool:
     )  # fmt: skip
 
 
+def check_number(ledger: Ledger, vin: str, leaf: Readings, unsigned: int) -> None:
+    """Notes if the sender has written on the car too often within 30 days without the holder's signature, or has taken
+    back too many of such readings: else it would make offers stale as often as it likes, and leave nothing.
+    `unsigned`: how many records without that signature the sender has written, see `activity_of`."""
+    if unsigned >= limits.RECORDS_PER_AUTHOR_MAX:
+        ledger.unmet(REPORTS_ON_VEHICLE, vin, unsigned, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
+    taken = taken_back(leaf, ledger.sender, ledger.now_ms - limits.TAKEN_BACK_MS)
+    if taken >= limits.TAKEN_BACK_MAX:
+        ledger.unmet(REPORTS_ON_VEHICLE, vin, f"{taken} taken back", f"below {limits.TAKEN_BACK_MAX} in 30 days")
+
+
 class Report(VehicleRecord, frozen=True, kw_only=True):
     """A record of what an accredited writer has seen or done. Its fields follow those of the type. `holder_signs`: the
     holder signs too, or the agent of its `mandate` with the right to present the car."""
@@ -152,8 +170,8 @@ class Report(VehicleRecord, frozen=True, kw_only=True):
             check_readings_today(ledger, self.vin, today)
         elif not has_role(ledger, ledger.sender, *self._without_reading()):
             ledger.unmet(ODOMETER_MISSING, self.vin)
-        if unsigned >= limits.RECORDS_PER_AUTHOR_MAX and vehicle is not None and self._is_numbered(ledger, vehicle):
-            ledger.unmet(REPORTS_ON_VEHICLE, self.vin, unsigned, f"at most {limits.RECORDS_PER_AUTHOR_MAX} in 30 days")
+        if vehicle is not None and self._is_numbered(ledger, vehicle):
+            check_number(ledger, self.vin, readings, unsigned)
         self.record_guards(ledger, vehicle)
 
     def _without_reading(self) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class Vehicle(Value, tag=1, frozen=True):
     loss: Loss | None
     clearances: Annotated[tuple[Clearance, ...], Meta(max_length=4)]
     warranties: Annotated[int, Meta(ge=0, le=16)]
-    """The number of warranties that the car has had."""
+    """The number of warranties that the car has had; from 16 on, a new one has the number of one that is long over."""
     verdict: Verdict
     """The odometer's verdict when a reading was last written (see `verdict_now`)."""
     record_count: int

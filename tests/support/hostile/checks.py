@@ -11,7 +11,7 @@ from node.ledger.body import type_of
 from node.rules.card_numbers import find_card_number
 from node.rules.personal_data import find_personal_data
 from node.txtypes.sale.listing import Listing, disclosure_root
-from node.txtypes.vehicle.brands import brand_state
+from node.txtypes.vehicle.brands import BRAND_OTHERS_MAX, brand_state
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.vehicle import Vehicle, vehicle_at
 from support.hostile.planted import MAILS
@@ -28,6 +28,8 @@ BYTES_MAX: Final = {
 RECORDS_READ_MAX: Final = {"inspection.record": 3}
 """Records that a transaction reads, where it is not two: a pass reads the one that flagged the car, the one that failed
 it where that is another, and the repair that it names."""
+BRANDS_TOLD_MAX: Final = {"accident.report": 4, "vehicle.total_loss": 3, "inspection.record": 2, "repair.record": 1}
+"""Brands that a record tells. Where one has no room for one more record, those that tell it are read besides."""
 KEYS_READ_MAX: Final = 40
 """State keys that a transaction reads besides those that its own lists name."""
 KEYS_PER_NAMED: Final = 4
@@ -87,7 +89,8 @@ def overworked(step: Step) -> str:
     body = step.tx.payload.body
     most = KEYS_READ_MAX + KEYS_PER_NAMED * named_in(body)
     read = len(step.ledger.records_read)
-    if read > RECORDS_READ_MAX.get(type_of(body), 2):
+    of_brands = BRANDS_TOLD_MAX.get(type_of(body), 0) * (1 + BRAND_OTHERS_MAX)
+    if read > RECORDS_READ_MAX.get(type_of(body), 2) + of_brands:
         return f"{type_of(body)} reads {read} records"
     if len(step.ledger.keys) > most:
         return f"{type_of(body)} reads {len(step.ledger.keys)} state keys, at most {most}"

@@ -45,7 +45,7 @@ def test_a_handover_depends_on_its_car_its_money_and_both_parties() -> None:
     found = needs(life, SELLER, handover(life.chain, life.order), BUYER)
     assert {
         f"order/{life.order.hex()}", f"vehicle/{VIN}", f"odometer/{VIN}", f"payment/{life.payment.hex()}",
-        account(SELLER), account(BUYER), "chain/params", "frauds/all",
+        account(SELLER), account(BUYER), member(SELLER), "chain/params", "frauds/all",
     } == found  # fmt: skip
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from node import txtypes
 from node.ledger import fields
 from node.ledger.kinds import CodeOf
 from node.rules import stop_flags
@@ -239,9 +241,15 @@ def test_a_graver_recall_is_never_freer() -> None:
 
 # --- the rest -------------------------------------------------------------------------------------------------
 def test_alerts() -> None:
-    assert len(ALERTS) == 14
+    assert len(ALERTS) == 10
     assert set(ALERTS.values()) == {"reported", "confirmed"} < set(ALERT_STATES)
-    assert {"late_disclosure", "sources_differ"} <= set(ALERTS) & set(MATERIAL_EVENTS)
+    assert set(ALERTS) & set(MATERIAL_EVENTS) == {"late_disclosure"}
+
+
+def test_what_ends_a_trouble_is_not_material_and_every_alert_is_raised() -> None:
+    assert not {"flag_cleared", "warranty_ended", "sources_differ"} & set(MATERIAL_EVENTS)
+    code = "".join(path.read_text("utf-8") for path in Path(txtypes.__path__[0]).rglob("*.py"))
+    assert [alert for alert in ALERTS if f'"{alert}"' not in code] == []
 
 
 def test_registration_and_import() -> None:

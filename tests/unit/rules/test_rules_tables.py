@@ -25,7 +25,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "56e1715c20e0fee24ef4fbfa99c102e3cfd4935bd7a7ff41f255f104919adde8"
+RULESET_1 = "73179a42942bf311c6fe2c71d5d92d59bbb88abd40d1addc6c2d786ea5ca2a52"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -134,6 +134,34 @@ def test_a_health_of_a_battery_that_is_elsewhere_tells_both() -> None:
     assert ["alert:battery_elsewhere", "not_bound"] == outcome_of(chain, THREE)
 
 
+def test_a_second_car_buries_nothing_that_was_said_of_the_battery_in_the_first() -> None:
+    """A rival would make it bad there, a friend of the seller good."""
+    chain = cars()
+    chain.do("workshop-berlin", battery(chain, TWO))
+    chain.do("inspector-1", health(chain, 700, TWO))
+    before = chain.state(BATTERY, ID)
+    chain.do("workshop-berlin", battery(chain, THREE, passport=b"\x01" * 32, state="waste", value=9_000))
+    for action, soh in (("fit", 100), ("remove", 990)):
+        chain.do("inspector-1", health(chain, soh, THREE))
+        assert "not_bound" in outcome_of(chain, THREE)
+        chain.do("workshop-berlin", battery(chain, THREE, action, state="waste"))
+        told = replace(chain.state(BATTERY, ID), binding=before.binding)
+        assert before == told
+    chain.do("inspector-1", health(chain, 690, TWO))
+    assert [700, 690] == [entry.soh for entry in chain.state(BATTERY, ID).health]
+
+
+@pytest.mark.parametrize("existence", ["scrapped", "voided"])
+def test_a_car_that_has_ended_does_not_speak_for_its_battery(existence: str) -> None:
+    chain = cars()
+    chain.do("workshop-berlin", battery(chain, TWO))
+    change(chain, VEHICLE, TWO, existence=existence)
+    chain.do("workshop-berlin", battery(chain, THREE, state="reused"))
+    chain.do("inspector-1", health(chain, 880, THREE))
+    leaf = chain.state(BATTERY, ID)
+    assert ("reused", [880]) == (leaf.state, [entry.soh for entry in leaf.health])
+
+
 def test_removed_and_reused() -> None:
     chain = cars()
     chain.do("workshop-berlin", battery(chain, TWO))

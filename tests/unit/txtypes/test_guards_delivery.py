@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, attest, handover, km, read
-from support.stages import Case, at, change, table
+from support.ordering import acknowledge
+from support.stages import Case, at, change, put_on_hold, table
 
 from node import limits
 from node.ledger.fields import Money
 from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.sale.order_types import OrderAcknowledge
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -33,6 +33,13 @@ def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
     return life.chain.unmet(life.chain.sign(sender, body, *cosigners))
 
 
+def read_often(life: Life) -> None:
+    for _ in range(2):
+        for _ in range(8):
+            life.chain.do("carrier-1", read(VIN, km(150), life.chain.now))
+        life.chain.now += DAY_MS
+
+
 # --- delivery -----------------------------------------------------------------------------------------
 @table(
     Case("schedule by the seller", "accepted", SELLER, schedule),
@@ -49,6 +56,11 @@ def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
          ("order_unknown", "delivery_window")),
     Case("event by the seller", "accepted", SELLER, event),
     Case("event by a carrier", "accepted", "carrier-1", event),
+    Case("event by a carrier on hold", "accepted", "carrier-1", event, ("author_on_hold",), (),
+         lambda life: put_on_hold(life.chain, address("carrier-1"))),
+    Case("a reading by a carrier that has read the car too often", "accepted", "carrier-1",
+         lambda life: replace(event(life), odometer=km(160)), ("reports_on_vehicle",), (), read_often),
+    Case("no reading by it", "accepted", "carrier-1", event, (), (), read_often),
     Case("event by the buyer", "accepted", BUYER, event, ("not_a_party",)),
     Case("event by another dealer", "accepted", "dealer-shanghai", event, ("not_a_party",)),
     Case("event of none", "accepted", SELLER, lambda life: event(life, order=bytes(32)), ("order_unknown",)),
@@ -202,7 +214,7 @@ def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
     assert ["verdict_contested", "acknowledgement_missing"] == life.chain.unmet(
         life.chain.sign(SELLER, handover(life.chain, life.order, 690), BUYER)
     )
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
     vehicle = life.chain.state(VEHICLE, VIN)
     assert address(BUYER) == vehicle.holder

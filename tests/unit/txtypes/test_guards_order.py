@@ -10,6 +10,7 @@ from support.ordering import (
     BUYER,
     OTHER,
     SELLER,
+    acknowledge,
     cancel,
     codes_of,
     counter,
@@ -30,7 +31,7 @@ from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
 from node.txtypes.sale.listing import LISTING, AcceptedRail, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT, is_live
-from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel, OrderReject
+from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderCancel, OrderReject
 from node.txtypes.vehicle.regions import OFF_MARKET, Market
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -192,7 +193,7 @@ def test_acceptance_reserves_the_car_and_sets_the_deadline() -> None:
     now = life.chain.now
     life.chain.do(SELLER, OrderAccept(life.order))
     order, market = life.chain.state(ORDER, life.order), life.chain.state(VEHICLE, VIN).market
-    assert ("accepted", now + 60 * DAY_MS, 3) == (order.status, order.expires_at_ms, order.agreed_changes)
+    assert ("accepted", now + 60 * DAY_MS, 0) == (order.status, order.expires_at_ms, order.agreed_changes)
     listed_until = life.chain.state(LISTING, life.listing).expires_at_ms
     assert Market("reserved", life.listing, life.order, now + 60 * DAY_MS, listed_until, False) == market
     assert "reserved" == life.chain.state(LISTING, life.listing).status
@@ -238,9 +239,9 @@ def test_a_reservation_that_has_ended_frees_the_car_but_hands_nothing_over() -> 
     expires = life.chain.state(ORDER, life.order).expires_at_ms
     life.chain.now = expires - 1
     assert ["acknowledgement_missing"] == handing_over(life)
-    assert [] == codes_of(life, BUYER, OrderAcknowledge(life.order))
+    assert [] == codes_of(life, BUYER, acknowledge(life))
     life.chain.now = expires
-    assert ["order_expired"] == codes_of(life, BUYER, OrderAcknowledge(life.order))
+    assert ["order_expired"] == codes_of(life, BUYER, acknowledge(life))
     assert ["order_expired", "order_not_reserving", "acknowledgement_missing"] == handing_over(life)
     assert [] == codes_of(life, SELLER, listing(life.chain))
 
@@ -281,7 +282,7 @@ STATUSES = ("offered", "countered", "accepted", "completed", "rejected", "cancel
         (BUYER, cancel, {"offered", "countered", "accepted"}),
         (BUYER, initiate, {"accepted"}),
         (SELLER, lambda life: DeliveryEvent(life.order, "arrived", "MUC-1", life.chain.now, None), {"accepted"}),
-        (BUYER, lambda life: OrderAcknowledge(life.order), {"accepted"}),
+        (BUYER, acknowledge, {"accepted"}),
         (SELLER, lambda life: OrderAccept(life.order), {"offered", "countered"}),
     ],
 )

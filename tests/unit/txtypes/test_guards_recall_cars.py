@@ -17,8 +17,9 @@ from node.ledger.params import ChainParams
 from node.ledger.receipts import RecordRef
 from node.txtypes.identity.quota import weight_of
 from node.txtypes.members.member import MEMBER, Grant
-from node.txtypes.service.recall import RECALL, Recall, RecallDone, RecallExtend, without_recalls
+from node.txtypes.service.recall import RECALL, Recall, RecallExtend, without_recalls
 from node.txtypes.service.records import Part
+from node.txtypes.service.remedy import RecallDone
 from node.txtypes.vehicle.record import body_of, face_of, stored_record
 from node.txtypes.vehicle.regions import RECALLS_MAX, OpenRecall
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
@@ -111,6 +112,14 @@ def test_another_manufacturer_has_no_such_campaign_and_no_such_cars() -> None:
     assert ["campaign_unknown"] == tried(life, "carrier-1", extend())
     life.chain.do("carrier-1", specimen("recall.open"))
     assert ["role_scope"] == tried(life, "carrier-1", extend())
+
+
+def test_a_grant_that_names_no_wmi_covers_no_recall() -> None:
+    """Beside one that does, it would reach the cars of rivals."""
+    life = opened()
+    own = Grant("manufacturer", ("WMW",), "", (), 0, 0, ())
+    change(life.chain, MEMBER, address("bmw"), grants=(own, Grant("manufacturer", (), "", (), 0, 0, ())))
+    assert ["role_scope"] == tried(life, "bmw", extend())
 
 
 def test_a_car_has_a_campaign_once_and_at_most_32() -> None:

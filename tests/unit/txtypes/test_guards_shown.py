@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS
+from support.disputing import WORKSHOP, amend, name_of, passed, reading
 from support.life import PRICE, VIN, accident, km, maintenance, offer, read
-from support.ordering import BUYER, SELLER, codes_of, handing_over
+from support.ordering import BUYER, SELLER, acknowledge, codes_of, handing_over
 from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
@@ -50,6 +51,22 @@ def test_what_was_shown_is_checked_at_the_offer_and_at_acceptance(name: str) -> 
     assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
 
 
+def test_a_rival_that_takes_its_readings_back_makes_offers_stale_twice_and_no_more() -> None:
+    """A low reading makes the verdict worse, its author mends it upward, and begins again."""
+    life = at("listed")
+    reading(life, "workshop-hamburg", 20_000)
+    passed(life, 2)
+    for _ in range(2):
+        low, mended = reading(life, WORKSHOP, 500), reading(life, WORKSHOP, 20_000)
+        life.chain.do(WORKSHOP, amend(life.chain, low, replaced_by=name_of(life.chain, mended)))
+    assert 2 == life.chain.state(VEHICLE, VIN).material_changes
+    again = maintenance(life.chain, 500, holder_signs=True)
+    assert ["reports_on_vehicle"] == codes_of(life, WORKSHOP, replace(again, holder_signs=False))
+    assert [] == codes_of(life, WORKSHOP, again, SELLER)
+    passed(life, 31)
+    assert [] == codes_of(life, WORKSHOP, maintenance(life.chain, 20_000))
+
+
 def test_a_new_version_makes_older_offers_fall() -> None:
     life = at("offered")
     before = offer(life.chain, life.listing)
@@ -82,17 +99,17 @@ def test_the_disclosure_depends_on_price_listing_and_car() -> None:
 
 # --- order.acknowledge --------------------------------------------------------------------------------
 @table(
-    Case("nothing changed", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), ("nothing_to_acknowledge",)),
-    Case("a service is no matter", "accepted", BUYER, lambda life: OrderAcknowledge(life.order),
+    Case("nothing changed", "accepted", BUYER, acknowledge, ("nothing_to_acknowledge",)),
+    Case("a service is no matter", "accepted", BUYER, acknowledge,
          ("nothing_to_acknowledge",), (), NOT_MATERIAL["a service"]),
-    Case("an accident is", "accepted", BUYER, lambda life: OrderAcknowledge(life.order), (), (),
+    Case("an accident is", "accepted", BUYER, acknowledge, (), (),
          CHANGES["an accident"]),
-    Case("not the seller's", "accepted", SELLER, lambda life: OrderAcknowledge(life.order), ("not_a_party",), (),
+    Case("not the seller's", "accepted", SELLER, acknowledge, ("not_a_party",), (),
          CHANGES["an accident"]),
-    Case("of none", "accepted", BUYER, lambda life: OrderAcknowledge(bytes(32)), ("order_unknown",)),
-    Case("before acceptance", "offered", BUYER, lambda life: OrderAcknowledge(life.order),
+    Case("of none", "accepted", BUYER, lambda life: OrderAcknowledge(bytes(32), bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", BUYER, acknowledge,
          ("order_status",), (), CHANGES["an accident"]),
-    Case("of a car that has ended", "accepted", BUYER, lambda life: OrderAcknowledge(life.order),
+    Case("of a car that has ended", "accepted", BUYER, acknowledge,
          ("vehicle_ended",), (), lambda life: change(life.chain, VEHICLE, VIN, existence="scrapped",
                                                      material_changes=1)),
 )  # fmt: skip
@@ -104,8 +121,20 @@ def test_an_acknowledgement_covers_what_has_changed_until_then() -> None:
     life = at("paid")
     life.chain.do("workshop-berlin", accident(life.chain, 160))
     assert ["acknowledgement_missing"] == handing_over(life)
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     assert [] == handing_over(life)
-    assert ["nothing_to_acknowledge"] == codes_of(life, BUYER, OrderAcknowledge(life.order))
+    assert ["nothing_to_acknowledge"] == codes_of(life, BUYER, acknowledge(life))
     life.chain.do("police-1", accident(life.chain, 170))
     assert ["acknowledgement_missing"] == handing_over(life)
+
+
+def test_an_acknowledgement_covers_nothing_that_the_buyer_has_not_seen() -> None:
+    """A scratch is told, the buyer agrees; in the same block, before his word, comes what is structural."""
+    life = at("paid")
+    life.chain.do("workshop-berlin", accident(life.chain, 160))
+    seen = life.chain.sign(BUYER, acknowledge(life))
+    assert [] == life.chain.unmet(seen)
+    life.chain.do("workshop-hamburg", accident(life.chain, 165, extent="structural"))
+    assert ["disclosure_stale"] == life.chain.unmet(seen)
+    assert ["acknowledgement_missing"] == handing_over(life)
+    assert [] == codes_of(life, BUYER, acknowledge(life))

@@ -91,12 +91,12 @@ def unmet(kind: str, life: Life, **given) -> list[str]:
 def test_an_event_is_at_most_five_minutes_ahead_and_never_before_birth(kind: str) -> None:
     life = at(RECORDS[kind][0])
     now, born = life.chain.now, vehicle(life).born_at_ms
-    assert [] == unmet(kind, life, event=now + MINUTES_5)
-    assert ["event_in_future"] == unmet(kind, life, event=now + MINUTES_5 + 1)
+    assert [] == unmet(kind, life, value=150, event=now + MINUTES_5)
+    assert ["event_in_future"] == unmet(kind, life, value=150, event=now + MINUTES_5 + 1)
     early = {"title.transfer": "event_not_now", "order.handover": "event_not_now", "delivery.event": "delivery_order"}
     also = [early[kind]] if kind in early else []
-    assert also == unmet(kind, life, event=born)
-    assert ["event_before_birth", *also] == unmet(kind, life, event=born - 1)
+    assert also == unmet(kind, life, value=150, event=born)
+    assert ["event_before_birth", *also] == unmet(kind, life, value=150, event=born - 1)
 
 
 @pytest.mark.parametrize(("kind", "days"), [("title.transfer", 7), ("order.handover", 3)])
@@ -105,8 +105,8 @@ def test_an_act_is_reported_when_it_happens(kind: str, days: int) -> None:
     if kind == "order.handover":
         change(life.chain, ORDER, life.order, accepted_at_ms=0)
     oldest = life.chain.now - days * DAY_MS
-    assert [] == unmet(kind, life, event=oldest)
-    assert ["event_not_now"] == unmet(kind, life, event=oldest - 1)
+    assert [] == unmet(kind, life, value=150, event=oldest)
+    assert ["event_not_now"] == unmet(kind, life, value=150, event=oldest - 1)
 
 
 def test_a_handover_is_not_before_the_acceptance() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, HOUR_MS, START_MS, address
 from support.disputing import (
     ARBITERS,
+    amend,
     answered,
     car,
     copied,
@@ -32,7 +33,7 @@ from node.codec import encode
 from node.errors import Malformed
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Code, RecordName
-from node.rules.odometer import to_metres
+from node.rules.odometer import BACKFILLED_MS, to_metres
 from node.rules.warranty import WARRANTY_GROUPS
 from node.txtypes.service import warranty_claim as claims
 from node.txtypes.service.warranty import (
@@ -410,6 +411,63 @@ def test_an_annulled_rejection_is_none() -> None:
     assert "unanswered" == shown(life, CLAIM, ident).outcome
 
 
+def test_a_car_gets_warranties_as_long_as_it_lives() -> None:
+    """Whoever has filled its numbers with short ones keeps nobody from covering it once they are long over."""
+    life = at("wholesale")
+    sixteen(life)
+    first = life.chain.state(WARRANTY, warranty_ident(VIN, 1))
+    life.chain.now = first.ends_at_ms + BACKFILLED_MS
+    assert ["warranties_full"] == life.chain.unmet(life.chain.sign("bmw", start(life)))
+    life.chain.now += 1
+    life.chain.do("bmw", start(life, months=24))
+    new = life.chain.state(WARRANTY, warranty_ident(VIN, 1))
+    assert (24, WARRANTIES_MAX) == (new.months, car(life).warranties)
+    assert WARRANTY_GROUPS[1:2] == life.chain.state(WARRANTY, warranty_ident(VIN, 2)).groups
+
+
+def test_a_rejection_that_its_provider_takes_back_is_none_and_an_approval_stays() -> None:
+    for outcome, reason, after in (("rejected", "wear", "open"), ("approved", "", "approved")):
+        life = at("wholesale")
+        with_claim(life)
+        ident = life.claim  # type: ignore[attr-defined]
+        life.chain.do("bmw", WarrantyDecide(ident, outcome, 0, reason))
+        life.chain.do("bmw", amend(life.chain, newest(life.chain), reason="duplicate"))
+        assert after == shown(life, CLAIM, ident).outcome
+    raw = life.chain.sign("bmw", WarrantyDecide(ident, "rejected", 0, "wear"))
+    assert ["claim_decided"] == life.chain.unmet(raw)
+
+
+def test_a_claim_that_is_taken_back_is_none_and_is_made_anew() -> None:
+    life = at("wholesale")
+    with_claim(life)
+    ident, sequence = life.claim, newest(life.chain)  # type: ignore[attr-defined]
+    again = claim(life, 12_600)
+    assert ["claimed_before"] == life.chain.unmet(life.chain.sign(WORKSHOP, again, HOLDER))
+    taken_back = amend(life.chain, sequence, reason="duplicate", witness=address(INSPECTOR))
+    decided = copied(life)
+    decided.chain.do("bmw", WarrantyDecide(ident, "approved", 0, ""))
+    decided.chain.do(WORKSHOP, taken_back, INSPECTOR)
+    assert "approved" == shown(decided, CLAIM, ident).outcome
+    life.chain.do(WORKSHOP, taken_back, INSPECTOR)
+    assert life.chain.state(CLAIM, ident) is None
+    life.chain.do(WORKSHOP, again, HOLDER)
+
+
+@pytest.mark.parametrize("readings", [1, 3])
+def test_a_false_reading_of_one_ends_no_warranty(readings: int) -> None:
+    """That of a rival, which nobody can have driven to: another's reading shows that it is wrong."""
+    life = at("wholesale")
+    started()(life)
+    for number in range(readings):
+        life.chain.do("workshop-hamburg", read(VIN, km(900_000 + number), life.chain.now))
+    assert "ended" == shown(life, WARRANTY, warranty_ident(VIN, 1)).status
+    passed(life, 1)
+    life.chain.do(INSPECTOR, read(VIN, km(12_400), life.chain.now))
+    passed(life, 1)
+    assert "running" == shown(life, WARRANTY, warranty_ident(VIN, 1)).status
+    assert [] == life.chain.unmet(life.chain.sign(WORKSHOP, claim(life), HOLDER))
+
+
 # --- 20: claims only within term at the event --------------------------------------------------------------------
 def claims_out_of_term(seed: int) -> tuple[int, list[str]]:
     """(claims that were accepted, those of them whose event was out of term), on a random life of a car with
@@ -475,7 +533,7 @@ def test_a_term_that_was_half_asked_for_would_be_noticed(mutant: object, monkeyp
 
 def test_a_reading_that_was_turned_back_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: only the claim's own reading counts."""
-    monkeypatch.setattr(claims, "highest_metres", lambda reader, vin, until_ms: 0)
+    monkeypatch.setattr(claims, "highest_metres", lambda reader, vin, until_ms, rules: 0)
     assert [] != [text for seed in range(8) for text in claims_out_of_term(seed)[1]]
 
 

@@ -28,7 +28,7 @@ from node import limits
 from node.codec import encode
 from node.errors import Malformed
 from node.rules.brands import BRANDS
-from node.rules.damage import CAUSES, DAMAGE_CLASSES, ZONE_CLASSES, ZONES
+from node.rules.damage import CAUSES, DAMAGE_CLASSES, SEVERITIES, ZONE_CLASSES, ZONES
 from node.rules.disputes import DISPUTE_STANDINGS
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.damage import Damage
@@ -42,6 +42,7 @@ from node.txtypes.vehicle.life import (
     LIFE,
     PARTS_MAX,
     REPAIRERS_MAX,
+    STRUCTURAL_ALONE_MAX,
     Cooldown,
     FormerHolder,
     OpenDispute,
@@ -411,25 +412,33 @@ def test_the_working_sets_with_every_list_full_are_within_their_bound() -> None:
     )  # fmt: skip
     working = Working(
         (FormerHolder(b"h" * 20, b"r" * 20, late),) * HOLDERS_MAX, late,
-        (Repairer(b"a" * 20, 2**32, late),) * REPAIRERS_MAX, late,
+        (Repairer(b"a" * 20, 2**32, late, (late,) * STRUCTURAL_ALONE_MAX),) * REPAIRERS_MAX, late,
         (incident,) * INCIDENTS_MAX, 2**32, (Cooldown(b"s" * 20, late),) * COOLDOWNS_MAX,
         tuple(Unproven(zone, 2**32, late, 2**32) for zone in sorted(ZONES)),
         (OpenDispute(b"d" * 32, b"o" * 20, max(DISPUTE_STANDINGS, key=len), late),) * DISPUTES_MAX,
-        (PartTaken(VIN, late),) * PARTS_MAX,
+        (PartTaken(VIN, late, 2**32),) * PARTS_MAX,
     )  # fmt: skip
     assert LIFE_BYTES_MAX * 3 // 4 < len(encode(working)) <= LIFE_BYTES_MAX
 
 
-def test_the_newest_reporters_are_kept() -> None:
+MORE = ("carrier-1", "dismantler-1", "dealer-munich", "dealer-shanghai", "bank-1", "payment-provider-1")
+
+
+def test_the_newest_reporters_and_the_gravest_are_kept() -> None:
+    """So that the severity of the gravest goes with it."""
     life = at("born")
-    names = [WORKSHOP, SECOND_WORKSHOP, INSURER, "carrier-1", "dismantler-1"]
-    for name in names[3:]:
+    names = [WORKSHOP, SECOND_WORKSHOP, INSURER, *MORE]
+    for name in MORE:
         give_role(life.chain, name, "workshop")
     for name in names:
-        life.chain.do(name, report(life.chain))
+        life.chain.do(name, report(life.chain, extent="structural" if name == INSURER else "bolt_on"))
     [incident] = life_of(life.chain).incidents
-    assert [address(name) for name in names[1:]] == [entry.author for entry in incident.reporters]
-    assert 5 == incident.reports
+    kept = [address(INSURER), *map(address, names[-REPORTERS_MAX + 1 :])]
+    assert kept == [entry.author for entry in incident.reporters]
+    assert (9, "severe", "minor") == (incident.reports, incident.severity, SEVERITIES[incident.older_severity])
+    life.chain.do(INSURER, amend(life.chain, incident.reporters[0].sequence, witness=address("inspector-1")),
+                  "inspector-1")  # fmt: skip
+    assert "minor" == life_of(life.chain).incidents[0].severity
 
 
 def test_more_damaged_zones_than_there_are_do_not_decode() -> None:

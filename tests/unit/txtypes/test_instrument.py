@@ -157,3 +157,21 @@ def test_an_instrument_of_six_digits_goes_round(before: int, after: int, expecte
     found, reasons = verdict(life)
     assert expected[0] == found and set(expected[1]) <= set(reasons)
     assert ["exceeds_limits"] == [brand.code for brand in life.chain.state(VEHICLE, VIN).brands]
+
+
+@pytest.mark.parametrize("is_presented", [False, True])
+def test_one_inspectors_rollover_makes_no_fall_incomparable(is_presented: bool) -> None:
+    """200,000 km, then 90,000; an inspector reads 950,000, says that it went round in between, and mends the 950,000:
+    that left no verdict. With the holder it proves nothing either of a time when the car was not near its end."""
+    life = at("born")
+    life.chain.now += 700 * DAY_MS
+    life.chain.do("workshop-hamburg", read(VIN, km(200_000), life.chain.now))
+    between = life.chain.now + 30 * DAY_MS
+    life.chain.now += 60 * DAY_MS
+    for author, value in (("workshop-berlin", 90_000), ("inspector-1", 950_000)):
+        life.chain.do(author, read(VIN, km(value), life.chain.now))
+    seen = dict(defects=(Defect("O4", "minor"),), valid_until_day=None, holder_signs=is_presented)
+    body = specimen("inspection.record", life.chain, odometer=km(89_000), event_at_ms=between, **seen)
+    life.chain.do("inspector-1", body, *(("bmw",) if is_presented else ()))
+    assert "CONTESTED" == verdict(life)[0]
+    assert () == life.chain.state(ODOMETER, VIN).segments

@@ -18,6 +18,7 @@ from support.life import (
     listing,
     offer,
     read,
+    terms,
     transfer,
 )
 from support.specimens import specimen
@@ -217,3 +218,41 @@ def test_a_payment_waits_for_no_verdict() -> None:
     life = at("accepted")
     roll_back(life)
     assert [] == codes_of(life, BUYER, initiate(life.order))
+
+
+# --- what the buyer has agreed to -----------------------------------------------------------------------
+def test_the_sellers_acceptance_agrees_to_nothing_in_the_buyers_place() -> None:
+    """40,000 km that were read after the offer: the offer is not stale, and the seller accepts it."""
+    life = at("listed")
+    life.order = life.chain.do(BUYER, offer(life.chain, life.listing, terms=terms(contract="distance")))
+    life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
+    life.chain.do(SELLER, accept(life.chain, life.order))
+    for step in (life.paying, life.paid):
+        step()
+    assert 150_000 == life.chain.state(ORDER, life.order).agreed_metres
+    assert ["acknowledgement_missing"] == handing_over(life, 40_010)
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
+    assert [] == handing_over(life, 40_010)
+
+
+def test_who_accepts_a_counter_offer_agrees_to_what_has_been_read_until_then() -> None:
+    life = at("offered")
+    life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
+    countered = specimen("order.counter", life.chain, {"order": life.order}, terms=terms(contract="distance"))
+    life.chain.do(SELLER, countered)
+    life.chain.do(BUYER, accept(life.chain, life.order))
+    assert 40_000_000 == life.chain.state(ORDER, life.order).agreed_metres
+
+
+@pytest.mark.parametrize(("value", "codes"), [(600, []), (200, ["handover_reading"])])
+def test_no_handover_makes_the_verdict_worse_by_its_own_reading(value: int, codes: list[str]) -> None:
+    """400 km less two days later: within what the order of two visits of one day explains, and not any more."""
+    life = at("paid")
+    life.chain.do("workshop-berlin", read(VIN, km(600), life.chain.now))
+    life.chain.now += 2 * DAY_MS
+    assert codes == handing_over(life, value)
+    life.chain.do("workshop-hamburg", read(VIN, km(value), life.chain.now))
+    if codes:
+        assert ["verdict_contested", "acknowledgement_missing"] == handing_over(life, value)
+        life.chain.do(BUYER, acknowledge(life.chain, life.order))
+    assert [] == handing_over(life, value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS, address
+from support.chain import DAY_MS, HOUR_MS, address
 from support.damage import give_role
-from support.disputing import amend, car, name_of, newest, passed, reading, wholesale
-from support.life import VIN, Life, km, listing, where
+from support.disputing import amend, car, name_of, newest, passed, reading, through, wholesale
+from support.life import VIN, Life, accident, km, listing, where
 from support.ordering import codes_of
 from support.specimens import specimen
 from support.stages import at, force, ledger_of
@@ -15,6 +16,7 @@ from node.ledger.fields import Odometer, OtherSource
 from node.txtypes.members.mandate import MandateGrant
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.rulesets import RULESETS
+from node.txtypes.vehicle.imports import PastEvent
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import verdict_now
 
@@ -114,3 +116,92 @@ def test_a_reading_that_took_anothers_place_is_no_typing_error() -> None:
     life.chain.do(WORKSHOP, witnessed, "inspector-2")
     assert "lowered" in life.chain.state(ODOMETER, VIN).reasons
     assert newest(life.chain) == car(life).record_count - 1
+
+
+def test_a_low_reading_told_afterwards_makes_no_true_one_a_typing_error() -> None:
+    """118,000 km, 200,000 a year later; then 119,000 dated an hour before: from there nobody drives to 200,000."""
+    life = wholesale()
+    passed(life, 400)
+    reading(life, "inspector-1", 118_000)
+    passed(life, 365)
+    true = reading(life, WORKSHOP, 200_000)
+    passed(life, 3)
+    low = reading(life, WORKSHOP, 119_000, age_ms=3 * DAY_MS + HOUR_MS)
+    again = amend(life.chain, true, replaced_by=name_of(life.chain, low))
+    assert ["witness_missing"] == codes_of(life, WORKSHOP, again)
+
+
+def test_a_reading_goes_down_once_within_the_tolerance_and_not_in_steps() -> None:
+    life = wholesale()
+    first = reading(life, WORKSHOP, 9_000)
+    second, third = (reading(life, WORKSHOP, value) for value in (8_990, 8_980))
+    life.chain.do(WORKSHOP, amend(life.chain, first, replaced_by=name_of(life.chain, second)))
+    again = amend(life.chain, second, replaced_by=name_of(life.chain, third))
+    assert ["witness_missing"] == codes_of(life, WORKSHOP, again)
+
+
+def test_the_distance_counts_and_not_what_another_instrument_showed() -> None:
+    """80,000 km on the second instrument, the car's 280,000th, become the first one's 80,000 of long ago."""
+    life = wholesale()
+    passed(life, 300)
+    long_ago = life.chain.now
+    passed(life, 300)
+    reading(life, "inspector-1", 200_000)
+    life.chain.do("workshop-hamburg", replacing(life, 200_000), HOLDER)
+    passed(life, 200)
+    true, early = reading(life, WORKSHOP, 80_000), reading(life, WORKSHOP, 80_000, age_ms=life.chain.now - long_ago)
+    again = amend(life.chain, true, replaced_by=name_of(life.chain, early))
+    assert ["witness_missing"] == codes_of(life, WORKSHOP, again)
+
+
+def test_an_instrument_that_is_taken_back_lowers_no_reading() -> None:
+    life = wholesale()
+    passed(life, 300)
+    reading(life, "inspector-1", 50_000)
+    life.chain.do(WORKSHOP, replacing(life, 50_000), HOLDER)
+    life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address("inspector-2")), "inspector-2")
+    leaf = life.chain.state(ODOMETER, VIN)
+    assert ((), 0, "LOGICAL") == (leaf.segments, leaf.lowered, leaf.verdict)
+
+
+@pytest.mark.parametrize("grade", ["B", "C"])
+def test_an_import_is_not_taken_back_for_its_first_reading(grade: str) -> None:
+    """5 km when new, 180,000 before the import: without the import, 80,000 now would contradict nothing."""
+    life = at("")
+    events = tuple(
+        PastEvent("inspection", life.chain.now - age * DAY_MS, "JP", value, bytes(32))
+        for age, value in ((1_500, 5), (300, 180_000))
+    )
+    confirmer = ("registrar-1",) if grade == "B" else ()
+    confirmed_by = address("registrar-1") if confirmer else None
+    body = specimen(
+        "vehicle.import", life.chain, grade=grade, confirmed_by=confirmed_by, history=events, odometer=km(180_500)
+    )
+    life.chain.do(HOLDER, body, "inspector-1", *confirmer)
+    target = name_of(life.chain, 0, body.vin)
+    assert ["witness_missing"] == codes_of(life, HOLDER, amend(life.chain, 0, vin=body.vin, target=target))
+
+
+@pytest.mark.parametrize(("ground", "codes"), [("wrong_damage", ["witness_missing"]), ("wrong_reading", [])])
+def test_arbiters_who_decide_on_the_damage_give_no_reading_away(ground: str, codes: list[str]) -> None:
+    life = wholesale()
+    passed(life, 700)
+    life.chain.do(WORKSHOP, accident(life.chain, 200_000))
+    true = newest(life.chain)
+    through(life, true, "amended", ground=ground)
+    life.chain.do(WORKSHOP, accident(life.chain, 199_900))
+    lower = amend(life.chain, true, replaced_by=name_of(life.chain, newest(life.chain)))
+    passed(life, 40)
+    assert codes == codes_of(life, WORKSHOP, lower)
+    life.chain.do(WORKSHOP, replace(lower, witness=address("inspector-2")), "inspector-2")
+    assert bool(codes) == bool(life.chain.state(ODOMETER, VIN).lowered)
+
+
+def test_what_is_decided_of_the_damage_is_amended_late_and_alone_with_the_same_reading() -> None:
+    life = wholesale()
+    life.chain.do(WORKSHOP, accident(life.chain, 500))
+    true = newest(life.chain)
+    through(life, true, "amended", ground="wrong_damage")
+    passed(life, 40)
+    life.chain.do(WORKSHOP, accident(life.chain, 500))
+    assert [] == codes_of(life, WORKSHOP, amend(life.chain, true, replaced_by=name_of(life.chain, newest(life.chain))))

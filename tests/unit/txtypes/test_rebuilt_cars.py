@@ -23,9 +23,10 @@ from support.specimens import specimen
 from support.stages import Case, at, change, force, put_on_hold, table
 
 from node.ledger.fields import RecordName
+from node.txtypes.disputes.dispute import NO_STATUS, RECORD_STATUS, status_ident
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.service.findings import Defect
-from node.txtypes.vehicle.regions import UNREGISTERED, Flag
+from node.txtypes.vehicle.regions import UNREGISTERED, Duty, Flag
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now
 
 INSPECTOR, OTHER_INSPECTOR, REGISTRAR = "inspector-1", "inspector-2", "registrar-1"
@@ -45,6 +46,12 @@ def inspected(life: Life, by: str = INSPECTOR, **changes: object) -> None:
 def ready(life: Life) -> None:
     written_off(life)
     inspected(life)
+
+
+def unwritten(life: Life) -> None:
+    """Arbiters have annulled the last record."""
+    status = replace(NO_STATUS, outcome="annulled")
+    force(life.chain, RECORD_STATUS, status_ident(VIN, last_sequence(life.chain)), status)
 
 
 def rebuild(life: Life, sequence: int | None = None, registrar: str = REGISTRAR, **changes: object):
@@ -148,6 +155,7 @@ MINOR = (Defect("4.1.1", "minor"),)
          before=after(written_off, lambda life: inspected(life, checklist="USED-CAR", kind="buyer"))),
     Case("another inspector's", "born", OTHER_INSPECTOR, rebuild, ("inspection_unfit",), BOTH, before=ready),
     Case("no inspection", "born", INSPECTOR, rebuild, ("inspection_unfit",), BOTH, before=written_off),
+    Case("an annulled one", "born", INSPECTOR, rebuild, ("inspection_unfit",), BOTH, before=after(ready, unwritten)),
     Case("no record", "born", INSPECTOR, lambda life: rebuild(life, inspection=RecordName(99, bytes(32))),
          ("record_unknown",), BOTH, before=ready),
     Case("another record", "born", INSPECTOR, lambda life: rebuild(life, inspection=RecordName(2, bytes(32))),
@@ -225,6 +233,13 @@ def test_an_annulled_rebuild_is_owed_again() -> None:
     inspected(life)
     life.chain.do(INSPECTOR, rebuild(life), *BOTH)
     assert () == life.chain.state(VEHICLE, VIN).duties
+
+
+def test_a_car_whose_rebuild_was_annulled_is_not_registered() -> None:
+    life = at("wholesale")
+    change(life.chain, VEHICLE, VIN, duties=(Duty("rebuild", 2, life.chain.now),), existence="rebuilt")
+    body = specimen("registration.set", life.chain)
+    assert ["total_loss"] == life.chain.unmet(life.chain.sign(REGISTRAR, body))
 
 
 def test_a_rebuilt_car_is_lost_again_and_needs_all_of_it_again() -> None:

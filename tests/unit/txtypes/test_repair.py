@@ -165,7 +165,7 @@ def test_duties_that_became_due_are_one() -> None:
     life = at("born")
     for _ in range(3):
         life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
-        life.chain.now += 31 * DAY_MS
+        life.chain.now += 91 * DAY_MS
     life.chain.do(WORKSHOP, repair(life.chain, STRUCTURAL))
     assert [3, 4] == [duty.sequence for duty in life.chain.state(VEHICLE, VIN).duties]
 
@@ -177,6 +177,17 @@ def test_structural_work_before_the_sale_that_is_told_after_it_is_an_alert() -> 
     assert () == life.chain.state(VEHICLE, VIN).alerts
     life.chain.do(WORKSHOP, repair(life.chain, "front weld", value=200, event_at_ms=before))
     assert ["late_disclosure"] == [alert.code for alert in life.chain.state(VEHICLE, VIN).alerts]
+
+
+def test_a_workshop_that_tells_of_structural_work_alone_tells_a_buyer_once() -> None:
+    """Until what it told is released. Another workshop, and what the holder has signed, are news."""
+    life = at("born")
+    give_role(life.chain, SECOND_WORKSHOP, "workshop", ("structural",))
+    for author, signed, changes in (
+        (WORKSHOP, (), 1), (WORKSHOP, (), 1), (SECOND_WORKSHOP, (), 2), (WORKSHOP, ("bmw",), 3),
+    ):  # fmt: skip
+        life.chain.do(author, repair(life.chain, STRUCTURAL, holder_signs=bool(signed)), *signed)
+        assert changes == life.chain.state(VEHICLE, VIN).material_changes
 
 
 def test_an_ordinary_repair_is_not_material() -> None:

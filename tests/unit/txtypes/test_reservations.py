@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, accident, attest, handover, listing, offer, register, transfer
+from support.ordering import acknowledge
 from support.stages import at, change
 from support.views import listed, view_of
 
@@ -16,7 +17,7 @@ from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.listing import LISTING, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderAcknowledge, OrderCancel
+from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderCancel
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -134,7 +135,7 @@ def test_a_car_that_is_paid_is_handed_over_after_the_deadline() -> None:
     life = paying("settled")
     life.chain.do("workshop-berlin", accident(life.chain, 155))
     pass_deadline(life)
-    life.chain.do(BUYER, OrderAcknowledge(life.order))
+    life.chain.do(BUYER, acknowledge(life))
     life.chain.do(SELLER, handover(life.chain, life.order), BUYER)
     vehicle, order = life.chain.state(VEHICLE, VIN), life.chain.state(ORDER, life.order)
     assert (address(BUYER), OFF_MARKET, "completed") == (vehicle.holder, vehicle.market, order.status)

@@ -132,7 +132,8 @@ def test_what_is_to_be_amended_falls_when_its_author_amends_it() -> None:
     passed(life, 31)
     through(life, sequence, "amended", ground="wrong_damage")
     assert "confirmed" == the_brand(life)
-    life.chain.do(WORKSHOP, amend(life.chain, sequence))
+    life.chain.do(WORKSHOP, accident(life.chain, 300, extent="cosmetic"))
+    life.chain.do(WORKSHOP, amend(life.chain, sequence, replaced_by=name_of(life.chain, newest(life.chain))))
     assert "annulled" == the_brand(life)
 
 
@@ -327,8 +328,8 @@ def test_an_alert_that_a_record_raised(outcome: str, state: str) -> None:
     life = wholesale()
     sequence = serviced(life)
     raised = (
-        Alert("clone_vin", "confirmed", life.chain.now, life.chain.now, 2, sequence, address(WORKSHOP)),
-        Alert("sources_differ", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP)),
+        Alert("clone_vin", "confirmed", life.chain.now, life.chain.now, 2, sequence, address(WORKSHOP), sequence),
+        Alert("part_elsewhere", "confirmed", life.chain.now, life.chain.now, 1, 0, address(WORKSHOP), 0),
     )
     change(life.chain, VEHICLE, VIN, alerts=raised)
     through(life, sequence, outcome)
@@ -407,3 +408,19 @@ def test_a_service_of_long_ago_was_never_counted_and_is_not_taken_away() -> None
         answered(life, ident)
         decided(life, ident, "annulled")
         assert left == car(life).maintenance_count
+
+
+@pytest.mark.parametrize("is_raiser_struck", [False, True])
+def test_an_alert_outlives_the_annulled_record_that_confirmed_it(is_raiser_struck: bool) -> None:
+    """Else a friend would confirm an honest workshop's alert with an evident untruth, and have both annulled."""
+    life = wholesale()
+    raised, confirmed = serviced(life), serviced(life, 201)
+    now = life.chain.now
+    alert = Alert("clone_vin", "confirmed", now, now, 2, confirmed, address("workshop-hamburg"), raised)
+    change(life.chain, VEHICLE, VIN, alerts=(alert,))
+    if is_raiser_struck:
+        through(life, raised, "annulled")
+        assert "confirmed" == car(life).alerts[0].state
+    through(life, confirmed, "annulled")
+    expected = ("closed", confirmed) if is_raiser_struck else ("reported", raised)
+    assert expected == (car(life).alerts[0].state, car(life).alerts[0].sequence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.disputing import INSPECTOR, WITNESS, WORKSHOP, amend, answered, decided, disputed, newest
+from support.disputing import INSPECTOR, WITNESS, WORKSHOP, amend, answered, decided, disputed, name_of, newest
 from support.foreign import TWO, battery, health, part, updated
 from support.life import VIN, Life, register
 from support.specimens import specimen
@@ -30,6 +30,18 @@ from node.txtypes.vehicle.vehicle import VEHICLE, open_alerts
 
 GEARBOX = part_id("gearbox", "24008689030", "GA8HP50Z-0012345")
 CELLS = battery_key("JPPEVE0123456789")
+
+
+def test_a_car_with_two_parts_of_a_stolen_one_is_told_when_one_was_mistyped() -> None:
+    """Else a thief's partner would fit a second part, take that back, and hide the first."""
+    life = cars()
+    for serial in ("GA8HP50Z-0000001", "GA8HP50Z-0000002"):
+        life.chain.do(WORKSHOP, part(life.chain, serial=serial, source="used", donor=TWO))
+    wrong = newest(life.chain)
+    life.chain.do(WORKSHOP, part(life.chain, serial="GA8HP50Z-0000003", source="new"))
+    life.chain.do(WORKSHOP, amend(life.chain, wrong, replaced_by=name_of(life.chain, newest(life.chain))))
+    life.chain.do("police-1", specimen("flag.set", life.chain, vin=TWO, name="stolen", until_ms=0))
+    assert ["part_from_stolen"] == open_alerts(life.chain.state(VEHICLE, VIN))
 
 
 def cars() -> Life:
@@ -124,10 +136,10 @@ def test_an_author_amends_its_fitting() -> None:
 
 def test_what_an_annulled_record_told_of_a_battery_is_doubted_until_another_tells_it() -> None:
     life = cars()
-    done(life, battery(life.chain, TWO))
+    done(life, battery(life.chain, VIN))
     annulled(life, done(life, battery(life.chain, VIN, capacity_wh=1_000)))
     assert view_of(life.chain, BATTERY, CELLS)["is_told_wrong"]
-    done(life, battery(life.chain, TWO))
+    done(life, battery(life.chain, VIN))
     assert not view_of(life.chain, BATTERY, CELLS)["is_told_wrong"]
 
 

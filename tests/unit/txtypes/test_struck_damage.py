@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.chain import DAY_MS, address
-from support.damage import SECOND_WORKSHOP, repair, report
+from support.damage import SECOND_WORKSHOP, give_role, loss, repair, report
 from support.disputing import (
     HOLDER,
     WORKSHOP,
@@ -76,6 +76,28 @@ def test_a_total_loss_that_one_insurer_reports_falls_and_stands_with_its_record(
     assert before + (outcome != "annulled") == car(life).material_changes
 
 
+@pytest.mark.parametrize("first_is", ["counting", "undecided", "annulled"])
+def test_a_loss_is_as_the_first_insurer_says_once_the_second_is_annulled(first_is: str) -> None:
+    """Else a friend would confirm an honest insurer's report, and have it fall with its own."""
+    life = wholesale()
+    give_role(life.chain, "carrier-1", "insurer")
+    life.chain.do("insurer-1", loss(life.chain, "B"))
+    first = newest(life.chain)
+    if first_is == "undecided":
+        through(life, first, "undecided", author="insurer-1")
+    life.chain.do("carrier-1", loss(life.chain, "N"))
+    second = newest(life.chain)
+    assert "total_loss" == existence_now(car(life), life.chain.now)
+    if first_is == "annulled":
+        through(life, first, "annulled", author="insurer-1")
+    through(life, second, "annulled", author="carrier-1")
+    found, now = car(life).loss, life.chain.now
+    expected = {"counting": ("B", "pending", first), "undecided": ("B", "undecided", first),
+                "annulled": ("N", "annulled", second)}  # fmt: skip
+    assert expected[first_is] == (found.category, brand_state(found, now), found.sequence)
+    assert (first_is == "counting") == ("total_loss" == existence_now(car(life), now + 30 * DAY_MS))
+
+
 def test_a_repair_that_was_not_done_needs_no_release() -> None:
     life = wholesale()
     operations = (Operation("front", "weld"),)
@@ -83,6 +105,26 @@ def test_a_repair_that_was_not_done_needs_no_release() -> None:
     assert 1 == len(car(life).duties)
     through(life, newest(life.chain), "annulled")
     assert ((), "annulled") == (car(life).duties, the_brand(life))
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+@pytest.mark.parametrize("struck", [0, 1])
+def test_a_duty_of_two_repairs_rests_on_the_one_left(struck: int, is_signed: bool) -> None:
+    """Else a partner's record, taken back at once, would spare another's structural repair its release."""
+    life, cosigners = wholesale(), (HOLDER,) if is_signed else ()
+    give_role(life.chain, SECOND_WORKSHOP, "workshop", ("structural",))
+    told = []
+    for author, zone in ((SECOND_WORKSHOP, "front"), (WORKSHOP, "rear")):
+        life.chain.do(author, repair(life.chain, f"{zone} weld", value=300, holder_signs=is_signed), *cosigners)
+        told.append(newest(life.chain))
+    due_ms, authors = car(life).duties[0].due_ms, (SECOND_WORKSHOP, WORKSHOP)
+    if is_signed:
+        through(life, told[struck], "annulled", author=authors[struck])
+    else:
+        witnessed = amend(life.chain, told[struck], witness=address("inspector-1"))
+        life.chain.do(authors[struck], witnessed, "inspector-1")
+    [duty] = car(life).duties
+    assert ("structural_release", told[1 - struck], due_ms) == (duty.code, duty.sequence, duty.due_ms)
 
 
 @pytest.mark.parametrize("is_signed", [False, True])

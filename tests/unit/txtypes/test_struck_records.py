@@ -6,14 +6,15 @@ from __future__ import annotations
 import pytest
 from support.chain import address
 from support.disputing import amend, car, name_of, newest, outcomes_of, passed, reading, serviced, through, wholesale
-from support.life import VIN, Life, acknowledge, km
+from support.life import VIN, Life, acknowledge, km, where
 from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.registering import export, registered
 from support.specimens import specimen
 from support.stages import at
 
 from node.ledger.fields import Odometer, OtherSource
-from node.txtypes.service.recall import RECALL, RecallDone
+from node.txtypes.service.recall import RECALL
+from node.txtypes.service.remedy import RecallDone
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.stop_flags import flag_of
 
@@ -158,6 +159,64 @@ def test_a_recall_of_the_wrong_car_is_open_on_the_right_one_and_named_twice_chan
     life.chain.do("bmw", specimen("recall.extend", reason="ineffective"))
     through(life, sequence, "annulled")
     assert ((1, 1), 1) == (counts(life), len(car(life).recalls))
+
+
+def test_a_correction_that_is_in_no_other_place_opens_no_recall() -> None:
+    """Else each of many corrections would be another means to stop the car, long after somebody has repaired it."""
+    life, sequence = remedied("stop_drive")
+    corrections = []
+    for value in (300, 300):
+        life.chain.do(WORKSHOP, done(life, value, corrects=name_of(life.chain, sequence)))
+        corrections.append(newest(life.chain))
+    assert ["recall_absent"] == codes_of(
+        life, WORKSHOP, done(life, 300, corrects=name_of(life.chain, corrections[0]))
+    ), "it corrects nothing yet"
+    life.chain.do(WORKSHOP, amend(life.chain, sequence, witness=address(INSPECTOR)), INSPECTOR)
+    assert (1, 0) == counts(life)
+    assert ["recall_present"] == codes_of(life, WORKSHOP, done(life, 300, corrects=name_of(life.chain, sequence)))
+    life.chain.do("workshop-hamburg", done(life, 310, where=where()))
+    for correction in corrections:
+        life.chain.do(WORKSHOP, amend(life.chain, correction, witness=address(INSPECTOR)), INSPECTOR)
+    assert ((0, 1), (), ()) == (counts(life), car(life).recalls, car(life).flags)
+
+
+def test_software_of_a_struck_record_is_no_remedy() -> None:
+    life = wholesale()
+    life.chain.do("bmw", specimen("recall.open", remedy="software"))
+    life.chain.do("bmw", specimen("recall.extend"))
+    life.chain.do(WORKSHOP, specimen("software.update", life.chain, odometer=km(200), over_air=False))
+    remedy = done(life, 210, parts=(), software=name_of(life.chain, newest(life.chain)))
+    assert [] == codes_of(life, WORKSHOP, remedy)
+    life.chain.do(WORKSHOP, amend(life.chain, newest(life.chain), witness=address(INSPECTOR)), INSPECTOR)
+    assert ["remedy_evidence"] == codes_of(life, WORKSHOP, remedy)
+
+
+def test_a_car_that_was_named_wrongly_has_the_recall_no_more() -> None:
+    life = wholesale()
+    for campaign in ("0016560700", "OTHER"):
+        life.chain.do("bmw", specimen("recall.open", campaign=campaign, recall_class="stop_drive"))
+        life.chain.do("bmw", specimen("recall.extend", campaign=campaign))
+    first, second = newest(life.chain) - 1, newest(life.chain)
+    changes = car(life).material_changes
+    through(life, first, "annulled", author="bmw")
+    assert ["OTHER"] == [recall.campaign for recall in car(life).recalls]
+    assert (0, 0) == counts(life)
+    assert ["recall_do_not_drive"] == [flag.name for flag in car(life).flags], "the other one requires it"
+    life.chain.do("bmw", amend(life.chain, second, reason="duplicate"))
+    assert ((), ()) == (car(life).recalls, car(life).flags)
+    assert changes + 1 == car(life).material_changes, "the flag is another's now"
+
+
+def test_a_car_that_is_named_anew_keeps_the_recall_and_one_taken_out_wrongly_gets_it_back() -> None:
+    life, _ = remedied("stop_drive")
+    named = newest(life.chain) - 1
+    life.chain.do("bmw", specimen("recall.extend", reason="ineffective"))
+    through(life, named, "annulled", author="bmw")
+    assert ((1, 1), 1) == (counts(life), len(car(life).recalls))
+    life.chain.do("bmw", specimen("recall.extend", action="remove"))
+    assert ((0, 1), ()) == (counts(life), car(life).flags)
+    life.chain.do("bmw", amend(life.chain, newest(life.chain), reason="duplicate"))
+    assert ((1, 1), 1, 1) == (counts(life), len(car(life).recalls), len(car(life).flags))
 
 
 # --- at the sale and at the border ------------------------------------------------------------------------

@@ -7,7 +7,20 @@ from msgspec.structs import replace
 from support.chain import DAY_MS
 from support.disputing import INSPECTOR, WITNESS, amend, answered, decided, disputed, newest
 from support.life import Life, transfer
-from support.registering import accept, car, claim_it, end, export, put, registered, registration, suspend, view
+from support.registering import (
+    accept,
+    car,
+    claim_it,
+    end,
+    export,
+    leaving,
+    put,
+    registered,
+    registration,
+    suspend,
+    view,
+)
+from support.specimens import specimen
 from support.stages import at
 
 from node.txtypes.vehicle.regions import EXPORT_MS, UNREGISTERED, status_of, without_registration
@@ -77,6 +90,67 @@ def test_an_annulled_claim_never_takes_effect(days: int) -> None:
         shown.registration.status, shown.registration.country, shown.registration.claim
     )  # fmt: skip
     assert () == shown.alerts
+
+
+def test_an_acceptance_that_is_annulled_leaves_the_alert_that_it_closed() -> None:
+    life = at("born")
+    leaving(life)
+    life.chain.now += EXPORT_MS
+    life.chain.do("registrar-2", accept(life.chain))
+    assert [("export_unconfirmed", "closed")] == [(alert.code, alert.state) for alert in car(life.chain).alerts]
+    annulled(life, newest(life.chain), "registrar-2")
+    assert [("export_unconfirmed", "reported")] == [(alert.code, alert.state) for alert in car(life.chain).alerts]
+
+
+def test_an_acceptance_has_not_closed_what_others_had_closed_before() -> None:
+    life = at("born")
+    leaving(life)
+    life.chain.now += EXPORT_MS
+    shut = dict(alert="export_unconfirmed", state="reported", count=1, reason="explained")
+    life.chain.do("police-1", specimen("alert.close", life.chain, **shut))
+    life.chain.do("registrar-2", accept(life.chain))
+    annulled(life, newest(life.chain), "registrar-2")
+    assert ["closed"] == [alert.state for alert in view(life.chain).alerts]
+
+
+@pytest.mark.parametrize("is_amended", [False, True])
+def test_an_annulled_objection_keeps_no_country_waiting(is_amended: bool) -> None:
+    life = at("born")
+    registered(life)
+    claim_it(life)
+    life.chain.do("registrar-1", end(life.chain))
+    assert ["CN"] == [refusal.country for refusal in registration(life.chain).refusals]
+    if is_amended:
+        objection = newest(life.chain)
+        life.chain.do("registrar-1", put(life.chain))
+        life.chain.do("registrar-1", replace(amend(life.chain, objection), reason="wrong_date", witness=None))
+    else:
+        annulled(life, newest(life.chain))
+    assert ("registered", ()) == (registration(life.chain).status, registration(life.chain).refusals)
+    claim_it(life)
+
+
+def test_an_annulled_flag_keeps_no_country_waiting() -> None:
+    life = at("born")
+    registered(life)
+    claim_it(life)
+    life.chain.do("registrar-1", specimen("flag.set", life.chain, name="court_hold", until_ms=0))
+    assert ["CN"] == [refusal.country for refusal in registration(life.chain).refusals]
+    annulled(life, newest(life.chain))
+    assert ((), ()) == (registration(life.chain).refusals, car(life.chain).flags)
+    claim_it(life)
+
+
+def test_an_annulled_release_gives_the_car_back() -> None:
+    life = at("born")
+    registered(life)
+    before = status_of(registration(life.chain))
+    claim_it(life)
+    life.chain.do("registrar-1", end(life.chain, reason="export_confirmed"))
+    assert ("CN", None) == (registration(life.chain).country, registration(life.chain).claim)
+    annulled(life, newest(life.chain))
+    assert (before, None) == (status_of(registration(life.chain)), registration(life.chain).claim)
+    claim_it(life)
 
 
 def test_what_came_after_stands_and_an_annulled_status_does_not_come_back() -> None:

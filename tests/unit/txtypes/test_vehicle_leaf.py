@@ -51,6 +51,7 @@ def full() -> Vehicle:
     )
     told = (getattr(status, name) for name in RegistrationFacts.__struct_fields__)
     registration = Registration(*told, claim, (Refusal("DE", LATE),) * REFUSALS_MAX, status)
+    failed = Inspection(NUMBER, "dangerous", WHO, LATE, LATE, LATE)
     known: Vehicle = at("born").chain.state(VEHICLE, VIN)
     return replace(
         known, model=CODE, plant=CODE, configuration=(CODE,) * limits.LIST_MAX, registration=registration,
@@ -61,12 +62,12 @@ def full() -> Vehicle:
         brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside", LATE),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),
-        alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO) for code in sorted(ALERTS)),
-        inspection=Inspection(NUMBER, "dangerous", WHO, LATE, LATE, LATE),
-        loss=Loss("A", "undecided", LATE, NUMBER, LATE, WHO, ("collision_structural",) * 4),
-        clearances=tuple(
-            Clearance(what, WHO, NUMBER, LATE)
-            for what in ("odometer_replace", "rebuild", "structural_release", "unroadworthy")
+        alerts=tuple(Alert(code, "confirmed", LATE, LATE, NUMBER, NUMBER, WHO, NUMBER) for code in sorted(ALERTS)),
+        inspection=failed,
+        loss=Loss("A", "undecided", LATE, NUMBER, LATE, WHO, ("collision_structural",) * 4, NUMBER),
+        clearances=(
+            *(Clearance(what, WHO, NUMBER, LATE) for what in ("odometer_replace", "rebuild", "structural_release")),
+            Clearance("unroadworthy", WHO, NUMBER, LATE, failed, flags[0]),
         ),
     )  # fmt: skip
 

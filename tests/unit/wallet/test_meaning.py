@@ -7,6 +7,7 @@ import json
 import pytest
 from support.chain import Chain, address
 from support.life import VIN, handover
+from support.ordering import acknowledge
 from support.specimens import specimen
 from support.stages import at
 from support.vectors import story
@@ -21,7 +22,7 @@ from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.envelope import Payload, decode_signed_tx
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
+from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.meaning import ESSENCES, REFERENCES, Meaning, NotExpected, asks, check_expected, meaning
 from wallet.values import Names
@@ -73,7 +74,7 @@ def test_an_essence_is_of_a_type_and_its_facts_are_there() -> None:
 
 def test_an_acknowledgement_shows_what_the_car_is_like_now() -> None:
     life = at("accepted")
-    found = shown(life.chain, "buyer-1", OrderAcknowledge(life.order))
+    found = shown(life.chain, "buyer-1", acknowledge(life))
     vehicle = life.chain.state(VEHICLE, VIN)
     assert (vehicle.verdict, vehicle.material_changes) == tuple(
         found.facts[name].value for name in ("verdict", "material_changes")

@@ -142,7 +142,7 @@ def troubled():
                                                                      is_firm=False)),
         brands=(Brand("fire", "pending", now, 1, 0), Brand("taxi", "confirmed", now, 1, 0)),
         duties=(Duty("structural_release", 1, now),),
-        alerts=(Alert("clone_vin", "confirmed", now, now, 2, 1, police),),
+        alerts=(Alert("clone_vin", "confirmed", now, now, 2, 1, police, 1),),
         inspection=None, recalls=(), transfer_count=vehicle.transfer_count + 3,
     )  # fmt: skip
     hit = Incident(now, now, 1, b"", ("front", "bonnet"), 1, "confirmed", now, 0, (), 0b11, 2, (), 0)

@@ -1,0 +1,120 @@
+"""What an order waits for: who can do what, and by when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from node.ledger.family import AsOf, Reader, View
+from node.ledger.fields import Address, Id, Money, OptionalTime
+from node.ledger.params import CHAIN, PARAMS_ID
+from node.limits import TIME_MAX_MS
+from node.txtypes.sale.deal import in_money
+from node.txtypes.sale.order import (
+    AGREED_DISTANCE_METRES,
+    Order,
+    debts_of,
+    due_at_ms,
+    final_amount,
+    reserved_until_ms,
+    status_of,
+)
+from node.txtypes.sale.payments import Payment, final_of, is_under_way, net_of, payments_of
+from node.txtypes.vehicle.odometer import newest_distance
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
+
+SETTLING: Final = "payment.attest"
+
+
+class NextStep(View, frozen=True):
+    """A transaction that takes the order on. `by`: who can send it, one of them; `until_ms`: by when, null for no end;
+    `from_ms`: from when on, null for now. `leg`: the part of the price that it is about, `amount`: how much of it."""
+
+    type: str
+    by: tuple[Address, ...]
+    from_ms: OptionalTime = 0
+    until_ms: OptionalTime = 0
+    leg: int | None = None
+    amount: Money | None = None
+
+
+class OrderNext(View, frozen=True):
+    """What an order waits for, the most urgent first."""
+
+    order: Id
+    status: str
+    steps: tuple[NextStep, ...]
+
+    @staticmethod
+    def of(ident: str, order: Order, reader: Reader, as_of: AsOf) -> OrderNext:
+        steps = sorted(_steps(order, reader, as_of.now_ms), key=lambda step: step.until_ms or TIME_MAX_MS)
+        return OrderNext(bytes.fromhex(ident), status_of(order, reader, as_of.now_ms), tuple(steps))
+
+
+def _steps(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]:
+    ours = (order.seller,) if order.agent is None else (order.seller, order.agent)
+    status = status_of(order, reader, now_ms)
+    if status in ("offered", "countered"):
+        by = (order.buyer,) if order.turn == "buyer" else ours
+        for tag in ("order.accept", "order.counter", "order.reject"):
+            yield NextStep(tag, by, until_ms=order.expires_at_ms)
+    elif status == "accepted":
+        yield from _of_accepted(order, reader, now_ms, ours)
+    elif status == "withdrawn":
+        yield NextStep("order.return", (order.buyer, order.seller), until_ms=order.return_by_ms)
+    elif status == "completed" and now_ms < order.withdraw_until_ms:
+        yield NextStep("order.withdraw", (order.buyer,), until_ms=order.withdraw_until_ms)
+    yield from _of_debts(order, reader, now_ms)
+
+
+def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, ...]) -> Iterator[NextStep]:
+    until = reserved_until_ms(order)
+    if order.dispute:
+        yield NextStep("order.resolve", (), until_ms=until)
+        return
+    if not order.vin:
+        yield NextStep("order.assign_vin", ours, until_ms=until)
+    elif not _is_agreed(order, reader):
+        yield NextStep("order.acknowledge", (order.buyer,), until_ms=until)
+    payments = payments_of(reader, order.payments)
+    for place, leg in enumerate(order.terms.legs):
+        if leg.provider is not None and (order.vin or leg.kind == "deposit"):
+            yield from _of_leg(order, place, [p for p in payments if p.leg == place], now_ms, leg.amount, leg.provider)
+    if order.vin and final_amount(order, payments, now_ms) >= in_money(order.terms):
+        yield NextStep("order.handover", (*ours, order.buyer), until_ms=until)
+    elif now_ms >= order.until_ms:
+        yield NextStep("order.cancel", (order.seller, order.buyer), until_ms=until)
+
+
+def _of_leg(
+    order: Order, place: int, own: list[Payment], now_ms: int, amount: int, provider: bytes
+) -> Iterator[NextStep]:
+    currency, came = order.price.currency, sum(map(net_of, own))
+    due = due_at_ms(order, place)
+    due = due if due < TIME_MAX_MS else 0
+    under_way = sum(p.amount.amount - net_of(p) for p in own if not p.is_closed)
+    if under_way > 0 and any(is_under_way(p, now_ms) or not p.is_closed for p in own):
+        yield NextStep(SETTLING, (provider,), until_ms=due, leg=place, amount=Money(under_way, currency))
+    if (missing := amount - came - under_way) > 0:
+        yield NextStep("payment.initiate", (order.buyer,), until_ms=due, leg=place, amount=Money(missing, currency))
+    waits = [p.final_from_ms for p in own if net_of(p) and not final_of(p, now_ms)]
+    if waits:
+        yield NextStep("order.handover", (order.seller, order.buyer), from_ms=max(waits), leg=place)
+
+
+def _of_debts(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]:
+    params = reader.get(CHAIN, PARAMS_ID)
+    assert params is not None, "a state has chain parameters"
+    payments = payments_of(reader, order.payments)
+    for debt in debts_of(order, payments, now_ms, params.refund_ms):
+        yield NextStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=debt.amount)
+        yield NextStep("payment.confirm_refund", (debt.creditor,), amount=debt.amount)
+        if not order.is_claimed:
+            yield NextStep("order.claim_refund", (debt.creditor,), from_ms=debt.due_ms, amount=debt.amount)
+
+
+def _is_agreed(order: Order, reader: Reader) -> bool:
+    """Whether the buyer has agreed to the car as it is, apart from the verdict, which `order.handover` judges."""
+    vehicle = reader.get(VEHICLE, order.vin)
+    is_near = abs(newest_distance(reader, order.vin) - order.agreed_metres) <= AGREED_DISTANCE_METRES
+    return vehicle is not None and is_near and material_root(order.vin, vehicle) == order.agreed_root
