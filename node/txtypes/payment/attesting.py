@@ -28,7 +28,7 @@ from node.txtypes.members.member import MEMBER, ROLE_MISSING, Grant, Member, is_
 from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
-from node.txtypes.sale.order import ORDER, Order, creditor_of
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of
 from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
 from node.txtypes.sale.terms import check_currency
@@ -153,7 +153,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             self._pay_claim(ledger, payment, order, net_of(payment) - net_of(before))
             return
         changed = write_money(ledger, payment.order, order, has_come=net_of(payment) > net_of(before))
-        if order.status == "completed":
+        if order.status in HANDED_OVER:
             self._note_claims(ledger, payment, order, changed)
 
     def _pay_claim(self, ledger: Ledger, payment: Payment, order: Order, paid: int) -> None:

@@ -15,7 +15,7 @@ from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, creditor_of, is_live, own_money
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of, is_live, own_money
 from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of
 from node.txtypes.sale.terms import (
@@ -88,7 +88,7 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
         most = net_of(payment)
         is_over = order.status != "accepted" or not is_live(order, ledger.now_ms)
         is_lent = own_money(order, payments_of(ledger, order.payments)) < order.net
-        if order.status == "completed" or (is_over and is_lent):  # what the seller keeps does not fall on the lender
+        if order.status in HANDED_OVER or (is_over and is_lent):  # what the seller keeps does not fall on the lender
             most = min(most, owed_to(ledger, order, ledger.sender))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")

@@ -17,7 +17,7 @@ from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order
 from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, check_reserving, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
@@ -75,7 +75,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject, leg = self.order.hex(), self._leg(order)
         self.check_party(ledger, order.buyer)
-        if (self.leg == CLAIM_LEG) != (order.status == "completed"):
+        if (self.leg == CLAIM_LEG) != (order.status in HANDED_OVER):
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
         if not order.vin and leg is not None and leg.kind != "deposit":
             ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")

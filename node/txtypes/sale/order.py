@@ -164,6 +164,10 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
 })  # fmt: skip
 
 
+HANDED_OVER: Final = ("completed", "withdrawn")
+"""Statuses in which the buyer has the car, and the seller the price."""
+
+
 # --- deadlines ------------------------------------------------------------------------------------------------
 def reserved_until_ms(order: Order) -> int:
     """When an accepted order stops reserving its cars: at its deadline, with money at the latest at its hard end."""
@@ -253,7 +257,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         if payment.leg != CLAIM_LEG:
             creditor = creditor_of(order, payment)
             nets[creditor] = nets.get(creditor, 0) + net_of(payment)
-    if order.status == "completed":
+    if order.status in HANDED_OVER:
         kept = in_money(order.terms)
     elif order.status in ("cancelled", "returned") or (
         order.status == "accepted" and now_ms >= reserved_until_ms(order)
@@ -263,7 +267,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         return ()
     due = max(ended_ms(order), order.money_at_ms) + refund_ms
     debts = []
-    is_completed = order.status == "completed"
+    is_completed = order.status in HANDED_OVER
     # an excess is the buyer's, so a completed order keeps the lender's money first; a fee is the buyer's, too
     for creditor in sorted(nets, key=lambda account: (account == order.buyer) == is_completed):
         taken = min(kept, nets[creditor])
@@ -275,8 +279,8 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
 
 def is_owing(order: Order, now_ms: int) -> bool:
     """Whether the seller had money of the order to give back when its payments last changed."""
-    is_completed = order.status == "completed"
-    is_over = order.status != "withdrawn" and (is_completed or not is_live(order, now_ms))
+    is_completed = order.status in HANDED_OVER
+    is_over = is_completed or not is_live(order, now_ms)
     return is_over and order.net > (in_money(order.terms) if is_completed else order.kept)
 
 
