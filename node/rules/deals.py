@@ -28,7 +28,7 @@ LOST_FLAGS: Final = frozenset({"stolen", "court_hold", "title_dispute"})
 DEFAULT_GRACE_MS: Final = 3 * DAY_MS
 """How long after its due time a missing payment is no default yet."""
 DECLARED_MS: Final = 7 * DAY_MS
-"""How long a payment that the payer has declared as sent counts as under way, once for each payment."""
+"""How long a payment that the payer has declared as sent counts as under way, once for each part of the price."""
 PENDING_MS: Final = 10 * DAY_MS
 """How long a pending payment counts as under way."""
 CURE_MS: Final = 14 * DAY_MS

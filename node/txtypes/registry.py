@@ -40,7 +40,6 @@ from node.txtypes.registration.registration import (
 from node.txtypes.sale.building import ListingBuild, OrderAssignVin
 from node.txtypes.sale.changes import OrderAcknowledge, OrderAmend, OrderReinstate
 from node.txtypes.sale.claim_types import ClaimRelease
-from node.txtypes.sale.claims import CLAIMS
 from node.txtypes.sale.delivery import DELIVERY, DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
 from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
 from node.txtypes.sale.handover import OrderHandover
@@ -65,6 +64,7 @@ from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDe
 from node.txtypes.vehicle.alerts import AlertClose
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
+from node.txtypes.vehicle.claims import CLAIMS
 from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER

@@ -34,11 +34,11 @@ from node.txtypes.disputes.order_dispute import (
 from node.txtypes.disputes.types import ANSWER_PAST, ARBITER_RELATED, VOTED_BEFORE, VOTES_NOT_OPEN, VOTES_OPEN
 from node.txtypes.members.conduct import count
 from node.txtypes.members.member import Roles
-from node.txtypes.sale.claims import Claim, add_claim
 from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, ended_ms, is_live, parties_of
 from node.txtypes.sale.order_body import ORDER_UNKNOWN, freed, step_listing, write_money
+from node.txtypes.vehicle.claims import Claim, add_claim
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 

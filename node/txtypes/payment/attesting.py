@@ -27,12 +27,12 @@ from node.rules.rails import (
 from node.txtypes.members.member import MEMBER, ROLE_MISSING, Grant, Member, is_fraudulent, status_at
 from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
-from node.txtypes.sale.claims import Claim, add_claim, reduce_claims
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
-from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import debts_now, write_money
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of
+from node.txtypes.sale.order_body import owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
 from node.txtypes.sale.terms import check_currency
+from node.txtypes.vehicle.claims import Claim, add_claim, reduce_claims
 
 REPORTS_BACK_MS = 90 * DAY_MS
 """How long a provider whose role has ended may still report that money went back."""
@@ -114,9 +114,9 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             ledger.unmet(PAYMENT_TRANSITION, subject, self.kind, "another step")
         elif amount > most or (self.kind == "authorised" and payment.rail == "finance" and amount != most):
             ledger.unmet(PAYMENT_AMOUNT, subject, amount, f"at most {most}")
-        if self.kind == "refunded" and payment.leg != CLAIM_LEG:
+        if self.kind == "refunded":
             order = ledger.the(ORDER, payment.order)
-            owed = sum(debt.amount.amount for debt in debts_now(ledger, order))
+            owed = owed_to(ledger, order, creditor_of(order, payment)) if payment.leg != CLAIM_LEG else 0
             allowed = max(payment.instructed - payment.refunded, owed)
             if amount > allowed:
                 ledger.unmet(REFUND_NOT_INSTRUCTED, subject, amount, f"at most {allowed}")
@@ -150,12 +150,23 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
         ledger.put(PAYMENT, self.payment, payment)
         order = ledger.the(ORDER, payment.order)
         if payment.leg == CLAIM_LEG:
-            if (paid := net_of(payment) - net_of(before)) > 0:
-                reduce_claims(ledger, order.vin, payment.order, paid, debtor=order.buyer)
+            self._pay_claim(ledger, payment, order, net_of(payment) - net_of(before))
             return
         changed = write_money(ledger, payment.order, order, has_come=net_of(payment) > net_of(before))
-        if order.status == "completed":
+        if order.status in HANDED_OVER:
             self._note_claims(ledger, payment, order, changed)
+
+    def _pay_claim(self, ledger: Ledger, payment: Payment, order: Order, paid: int) -> None:
+        """Money that pays a claim ends it. If it goes back, too, and not by the seller's will, it is owed again."""
+        if paid > 0:
+            reduce_claims(ledger, order.vin, payment.order, paid, debtor=order.buyer)
+        elif paid < 0 and self.kind != "refunded":
+            cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
+            money = Money(-paid, order.price.currency)
+            add_claim(
+                ledger, order.vin,
+                Claim(payment.order, self.payment, order.buyer, order.seller, money, cause, ledger.now_ms),
+            )  # fmt: skip
 
     def _note_claims(self, ledger: Ledger, payment: Payment, before: Order, after: Order) -> None:
         """Money that goes back after the handover leaves a claim against the buyer, and money that comes ends one."""
@@ -170,7 +181,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             leg, finance = after.terms.legs[payment.leg], after.terms.finance
             is_credit = leg.kind == "finance" and finance is not None and self.kind == "settled"
             debtor = finance.lender if is_credit and finance is not None else after.buyer
-            own = b"" if is_credit else self.payment
+            own = self.payment if self.kind == "represented" else b""
             reduce_claims(ledger, after.vin, payment.order, -missing, debtor=debtor, payment=own)
 
 

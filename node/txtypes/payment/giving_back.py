@@ -15,10 +15,17 @@ from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, creditor_of
-from node.txtypes.sale.order_body import debts_now, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of
-from node.txtypes.sale.terms import PROVIDER_IS_PARTY, check_currency, check_provider, check_rail, countries_of
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of, is_live, own_money
+from node.txtypes.sale.order_body import owed_to, write_money
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of
+from node.txtypes.sale.terms import (
+    PROVIDER_IS_PARTY,
+    RAIL_NOT_ACCEPTED,
+    check_currency,
+    check_provider,
+    check_rail,
+    countries_of,
+)
 
 REFUND_EXCEEDS = Guard("refund_exceeds", "more would go back than the payment still has",
                        "es ginge mehr zurück, als die Zahlung noch hat", "退款超过该付款余额")  # fmt: skip
@@ -76,10 +83,13 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
     def payment_guards(self, ledger: Ledger, payment: Payment, order: Order) -> None:
         if ledger.sender != creditor_of(order, payment):
             ledger.unmet(NOT_A_PARTY, self.payment.hex(), need="who is owed the money")
+            return
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment)
-        if order.status == "completed":  # the price is the seller's
-            most = min(most, sum(debt.amount.amount for debt in debts_now(ledger, order)))
+        is_over = order.status != "accepted" or not is_live(order, ledger.now_ms)
+        is_lent = own_money(order, payments_of(ledger, order.payments)) < order.net
+        if order.status in HANDED_OVER or (is_over and is_lent):  # what the seller keeps does not fall on the lender
+            most = min(most, owed_to(ledger, order, ledger.sender))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")
 
@@ -108,6 +118,9 @@ class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
         check_provider(ledger, self.provider, payment.rail, listing.country)
         countries = countries_of(ledger, listing, self.provider)
         check_rail(ledger, self.payment.hex(), payment.rail, order.price.currency, countries)
+        finance = order.terms.finance
+        if payment.rail == "finance" and finance is not None and self.provider != finance.lender:
+            ledger.unmet(RAIL_NOT_ACCEPTED, self.payment.hex(), need="the lender: another credit is an amendment")
         taker = order.terms.trade_in.taker if order.terms.trade_in is not None else None
         if self.provider in (order.buyer, order.seller, order.agent, taker):
             ledger.unmet(PROVIDER_IS_PARTY, self.payment.hex())

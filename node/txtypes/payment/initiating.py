@@ -15,13 +15,13 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.members.member import MEMBER
-from node.txtypes.sale.claims import claims_of
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order
 from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, check_reserving, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
+from node.txtypes.vehicle.claims import claims_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OPEN_MAX = 8
@@ -43,9 +43,12 @@ SCHEME_UNFIT = Guard(
     "das Verfahren gehört nicht zum Zahlweg, oder das Land des Dienstes nimmt nicht daran teil",
     "该支付方案不属于此支付方式，或服务商所在国未参与",
 )
-DECLARED_ALREADY = Guard("declared_already", "the payment was declared, or its provider has attested it",
-                         "die Zahlung ist schon erklärt, oder der Dienst hat sie bestätigt",
-                         "该付款已声明或已由服务商证明")  # fmt: skip
+DECLARED_ALREADY = Guard(
+    "declared_already",
+    "a payment of this part of the price was declared already, or the provider has attested this one",
+    "eine Zahlung für diesen Teil des Preises ist schon erklärt, oder der Dienst hat diese bestätigt",
+    "该部分价款已有付款作过声明，或服务商已证明此付款",
+)
 
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
@@ -72,7 +75,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject, leg = self.order.hex(), self._leg(order)
         self.check_party(ledger, order.buyer)
-        if (self.leg == CLAIM_LEG) != (order.status == "completed"):
+        if (self.leg == CLAIM_LEG) != (order.status in HANDED_OVER):
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
         if not order.vin and leg is not None and leg.kind != "deposit":
             ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
@@ -123,8 +126,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
-    """The payer says that it has sent the money. For seven days, once for each payment, the seller cannot end the order
-    for want of payment. It is no evidence that money has come."""
+    """The payer says that it has sent the money. For seven days, once for each part of the price, the seller cannot end
+    the order for want of payment. It is no evidence that money has come."""
 
     payment: Id
     uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None
@@ -138,7 +141,9 @@ class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
             return
         if ledger.sender != payment.payer:
             ledger.unmet(NOT_A_PARTY, self.payment.hex())
-        if payment.declared_at_ms or payment.sequence or payment.is_closed:
+        others = payments_of(ledger, ledger.the(ORDER, payment.order).payments)
+        is_declared = any(other.declared_at_ms for other in others if other.leg == payment.leg)
+        if is_declared or payment.sequence or payment.is_closed:
             ledger.unmet(DECLARED_ALREADY, self.payment.hex())
 
     def apply(self, ledger: Ledger) -> None:

@@ -9,11 +9,10 @@ from node.ledger.fields import Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.accepted_rail import AcceptedRail
-from node.txtypes.members.conduct import conduct_of
 from node.txtypes.members.mandate import MANDATE, MANDATE_MISSING, MANDATE_UNKNOWN, Right, covers
 from node.txtypes.members.member import MEMBER, is_fraudulent
-from node.txtypes.sale.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.sale.listing import NOT_A_PARTY
+from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 MANDATE_FLOOR = Guard("mandate_floor", "the price is below what the mandate allows, or in another currency",
@@ -25,9 +24,6 @@ MANDATE_RAILS = Guard("mandate_rails", "the principal does not take this rail fr
 SELLER_BARRED = Guard("seller_barred", "the seller is suspended or was revoked for fraud",
                       "der Verkäufer ist suspendiert oder wegen Betrugs ausgeschlossen",
                       "卖方被暂停或因欺诈被撤销资格", is_permission=True)  # fmt: skip
-REFUND_OVERDUE = Guard("refund_overdue", "the seller owes a refund that is overdue",
-                       "der Verkäufer schuldet eine überfällige Erstattung", "卖方有逾期未退的款项",
-                       is_permission=True)  # fmt: skip
 
 
 class Sold(Protocol):
@@ -85,6 +81,18 @@ def check_mandate(
             ledger.unmet(MANDATE_RAILS, sold.vin, accepted.rail)
 
 
+def may_act(ledger: Ledger, right: Right, sold: Sold) -> bool:
+    """Whether the agent's mandate has a right now, at the price that is agreed on."""
+    mandate = ledger.get(MANDATE, sold.mandate) if sold.mandate is not None else None
+    vehicle = ledger.get(VEHICLE, sold.vin) if sold.vin else None
+    since = vehicle.title_since_ms if vehicle is not None else 0
+    if mandate is None or mandate.sale is None or mandate.agent != sold.agent:
+        return False
+    floor, price = mandate.sale.floor, sold.price
+    is_enough = price.currency == floor.currency and price.amount >= floor.amount
+    return is_enough and covers(mandate, right, sold.seller, sold.vin, since, ledger.now_ms)
+
+
 def _is_as_strict(accepted: AcceptedRail, known: AcceptedRail) -> bool:
     return (
         accepted.share_max_permille <= known.share_max_permille and accepted.hold_ms >= known.hold_ms
@@ -97,11 +105,4 @@ def check_standing(ledger: Ledger, seller: bytes, vin: str) -> None:
     member = ledger.get(MEMBER, seller)
     if (member is not None and not member.is_active(ledger.now_ms)) or is_fraudulent(ledger, seller, ledger.now_ms):
         ledger.unmet(SELLER_BARRED, to_text(seller))
-    check_refunds(ledger, seller)
-    if vin and is_debtor(ledger, seller, vin):
-        ledger.unmet(CLAIMS_OPEN, vin)
-
-
-def check_refunds(ledger: Ledger, seller: bytes) -> None:
-    if overdue := conduct_of(ledger, seller).refunds_overdue:
-        ledger.unmet(REFUND_OVERDUE, to_text(seller), f"{overdue} overdue", "none")
+    check_owes_nothing(ledger, seller, vin)

@@ -21,6 +21,7 @@ from node.txtypes.sale.order_body import (
     ORDER_STATUS,
     VIN_MISSING,
     OrderBody,
+    check_reserving,
     freed,
     reserving,
     step_listing,
@@ -88,6 +89,10 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
+        for vin in vins_of_deal(order.vin, order.terms) if order.status == "accepted" else ():
+            vehicle = require_vehicle(ledger, vin)
+            if vehicle is not None:
+                check_reserving(ledger, self.order, vin, vehicle)
         self.check_party(ledger, order.seller, order.buyer, order.agent)
         if ledger.sender == order.agent:
             check_mandate(ledger, "accept", replace(order, terms=self.terms))

@@ -10,7 +10,7 @@ from node.ledger.fields import Address, Id, Money, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.sale.claims import claims_of, reduce_claims
+from node.txtypes.vehicle.claims import claims_of, reduce_claims
 
 CLAIM_ABSENT = Guard("claim_absent", "the sender has no such claim on this car, or a smaller one",
                      "der Absender hat keine solche Forderung zu diesem Fahrzeug, oder eine kleinere",

@@ -117,8 +117,7 @@ class DeliveryBody(OrderBody, frozen=True):
         order = ledger.the(ORDER, self.order)
         ledger.put(DELIVERY, f"{self.order.hex()}-{order.deliveries}", entry)
         ledger.put(ORDER, self.order, replace(
-            order, deliveries=order.deliveries + 1, delivery_stage=entry.stage, delivery_at_ms=entry.event_at_ms,
-            **changed,
+            order, deliveries=order.deliveries + 1, delivery_stage=entry.stage, **changed
         ))  # fmt: skip
 
 
@@ -203,7 +202,7 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
             return
         vehicle = require_vehicle(ledger, order.vin)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
-        earliest = max(order.accepted_at_ms, order.delivery_at_ms if order.delivery_stage != "scheduled" else 0)
+        earliest = max(order.accepted_at_ms, order.delivery_at_ms)
         if self.event_at_ms < earliest:
             ledger.unmet(
                 DELIVERY_ORDER, self.order.hex(), time_to_text(self.event_at_ms), f"at least {time_to_text(earliest)}"
@@ -231,7 +230,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
         entry = DeliveryEntry(
             self.order, self.stage, self.site, self.event_at_ms, 0, 0, self.odometer, self.is_damaged
         )  # fmt: skip
-        self.add(ledger, entry, **({"missed_at_ms": ledger.now_ms} if self.stage == "no_show" else {}))
+        missed = {"missed_at_ms": ledger.now_ms} if self.stage == "no_show" else {}
+        self.add(ledger, entry, delivery_at_ms=self.event_at_ms, **missed)
 
 
 class DeliveryRefuse(OrderBody, tag="delivery.refuse", frozen=True):

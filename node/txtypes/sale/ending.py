@@ -15,11 +15,11 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
-from node.txtypes.sale.deal import in_money, vins_of_deal
+from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, Order, due_at_ms
+from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_paid_in_full, own_money
 from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
-from node.txtypes.sale.payments import Payment, is_under_way, net_of, payments_of
+from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
@@ -58,8 +58,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             if self.kept or (self.reason != "changed_mind" and self.reason != "mutual"):
                 ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, "changed_mind: nothing is agreed on yet")
             return
-        if self.kept and (self.reason != "mutual" or self.kept > order.net):
-            most = max(0, order.net) if self.reason == "mutual" else 0
+        most = own_money(order, payments_of(ledger, order.payments)) if self.reason == "mutual" else 0
+        if self.kept > most:  # the lender's money is not theirs to share
             ledger.unmet(KEPT_EXCEEDS, self.order.hex(), self.kept, f"at most {most}")
         if need := self._missing(ledger, order):
             ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, need)
@@ -91,7 +91,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
                 is_over = 0 < order.refused_at_ms < ledger.now_ms - CURE_MS
                 return "" if is_buyer and is_over else "the buyer, two weeks after it has refused the car"
             case "time_over":
-                return _time_missing(order, ledger.now_ms, is_buyer=is_buyer)
+                return _time_missing(order, payments, ledger.now_ms, is_buyer=is_buyer)
             case _:
                 return "another reason"
 
@@ -133,7 +133,7 @@ def _fee(order: Order, payments: list[Payment], reason: str) -> int:
 def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
     for place, leg in enumerate(order.terms.legs):
         own = [payment for payment in payments if payment.leg == place]
-        is_owed = leg.kind != "trade_in" and sum(map(net_of, own)) < leg.amount
+        is_owed = leg.kind != "trade_in" and sum(map(paid_of, own)) < leg.amount
         is_late = now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
         if is_owed and is_late and not any(is_under_way(payment, now_ms) for payment in own):
             return ""
@@ -150,10 +150,10 @@ def _is_credit_refused(order: Order, payments: list[Payment], now_ms: int) -> bo
     return any(payment.is_closed for payment in own) or now_ms > due_at_ms(order, place)
 
 
-def _time_missing(order: Order, now_ms: int, *, is_buyer: bool) -> str:
+def _time_missing(order: Order, payments: list[Payment], now_ms: int, *, is_buyer: bool) -> str:
     if now_ms < order.until_ms:
         return f"after {time_to_text(order.until_ms)}"
-    if not is_buyer and order.net >= in_money(order.terms) and not order.missed_at_ms:
+    if not is_buyer and is_paid_in_full(order, payments) and not order.missed_at_ms:
         return "the buyer, since it has paid in full and missed no window that it had confirmed"
     return ""
 

@@ -19,12 +19,12 @@ from node.rules.deals import PROMISE_MS, WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORM
 from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale.acting import check_mandate
-from node.txtypes.sale.claims import Cause, Claim, add_claim
 from node.txtypes.sale.deal import Terms, in_money, traded_in
 from node.txtypes.sale.order import ORDER, Order, final_amount
 from node.txtypes.sale.order_body import VIN_MISSING, OrderBody, check_reserving, step_listing
 from node.txtypes.sale.payments import Payment, final_of, payments_of
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
+from node.txtypes.vehicle.claims import Cause, Claim, add_claim
 from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (

@@ -19,8 +19,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.txtypes.members.mandate import MANDATE
-from node.txtypes.sale.acting import check_acting, check_standing
-from node.txtypes.sale.claims import CLAIMS_OPEN, is_debtor
+from node.txtypes.sale.acting import check_acting, check_standing, may_act
 from node.txtypes.sale.deal import Terms, vins_of_deal
 from node.txtypes.sale.disclosure import check_disclosure
 from node.txtypes.sale.listing import (
@@ -36,6 +35,7 @@ from node.txtypes.sale.order import OPTIONS_MAX, ORDER, Order, is_live
 from node.txtypes.sale.order_body import OrderBody, check_reservable, reserving, step_listing
 from node.txtypes.sale.terms import check_terms
 from node.txtypes.sale.trade_in import check_trade_in
+from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.vehicle.conditions import DISCLOSURE_STALE, check_shown, check_step
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
@@ -235,11 +235,17 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
     }, ("buyer-1",))  # fmt: skip
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
-        """A contract on the premises is one only if the consumer signs beside the trader."""
+        """A contract on the premises is one only if the consumer signs beside the trader. A counter-offer binds the
+        seller without its signature only if its agent may accept, too."""
         order = ledger.get(ORDER, self.order)
-        if order is None or order.terms.contract != "on_premises":
+        if order is None:
             return ()
-        return (order.buyer,) if ledger.sender != order.buyer else (order.agent or order.seller,)
+        is_on_premises = order.terms.contract == "on_premises"
+        if ledger.sender != order.buyer:
+            return (order.buyer,) if is_on_premises else ()
+        if order.agent is not None and not may_act(ledger, "accept", order):
+            return (order.seller,)
+        return (order.agent or order.seller,) if is_on_premises else ()
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()

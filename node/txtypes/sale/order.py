@@ -25,7 +25,7 @@ from node.rules.odometer import Verdict, is_worse
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, vins_of_deal
 from node.txtypes.sale.listing import LISTING, status_now
-from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of
+from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of, paid_of
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
@@ -84,7 +84,7 @@ class Order(Value, tag=1, frozen=True):
     money_until_ms: OptionalTime = 0
     """Until when money of the order counts as under way."""
     money_at_ms: OptionalTime = 0
-    """When money last came."""
+    """When money last came; of an order that owes money already, when that came."""
     is_claimed: bool = False
     """Whether a creditor has claimed a refund that is overdue."""
     payments: Annotated[tuple[Id, ...], Meta(max_length=limits.PAYMENTS_PER_ORDER_MAX)] = ()
@@ -93,7 +93,7 @@ class Order(Value, tag=1, frozen=True):
     deliveries: int = 0
     delivery_stage: Literal[""] | Stage = ""
     delivery_at_ms: OptionalTime = 0
-    """The event time of the newest step of the delivery."""
+    """The event time of the newest leg on the way; a schedule is none."""
     window_to_ms: OptionalTime = 0
     is_window_confirmed: bool = False
     missed_at_ms: OptionalTime = 0
@@ -164,6 +164,10 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
 })  # fmt: skip
 
 
+HANDED_OVER: Final = ("completed", "withdrawn")
+"""Statuses in which the buyer has the car, and the seller the price."""
+
+
 # --- deadlines ------------------------------------------------------------------------------------------------
 def reserved_until_ms(order: Order) -> int:
     """When an accepted order stops reserving its cars: at its deadline, with money at the latest at its hard end."""
@@ -220,11 +224,21 @@ def final_amount(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
     return sum(final_of(payment, now_ms) for payment in payments if payment.leg != CLAIM_LEG)
 
 
+def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
+    """Whether the buyer has paid the price. The seller gets rid of no buyer by refunding it, all or a cent."""
+    return sum(paid_of(payment) for payment in payments if payment.leg != CLAIM_LEG) >= in_money(order.terms)
+
+
 def creditor_of(order: Order, payment: Payment) -> bytes:
     """Who gets the money of a payment back: the lender of a credit, else the buyer."""
     finance = order.terms.finance
     is_credit = payment.leg != CLAIM_LEG and order.terms.legs[payment.leg].kind == "finance"
     return finance.lender if is_credit and finance is not None else order.buyer
+
+
+def own_money(order: Order, payments: Iterable[Payment]) -> int:
+    """Minor units that have come from the buyer itself, not from its lender."""
+    return sum(net_of(p) for p in payments if p.leg != CLAIM_LEG and creditor_of(order, p) == order.buyer)
 
 
 class Debt(View, frozen=True):
@@ -243,7 +257,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         if payment.leg != CLAIM_LEG:
             creditor = creditor_of(order, payment)
             nets[creditor] = nets.get(creditor, 0) + net_of(payment)
-    if order.status == "completed":
+    if order.status in HANDED_OVER:
         kept = in_money(order.terms)
     elif order.status in ("cancelled", "returned") or (
         order.status == "accepted" and now_ms >= reserved_until_ms(order)
@@ -253,7 +267,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         return ()
     due = max(ended_ms(order), order.money_at_ms) + refund_ms
     debts = []
-    is_completed = order.status == "completed"
+    is_completed = order.status in HANDED_OVER
     # an excess is the buyer's, so a completed order keeps the lender's money first; a fee is the buyer's, too
     for creditor in sorted(nets, key=lambda account: (account == order.buyer) == is_completed):
         taken = min(kept, nets[creditor])
@@ -261,6 +275,13 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         if nets[creditor] > taken:
             debts.append(Debt(creditor, Money(nets[creditor] - taken, order.price.currency), due))
     return tuple(debts)
+
+
+def is_owing(order: Order, now_ms: int) -> bool:
+    """Whether the seller had money of the order to give back when its payments last changed."""
+    is_completed = order.status in HANDED_OVER
+    is_over = is_completed or not is_live(order, now_ms)
+    return is_over and order.net > (in_money(order.terms) if is_completed else order.kept)
 
 
 def with_money(order: Order, payments: Iterable[Payment], now_ms: int, *, has_come: bool = False) -> Order:

@@ -12,7 +12,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import count_refund
-from node.txtypes.sale.deal import in_money, vins_of_deal
+from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.listing import TRANSITIONS as LISTING_STEPS
 from node.txtypes.sale.order import (
@@ -22,6 +22,8 @@ from node.txtypes.sale.order import (
     Order,
     debts_of,
     is_live,
+    is_owing,
+    is_paid_in_full,
     reserved_until_ms,
     with_money,
 )
@@ -105,7 +107,7 @@ def check_reserving(ledger: Ledger, ident: bytes, vin: str, vehicle: Vehicle) ->
 def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     """The market region of a car that the order reserves."""
     listing = ledger.the(LISTING, order.listing)
-    is_listed, is_full = listing.vin == vin, order.net >= in_money(order.terms)
+    is_listed, is_full = listing.vin == vin, is_paid_in_full(order, payments_of(ledger, order.payments))
     return Market(
         "reserved", order.listing if is_listed else b"", ident, order.until_ms,
         listing.expires_at_ms if is_listed else 0, order.hold_until_ms,
@@ -117,6 +119,7 @@ def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
 def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = False) -> Order:
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
     never revived: late money is a debt."""
+    has_come = has_come and not is_owing(order, ledger.now_ms)  # more of what is owed is due with it
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     if order.status == "accepted" and not is_reserving:
         order = replace(order, hold_until_ms=reserved_until_ms(order))
@@ -137,6 +140,11 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
 def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
     """What the seller has to give back of the order."""
     return debts_of(order, payments_of(ledger, order.payments), ledger.now_ms, ledger.params.refund_ms)
+
+
+def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
+    """Minor units that the seller has to give back to one creditor. What another one is owed is not its to forgive."""
+    return sum(debt.amount.amount for debt in debts_now(ledger, order) if debt.creditor == creditor)
 
 
 def withdraw_claim(ledger: Ledger, order: Order) -> None:

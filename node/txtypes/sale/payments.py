@@ -109,6 +109,11 @@ def net_of(payment: Payment) -> int:
     return payment.settled + payment.represented - back
 
 
+def paid_of(payment: Payment) -> int:
+    """Minor units that have come and that no bank took back: what the seller has refunded was paid all the same."""
+    return net_of(payment) + payment.refunded
+
+
 def final_of(payment: Payment, now_ms: int) -> int:
     """Minor units that count for the title."""
     return net_of(payment) if now_ms >= payment.final_from_ms else 0

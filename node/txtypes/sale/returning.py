@@ -13,11 +13,11 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import DEDUCTION_PER_MILLE, RETURN_MS
-from node.txtypes.sale.claims import Claim, add_claim
 from node.txtypes.sale.deal import traded_in
 from node.txtypes.sale.handover import check_distance, standing_of
 from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.sale.order_body import OrderBody, write_money
+from node.txtypes.vehicle.claims import Claim, add_claim, claims_of, reduce_claims
 from node.txtypes.vehicle.conditions import check_flags, check_shown
 from node.txtypes.vehicle.guards import (
     MARKET_LIVE,
@@ -164,7 +164,15 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
             claim = Claim(self.order, b"", trade_in.taker, order.buyer, value, "trade_in", ledger.now_ms)
             add_claim(ledger, order.vin, claim)
         order = self.follow(ledger, order, kept=self.deduction, ended_at_ms=ledger.now_ms)
-        write_money(ledger, self.order, order)
+        order = write_money(ledger, self.order, order)
+        self._end_claims(ledger, order)
+
+    def _end_claims(self, ledger: Ledger, order: Order) -> None:
+        """What the buyer owed for a car that it had is owed no more, but for the deduction."""
+        own = [c for c in claims_of(ledger, order.vin) if (c.order, c.debtor) == (self.order, order.buyer)]
+        excess = sum(claim.amount.amount for claim in own) - max(0, order.kept - order.net)
+        if excess > 0:
+            reduce_claims(ledger, order.vin, self.order, excess, debtor=order.buyer)
 
     def _give_back(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, liens: tuple[bytes, ...]

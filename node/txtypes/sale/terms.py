@@ -142,6 +142,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
         count = sum(leg.kind == kind for leg in terms.legs)
         if count != (part is not None) or any((leg.kind == kind) != (leg.rail == kind) for leg in terms.legs):
             ledger.unmet(LEGS_KIND, subject, f"{count} parts of kind {kind}")
+    credits = [leg for leg in terms.legs if leg.kind == "finance"]
+    if terms.finance is not None and any(leg.provider != terms.finance.lender for leg in credits):
+        ledger.unmet(LEGS_KIND, subject, need="a credit that its lender pays")
     deposits = sum(leg.amount for leg in terms.legs if leg.kind == "deposit")
     if not listing.vin and deposits * 1_000 > terms.price.amount * DEPOSIT_MAX_PER_MILLE:
         ledger.unmet(LEGS_SUM, subject, deposits, f"deposits of at most {DEPOSIT_MAX_PER_MILLE} per mille of the price")

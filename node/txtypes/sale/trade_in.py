@@ -7,6 +7,7 @@ from node.ledger.overlay import Ledger
 from node.txtypes.members.mandate import MANDATE
 from node.txtypes.sale.deal import TradeIn, traded_in
 from node.txtypes.sale.order import Order
+from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.conditions import check_flags, check_shown
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 
@@ -35,6 +36,7 @@ def check_trade_in(ledger: Ledger, order: Order) -> None:
         check_shown(ledger, trade_in.vin, vehicle, trade_in.material_root)
         check_flags(ledger, trade_in.vin, vehicle, "accept")
         check_off_market(ledger, trade_in.vin, vehicle)
+    check_owes_nothing(ledger, order.buyer, trade_in.vin)
 
 
 def check_taker(ledger: Ledger, order: Order, trade_in: TradeIn) -> None:

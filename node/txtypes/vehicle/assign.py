@@ -13,6 +13,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.conditions import Discloses, check_shown, check_step, consenting
 from node.txtypes.vehicle.guards import (
     check_act_time,
@@ -109,6 +110,8 @@ class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
         signed = consenting(ledger, vehicle, "transfer")
         check_step(ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, signed_by=signed)
         check_off_market(ledger, self.vin, vehicle)
+        if self.reason == "gift":
+            check_owes_nothing(ledger, ledger.sender, self.vin)
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
         parties = (ledger.sender, self.receiver)

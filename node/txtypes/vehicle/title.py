@@ -24,6 +24,7 @@ from node.txtypes.members.member import Roles, require_role
 from node.txtypes.vehicle.alerts import alert_elsewhere, alerted
 from node.txtypes.vehicle.bindings import ENGINE_ELSEWHERE, bind_at_birth
 from node.txtypes.vehicle.birth import Powertrain, begun, check_absent, check_vin, following
+from node.txtypes.vehicle.claims import check_owes_nothing
 from node.txtypes.vehicle.conditions import Discloses, check_step
 from node.txtypes.vehicle.guards import EVENT_IN_FUTURE, check_act_time, check_holder, check_off_market
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, with_former_holder
@@ -139,6 +140,7 @@ class TitleTransfer(VehicleRecord, tag="title.transfer", frozen=True):
                 ledger, self.vin, vehicle, "transfer", self.discloses, self.receiver, signed_by=self.paid_off
             )  # fmt: skip
             check_off_market(ledger, self.vin, vehicle)
+            check_owes_nothing(ledger, ledger.sender, self.vin)
 
     def standing(self, ledger: Ledger, vehicle: Vehicle) -> Standing:
         return "interested"

@@ -154,7 +154,10 @@ def test_values_are_within_their_bounds_with_every_list_full() -> None:
     )
     opened = OpenDisputes(tuple(OpenOfAccount(bytes(32), longest) for _ in range(OPEN_PER_MEMBER_MAX)))
     assert len(encode(opened)) <= 2_560
-    quarters = tuple(Quarter(longest, 10**6, 10**6, 10**6) for _ in range(conducts.QUARTERS_MAX))
+    quarters = tuple(
+        Quarter(limits.TIME_MAX_MS // conducts.QUARTER_MS, 10**6, 10**6, 10**6, 10**6)
+        for _ in range(conducts.QUARTERS_MAX)
+    )
     conduct = Conduct(
         quarters,
         longest,
@@ -162,6 +165,7 @@ def test_values_are_within_their_bounds_with_every_list_full() -> None:
         longest,
         (longest,) * conducts.ANSWERS_DUE_MAX,
         (longest,) * conducts.LOSSES_MAX,
+        10**6,
     )
     assert len(encode(conduct)) <= 1_024
     assert len(encode(Arbiters((who,) * ARBITERS_MAX))) <= 400

@@ -111,16 +111,16 @@ def test_an_unsigned_transaction_shows_who_must_sign_and_what_follows_once_they_
 def test_a_transaction_that_is_not_valid_shows_no_changes() -> None:
     life = at("wholesale")
     found = forecast(life, "buyer-1", listing(life.chain))
-    assert "not_the_holder" in {guard.code for guard in found.unmet}
+    assert "not_a_party" in {guard.code for guard in found.unmet}
     assert () == found.changes == found.records == found.happenings == found.cautions
 
 
 def test_values_derived_from_a_changed_one_are_shown_with_their_own_value() -> None:
-    """A payment that settles changes no stored field of the order, and yet the order is paid."""
+    """Whether the order is paid, and what a payment is called, is stored nowhere."""
     life = at("paying")
-    found = forecast(life, "payment-provider-1", attest(life.payment))
+    found = forecast(life, "payment-provider-1", attest(life.chain, life.payment))
     assert (False, True) == changed(found, f"order/{life.order.hex()}")["is_paid"]
-    assert ("initiated", "settled") == changed(found, f"payment/{life.payment.hex()}")["status"]
+    assert ("initiated", "final") == changed(found, f"payment/{life.payment.hex()}")["status"]
 
 
 def test_nothing_of_a_forecast_stays() -> None:

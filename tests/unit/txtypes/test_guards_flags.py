@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, Chain, address
-from support.life import VIN, Life, flag, handover, transfer
-from support.specimens import specimen
+from support.life import VIN, Life, acknowledge, flag, handover, transfer
 from support.stages import Case, at, change, force, ledger_of, put_on_hold, table
 
 from node.chain.dev_genesis import DEV_PARTIES
@@ -303,7 +302,7 @@ def test_a_handover_waits_for_the_bank_or_is_signed_by_it() -> None:
 
 
 def change_agreed(life: Life) -> None:
-    life.chain.do("buyer-1", specimen("order.acknowledge", life.chain, {"order": life.order}))
+    life.chain.do("buyer-1", acknowledge(life.chain, life.order))
 
 
 def test_a_bank_that_signs_lifts_no_other_block() -> None:

@@ -203,7 +203,7 @@ def test_whoever_presents_the_car_is_not_its_inspector() -> None:
 def test_a_mandate_that_does_not_cover_it_presents_nothing() -> None:
     life = at("wholesale")
     mandate = life.chain.do(
-        HOLDER, specimen("mandate.grant", life.chain, agent=address("workshop-berlin"), rights=("list",))
+        HOLDER, specimen("mandate.grant", life.chain, agent=address("workshop-berlin"), rights=("respond",))
     )
     assert {"mandate_missing"} == set(tried(life, inspection(life.chain, mandate=mandate), "workshop-berlin"))
 

@@ -11,6 +11,7 @@ from support.chain import DAY_MS, START_MS, Chain, address
 from support.life import (
     VIN,
     Life,
+    accept,
     accident,
     flag,
     handover,
@@ -32,7 +33,6 @@ from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.activity import Activity
@@ -93,11 +93,10 @@ def test_an_event_is_at_most_five_minutes_ahead_and_never_before_birth(kind: str
     now, born = life.chain.now, vehicle(life).born_at_ms
     assert [] == unmet(kind, life, value=150, event=now + MINUTES_5)
     assert ["event_in_future"] == unmet(kind, life, value=150, event=now + MINUTES_5 + 1)
-    is_act = kind in ("title.transfer", "order.handover")
-    assert (["event_not_now"] if is_act else []) == unmet(kind, life, value=150, event=born)
-    assert ["event_before_birth", *(["event_not_now"] if is_act else [])] == unmet(
-        kind, life, value=150, event=born - 1
-    )
+    early = {"title.transfer": "event_not_now", "order.handover": "event_not_now", "delivery.event": "delivery_order"}
+    also = [early[kind]] if kind in early else []
+    assert also == unmet(kind, life, value=150, event=born)
+    assert ["event_before_birth", *also] == unmet(kind, life, value=150, event=born - 1)
 
 
 @pytest.mark.parametrize(("kind", "days"), [("title.transfer", 7), ("order.handover", 3)])
@@ -191,25 +190,25 @@ def test_after_its_end_a_vehicle_gets_no_records(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "sender", "body"),
+    ("stage", "signers", "body"),
     [
-        ("wholesale", "dealer-munich", lambda life: listing(life.chain)),
-        ("listed", "buyer-1", lambda life: offer(life.chain, life.listing)),
-        ("offered", "dealer-munich", lambda life: OrderAccept(life.order)),
+        ("wholesale", ("dealer-munich",), lambda life: listing(life.chain)),
+        ("listed", ("buyer-1",), lambda life: offer(life.chain, life.listing)),
+        ("offered", ("dealer-munich", "buyer-1"), lambda life: accept(life.chain, life.order)),
     ],
 )
-def test_after_its_end_a_vehicle_is_not_sold(stage: str, sender: str, body) -> None:
+def test_after_its_end_a_vehicle_is_not_sold(stage: str, signers: tuple[str, ...], body) -> None:
     life = at(stage)
-    assert [] == life.chain.unmet(life.chain.sign(sender, body(life)))
+    assert [] == life.chain.unmet(life.chain.sign(signers[0], body(life), *signers[1:]))
     change(life.chain, VEHICLE, VIN, existence="scrapped")
-    assert ["vehicle_ended"] == life.chain.unmet(life.chain.sign(sender, body(life)))
+    assert ["vehicle_ended"] == life.chain.unmet(life.chain.sign(signers[0], body(life), *signers[1:]))
 
 
 # --- stop-flags and the verdict -----------------------------------------------------------------------
 GUARDED = {
     "transfer": ("born", "bmw", ("dealer-munich",), lambda life: transfer(life.chain)),
     "list": ("wholesale", "dealer-munich", (), lambda life: listing(life.chain)),
-    "accept": ("offered", "dealer-munich", (), lambda life: OrderAccept(life.order)),
+    "accept": ("offered", "dealer-munich", ("buyer-1",), lambda life: accept(life.chain, life.order)),
     "handover": ("paid", "dealer-munich", ("buyer-1",), lambda life: handover(life.chain, life.order)),
     "offer": ("listed", "buyer-1", (), lambda life: offer(life.chain, life.listing)),
 }

@@ -11,7 +11,9 @@ from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.damage import brands, report
 from support.life import (
     VIN,
+    accept,
     accident,
+    acknowledge,
     changed,
     handover,
     km,
@@ -20,10 +22,11 @@ from support.life import (
     offer,
     read,
     register,
+    terms,
     transfer,
     where,
 )
-from support.ordering import acknowledge
+from support.specimens import specimen
 from support.stages import at, change, force, ledger_of
 
 from node.codec import encode
@@ -35,7 +38,6 @@ from node.rules.vin import wmi_of
 from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.order_types import OrderAccept, OrderCounter
 from node.txtypes.service.damage import AccidentReport, Damage
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.readings import ODOMETER, newest_counted
@@ -177,7 +179,7 @@ def test_a_strangers_report_does_not_lock_a_paid_car() -> None:
     assert ["acknowledgement_missing"] == unmet(
         life.chain, "dealer-munich", handover(life.chain, life.order), "buyer-1"
     )
-    life.chain.do("buyer-1", acknowledge(life))
+    life.chain.do("buyer-1", acknowledge(life.chain, life.order))
     assert [] == unmet(life.chain, "dealer-munich", handover(life.chain, life.order), "buyer-1")
 
 
@@ -186,7 +188,7 @@ def test_a_carriers_reading_makes_no_offer_stale(context: str) -> None:
     life = at("offered")
     life.chain.do("carrier-1", read(VIN, km(151), life.chain.now, context))
     life.chain.do("workshop-berlin", maintenance(life.chain, 152))
-    assert [] == unmet(life.chain, "dealer-munich", OrderAccept(life.order))
+    assert [] == unmet(life.chain, "dealer-munich", accept(life.chain, life.order), "buyer-1")
 
 
 def test_a_damage_that_a_car_cannot_have_is_refused() -> None:
@@ -204,13 +206,13 @@ def test_a_damage_that_a_car_cannot_have_is_refused() -> None:
 # --- the sale -------------------------------------------------------------------------------------------------------
 def test_no_car_moves_for_nothing() -> None:
     life, nothing = at("offered"), Money(0, "EUR")
-    for body in (
-        listing(life.chain, price=nothing),
-        offer(life.chain, life.listing, price=nothing),
-        OrderCounter(life.order, nothing, life.chain.now + DAY_MS),
+    with pytest.raises(Malformed, match="price"):
+        decode_payload(encode(Payload(bytes(20), 1, 1, listing(life.chain, price=nothing))))
+    for sender, body in (
+        ("buyer-1", offer(life.chain, life.listing, terms=terms(nothing))),
+        ("dealer-munich", specimen("order.counter", life.chain, {"order": life.order}, terms=terms(nothing))),
     ):
-        with pytest.raises(Malformed, match="price"):
-            decode_payload(encode(Payload(bytes(20), 1, 1, body)))
+        assert "price_zero" in unmet(life.chain, sender, body)
 
 
 def test_a_new_car_that_was_wholesaled_is_new() -> None:

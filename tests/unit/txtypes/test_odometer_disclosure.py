@@ -5,9 +5,24 @@ from __future__ import annotations
 import pytest
 from support import second_codec
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, attest, flag, handover, km, listing, offer, read, transfer
-from support.ordering import acknowledge, counter
-from support.stages import at, change
+from support.life import (
+    VIN,
+    Life,
+    accept,
+    acknowledge,
+    attest,
+    flag,
+    handover,
+    initiate,
+    km,
+    listing,
+    offer,
+    read,
+    terms,
+    transfer,
+)
+from support.specimens import specimen
+from support.stages import at, change, ledger_of
 from support.views import view_of
 
 from node.codec import encode
@@ -15,10 +30,11 @@ from node.crypto.addresses import to_text
 from node.errors import Malformed
 from node.ledger.json_form import from_json, to_json
 from node.txtypes.envelope import Payload, decode_payload
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept, OrderCancel
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.ending import OrderCancel
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingUpdate
+from node.txtypes.sale.order import ORDER, status_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import body_from, options_of
 from wallet.values import Names
@@ -41,9 +57,8 @@ def roll_back(life: Life) -> None:
 
 
 def update(life: Life, **changes) -> ListingUpdate:
-    rails = life.chain.state(LISTING, life.listing).rails
-    return ListingUpdate(**dict(
-        listing=life.listing, price=PRICE, rails=rails, expires_at_ms=life.chain.now + DAY_MS) | changes)  # fmt: skip
+    told = dict(expires_at_ms=life.chain.now + DAY_MS)
+    return specimen("listing.update", life.chain, {"listing": life.listing}, **told | changes)
 
 
 # --- listing ------------------------------------------------------------------------------------------
@@ -112,6 +127,10 @@ def sold(disclosed: bool) -> Life:
     return life
 
 
+def status(life: Life) -> str:
+    return status_of(life.chain.state(ORDER, life.order), ledger_of(life.chain), life.chain.now)
+
+
 def handing_over(life: Life, value: int = 5_001) -> list[str]:
     return codes_of(life, SELLER, handover(life.chain, life.order, value), BUYER)
 
@@ -135,7 +154,7 @@ def test_a_verdict_that_turns_after_the_acceptance_blocks_until_the_buyer_agrees
     assert [] == handing_over(life, 151)
     roll_back(life)
     assert ["verdict_illogical", "acknowledgement_missing"] == handing_over(life)
-    life.chain.do(BUYER, acknowledge(life))
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert "ILLOGICAL" == life.chain.state(ORDER, life.order).agreed_verdict
     assert [] == handing_over(life)
 
@@ -143,9 +162,10 @@ def test_a_verdict_that_turns_after_the_acceptance_blocks_until_the_buyer_agrees
 def test_without_the_buyers_word_the_money_goes_back_and_the_order_ends() -> None:
     life = sold(disclosed=False)
     roll_back(life)
-    assert ["order_has_money"] == codes_of(life, BUYER, OrderCancel(life.order, "vehicle_changed"))
-    life.chain.do(PROVIDER, attest(life.payment, "refunded"))
     life.chain.do(BUYER, OrderCancel(life.order, "vehicle_changed"))
+    assert "unwinding" == status(life)
+    life.chain.do(PROVIDER, attest(life.chain, life.payment, "refunded", b"back"))
+    assert "unwound" == status(life)
     assert ["verdict_illogical"] == codes_of(life, BUYER, offer(life.chain, life.listing))
     life.chain.do(SELLER, update(life, discloses=ODOMETER))
     assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
@@ -156,9 +176,9 @@ def test_a_listing_that_says_nothing_takes_no_acceptance() -> None:
     roll_back(life)
     now = offer(life.chain, life.listing).disclosure_root
     change(life.chain, ORDER, life.order, disclosure_root=now)
-    assert ["verdict_illogical"] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert ["verdict_illogical"] == codes_of(life, SELLER, accept(life.chain, life.order), BUYER)
     change(life.chain, LISTING, life.listing, discloses=ODOMETER)
-    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert [] == codes_of(life, SELLER, accept(life.chain, life.order), BUYER)
 
 
 # --- form ---------------------------------------------------------------------------------------------
@@ -185,7 +205,10 @@ def test_the_mark_is_no_unless_said_and_always_in_the_bytes(name: str) -> None:
 @pytest.mark.parametrize(("given", "told"), [({}, ()), ({"discloses": ["odometer"]}, ODOMETER)])
 def test_the_wallet_says_it_only_where_it_is_asked_to(given: dict, told: tuple[str, ...]) -> None:
     names = Names(0, lambda text: text, lambda text: None)
-    fields = dict(listing="00" * 32, price="1EUR", expires_at="+1d", rails=["rail=card,providers=" + PROVIDER_TEXT])
+    fields = dict(
+        listing="00" * 32, price="1EUR", tax="scheme=private,rate_permille=0,amount=0", expires_at="+1d",
+        rails=["rail=card,providers=" + PROVIDER_TEXT], contracts=["private"],
+    )  # fmt: skip
     assert told == body_from(ListingUpdate, fields | given, names).discloses
     (option,) = (o for o in options_of(ListingUpdate) if o.name == "discloses")
     assert ["--discloses"] == option.opts and option.multiple
@@ -194,27 +217,30 @@ def test_the_wallet_says_it_only_where_it_is_asked_to(given: dict, told: tuple[s
 def test_a_payment_waits_for_no_verdict() -> None:
     life = at("accepted")
     roll_back(life)
-    assert [] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
+    assert [] == codes_of(life, BUYER, initiate(life.order))
 
 
 # --- what the buyer has agreed to -----------------------------------------------------------------------
 def test_the_sellers_acceptance_agrees_to_nothing_in_the_buyers_place() -> None:
     """40,000 km that were read after the offer: the offer is not stale, and the seller accepts it."""
-    life = at("offered")
+    life = at("listed")
+    life.order = life.chain.do(BUYER, offer(life.chain, life.listing, terms=terms(contract="distance")))
     life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
-    for step in (life.accepted, life.paying, life.paid):
+    life.chain.do(SELLER, accept(life.chain, life.order))
+    for step in (life.paying, life.paid):
         step()
     assert 150_000 == life.chain.state(ORDER, life.order).agreed_metres
     assert ["acknowledgement_missing"] == handing_over(life, 40_010)
-    life.chain.do(BUYER, acknowledge(life))
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert [] == handing_over(life, 40_010)
 
 
 def test_who_accepts_a_counter_offer_agrees_to_what_has_been_read_until_then() -> None:
     life = at("offered")
     life.chain.do("workshop-berlin", read(VIN, km(40_000), life.chain.now))
-    life.chain.do(SELLER, counter(life))
-    life.chain.do(BUYER, OrderAccept(life.order))
+    countered = specimen("order.counter", life.chain, {"order": life.order}, terms=terms(contract="distance"))
+    life.chain.do(SELLER, countered)
+    life.chain.do(BUYER, accept(life.chain, life.order))
     assert 40_000_000 == life.chain.state(ORDER, life.order).agreed_metres
 
 
@@ -228,5 +254,5 @@ def test_no_handover_makes_the_verdict_worse_by_its_own_reading(value: int, code
     life.chain.do("workshop-hamburg", read(VIN, km(value), life.chain.now))
     if codes:
         assert ["verdict_contested", "acknowledgement_missing"] == handing_over(life, value)
-        life.chain.do(BUYER, acknowledge(life))
+        life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert [] == handing_over(life, value)

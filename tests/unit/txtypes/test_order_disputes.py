@@ -13,8 +13,8 @@ from support.stages import at
 from node.rpc.moments import moment_of
 from node.txtypes.disputes.order_dispute import ANSWER_MS, ORDER_DISPUTE, PAUSE_MAX_MS, Decision
 from node.txtypes.members.conduct import CONDUCT
-from node.txtypes.sale.claims import CLAIMS
 from node.txtypes.sale.order import ORDER, is_live, status_of
+from node.txtypes.vehicle.claims import CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 RESUME, DISMISS = Decision("resume", 0, ""), Decision("dismiss", 0, "")

@@ -28,7 +28,8 @@ from support.stages import Case, at, ledger_of, table
 from node.codec import encode
 from node.ledger.family import AsOf
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.sale.disclosure import Disclosure
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.vehicle.brands import brand_state
 from node.txtypes.vehicle.record import Content, stored_record
 from node.txtypes.vehicle.regions import (

@@ -16,9 +16,9 @@ from node.rpc.moments import moment_of
 from node.rules.deals import RETURN_MS
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.claims import CLAIMS
 from node.txtypes.sale.order import ORDER, OrderView, debts_of, status_of
 from node.txtypes.sale.payments import payments_of
+from node.txtypes.vehicle.claims import CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 PROVIDER = "payment-provider-1"

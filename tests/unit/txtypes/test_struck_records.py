@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from support.chain import address
 from support.disputing import amend, car, name_of, newest, outcomes_of, passed, reading, serviced, through, wholesale
-from support.life import VIN, Life, km, where
-from support.ordering import BUYER, SELLER, acknowledge, codes_of, handing_over
+from support.life import VIN, Life, acknowledge, km, where
+from support.ordering import BUYER, SELLER, codes_of, handing_over
 from support.registering import export, registered
 from support.specimens import specimen
 from support.stages import at
@@ -229,7 +229,7 @@ def test_the_handovers_own_reading_may_be_any_amount_above_the_agreed_one() -> N
     assert ["acknowledgement_missing"] == codes_of(
         life, SELLER, specimen("order.handover", life.chain, {"order": life.order}, odometer=km(5_000)), BUYER
     )
-    life.chain.do(BUYER, acknowledge(life))
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert ["handover_reading"] == handing_over(life)
     assert [] == codes_of(
         life, SELLER, specimen("order.handover", life.chain, {"order": life.order}, odometer=km(5_000)), BUYER
@@ -241,7 +241,7 @@ def test_after_another_instrument_the_agreed_distance_is_that_of_the_car() -> No
     life.chain.do(WORKSHOP, specimen("odometer.replace", life.chain, odometer=km(0), old=Odometer(
         200, "km", "cluster", (OtherSource("body_computer", 200),)
     )), SELLER)  # fmt: skip
-    life.chain.do(BUYER, acknowledge(life))
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert [] == codes_of(
         life, SELLER, specimen("order.handover", life.chain, {"order": life.order}, odometer=km(1)), BUYER
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.damage import INSURER, WORKSHOP, brands, give_role, group, last_sequence, life_of, loss, outcome_of
 from support.disputing import amend
-from support.life import PRICE, VIN, Life, attest, handover, km, listing, offer, transfer
+from support.life import VIN, Life, accept, attest, handover, initiate, km, listing, offer, transfer
 from support.ordering import BUYER, SELLER, codes_of
 from support.stages import Case, at, change, force, ledger_of, table, use_up_acts
 
@@ -16,11 +16,10 @@ from node.ledger.family import AsOf
 from node.rules.brands import TOTAL_LOSS_CATEGORIES
 from node.txtypes.members.conduct import CONDUCT, LOSSES_MAX, NO_CONDUCT
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
-from node.txtypes.payment.payment import PaymentInitiate
 from node.txtypes.rulesets import RULESETS
+from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, status_of
-from node.txtypes.sale.order_types import OrderAccept, OrderCancel
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE, VehicleView, existence_now
@@ -211,8 +210,8 @@ def test_a_listing_and_its_offers_fall() -> None:
     assert "withdrawn" == life.chain.state(LISTING, life.listing).status
     assert "off" == life.chain.state(VEHICLE, VIN).market.status
     order = life.chain.state(ORDER, life.order)
-    assert "fallen" == status_of(life.order, order, ledger_of(life.chain), life.chain.now)
-    assert "listing_closed" in codes_of(life, SELLER, OrderAccept(life.order))
+    assert "fallen" == status_of(order, ledger_of(life.chain), life.chain.now)
+    assert "listing_closed" in codes_of(life, SELLER, accept(life.chain, life.order), BUYER)
     again = listing(life.chain)
     assert ["total_loss"] == codes_of(life, SELLER, again)
     assert [] == codes_of(life, SELLER, replace(again, discloses=("total_loss",)))
@@ -225,19 +224,19 @@ def test_of_an_open_order_money_only_goes_back() -> None:
     handing_over = handover(life.chain, life.order)
     codes = life.chain.unmet(life.chain.sign(SELLER, handing_over, BUYER))
     assert {"order_not_reserving", "total_loss", "acknowledgement_missing"} <= set(codes)
-    assert "order_not_reserving" in codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
-    assert ["order_has_money"] == codes_of(life, BUYER, OrderCancel(life.order, "vehicle_changed"))
-    life.chain.do("payment-provider-1", attest(life.payment, "refunded", reference=b""))
-    life.chain.do(BUYER, OrderCancel(life.order, "vehicle_changed"))
-    assert "cancelled" == life.chain.state(ORDER, life.order).status
+    assert "order_not_reserving" in codes_of(life, BUYER, initiate(life.order))
+    life.chain.do(BUYER, OrderCancel(life.order, "vehicle_lost"))
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment, "refunded", b"back"))
+    order = life.chain.state(ORDER, life.order)
+    assert ("cancelled", 0) == (order.status, order.net)
     assert "off" == life.chain.state(VEHICLE, VIN).market.status
 
 
 def test_an_order_without_money_takes_none() -> None:
     life = at("accepted")
-    assert [] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
+    assert [] == codes_of(life, BUYER, initiate(life.order))
     write_off(life, INSURER, SELLER)
-    assert ["order_not_reserving"] == codes_of(life, BUYER, PaymentInitiate(life.order, "bank_transfer", PRICE))
+    assert ["order_not_reserving"] == codes_of(life, BUYER, initiate(life.order))
 
 
 def test_a_wreck_goes_to_those_who_deal_in_wrecks() -> None:

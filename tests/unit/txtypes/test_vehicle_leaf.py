@@ -58,7 +58,7 @@ def full() -> Vehicle:
         powertrain="petrol", born_at_ms=LATE, born_height=NUMBER, existence="in_service", origin="imported", grade="A",
         covered_since_ms=LATE, ended_at_ms=LATE, title_since_ms=LATE, warranties=16, record_count=NUMBER,
         maintenance_count=NUMBER, accident_count=NUMBER, transfer_count=NUMBER, material_changes=NUMBER,
-        market=Market("reserved", HASH, HASH, LATE, LATE, True), flags=flags,
+        market=Market("reserved", HASH, HASH, LATE, LATE, LATE, LATE, LATE, LATE), flags=flags,
         brands=tuple(Brand(name, "undecided", LATE, NUMBER, LATE, OTHERS) for name in sorted(BRANDS)),
         recalls=(OpenRecall(WHO, CODE, "park_outside", LATE),) * RECALLS_MAX,
         duties=tuple(Duty(code, NUMBER, LATE) for code in ("rebuild", "structural_release")),

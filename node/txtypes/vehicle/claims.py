@@ -11,16 +11,21 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from node.codec import Value
+from node.crypto.addresses import to_text
 from node.ledger.family import VIN_IDENT, Family, Reader
 from node.ledger.fields import Address, Id, Money, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
+from node.txtypes.members.conduct import conduct_of
 
 CLAIMS_MAX: Final = 16
 """Claims of one car. Beyond, the oldest one is dropped."""
 
 CLAIMS_OPEN = Guard("claims_open", "the account owes money for this very car",
                     "das Konto schuldet Geld für eben dieses Fahrzeug", "该账户尚欠此车款项")  # fmt: skip
+REFUND_OVERDUE = Guard("refund_overdue", "the seller owes a refund that is overdue",
+                       "der Verkäufer schuldet eine überfällige Erstattung", "卖方有逾期未退的款项",
+                       is_permission=True)  # fmt: skip
 
 Cause = Literal["charged_back", "returned", "promise", "trade_in", "decided"]
 
@@ -57,6 +62,14 @@ def claims_of(reader: Reader, vin: str) -> tuple[Claim, ...]:
 def is_debtor(ledger: Ledger, account: bytes, vin: str) -> bool:
     """Whether the account owes money for the car."""
     return any(claim.debtor == account and claim.due_ms <= ledger.now_ms for claim in claims_of(ledger, vin))
+
+
+def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
+    """Notes an account that may not part with a car: it owes money for it, or a refund that is overdue."""
+    if overdue := conduct_of(ledger, account).refunds_overdue:
+        ledger.unmet(REFUND_OVERDUE, to_text(account), f"{overdue} overdue", "none")
+    if is_debtor(ledger, account, vin):
+        ledger.unmet(CLAIMS_OPEN, vin)
 
 
 def add_claim(ledger: Ledger, vin: Vin, claim: Claim) -> None:
