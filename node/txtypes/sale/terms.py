@@ -73,7 +73,8 @@ def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, bu
     _check_parts(ledger, subject, terms)
     for leg in terms.legs:
         _check_leg(ledger, subject, terms, leg, listing, buyer)
-    last = terms.legs[-1].due_ms + max((a.hold_ms for a in listing.rails), default=0)
+    due = max((leg.due_ms for leg in terms.legs if leg.kind != "trade_in"), default=0)
+    last = due + max((a.hold_ms for a in listing.rails), default=0)
     if last > terms.reserve_ms:
         ledger.unmet(HOLD_EXCEEDS_RESERVE, subject, last, f"at most {terms.reserve_ms}")
     highest = ledger.params.reservation_ms
@@ -125,6 +126,9 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
         count = sum(leg.kind == kind for leg in terms.legs)
         if count != (part is not None) or any((leg.kind == kind) != (leg.rail == kind) for leg in terms.legs):
             ledger.unmet(LEGS_KIND, subject, f"{count} parts of kind {kind}")
+    credits = [leg for leg in terms.legs if leg.kind == "finance"]
+    if terms.finance is not None and any(leg.provider != terms.finance.lender for leg in credits):
+        ledger.unmet(LEGS_KIND, subject, need="a credit that its lender pays")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
