@@ -107,6 +107,8 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
     never revived: late money is a debt."""
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
+    if order.status == "accepted" and not is_reserving:
+        order = replace(order, hold_until_ms=reserved_until_ms(order))
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
     if order.is_claimed and not debts_now(ledger, order):
         withdraw_claim(ledger, order)
