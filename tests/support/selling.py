@@ -143,7 +143,7 @@ def telling(
     found: Payment = life.chain.state(PAYMENT, ident)
     sender = next(name for name in (PROVIDER, BANK) if address(name) == found.provider)
     money = found.amount if amount is None else replace(found.amount, amount=amount)
-    reference = changes.pop("reference", b"step %d" % found.sequence)
+    reference = changes.pop("reference", ident + b"%d" % found.sequence)
     return sender, attest(life.chain, ident, kind, reference, amount=money, **changes)
 
 

@@ -1,4 +1,4 @@
-"""Attestations: what a provider may say next on each rail, up to which amount, by which number, and when money is final."""
+"""Attestations: what a provider may say next on each rail, how much, by which number; and when money is final."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guards of the payer's side: a payment begins, is declared, gets another provider; and how money is told to go back."""
+"""Guards of the payer's side: a payment begins, is declared, gets another provider; and money goes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""External references of payments: each movement of money names its own, which counts once, and a shared UETR is seen."""
+"""External references of payments: each movement of money names its own, once; and a shared UETR is seen."""
 
 from __future__ import annotations
 
