@@ -25,6 +25,7 @@ from support.life import PRICE, VIN, Life, accept, attest, handover, initiate, k
 from support.life import terms as plain_terms
 from support.specimens import specimen
 from support.stages import at, change
+from support.views import listed, view_of
 
 SELLER, BUYER, OTHER, PROVIDER, BANK, AGENT = (
     "dealer-munich", "buyer-1", "bmw", "payment-provider-1", "bank-1", "dealer-shanghai",
@@ -280,3 +281,17 @@ def payment_of(life: Life, ident: bytes = b"") -> Any:
 
 def market_of_car(life: Life, vin: str = VIN) -> Any:
     return life.chain.state(VEHICLE, vin).market
+
+
+def market_answers(life: Life) -> tuple[str, str, str, bool]:
+    """What is answered at the head's time of market, listing and order, and whether the market shows the listing."""
+    chain = life.chain
+    vehicle = view_of(chain, VEHICLE, VIN)["market"]["status"]
+    found = view_of(chain, LISTING, life.listing)["status"]
+    order = view_of(chain, ORDER, life.order)["status"]
+    shown = set()
+    for wanted in ({}, {"vin": VIN}, {"model": "330I", "country": "DE"}):
+        page = listed(chain, LISTING, **wanted)
+        shown.add(life.listing.hex() in {entry["id"] for entry in page["listings"]})
+    assert 1 == len(shown), "every filter finds it or none"
+    return vehicle, found, order, shown.pop()
