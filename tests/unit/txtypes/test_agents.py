@@ -27,8 +27,9 @@ from support.selling import (
     reject,
     through_agent,
 )
-from support.stages import at, change
+from support.stages import Case, at, change, table
 
+from node.ledger.fields import Money
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import MANDATE, MandateEnd
 from node.txtypes.sale.listing import LISTING
@@ -82,6 +83,33 @@ def test_an_agent_is_not_laxer_with_a_rail_than_its_principal(laxer: dict) -> No
     mandate = entrust(life, RIGHTS, rails=(strict,))
     for rail, codes in ((strict, []), (replace(strict, **laxer), ["mandate_rails"])):
         assert codes == codes_of(life, AGENT, listing(life.chain, mandate=mandate, rails=(rail,)))
+
+
+def listing_under(**changes):
+    """A listing under a new mandate."""
+    return lambda life: listing(life.chain, mandate=entrust(life), **dict(rails=(TRANSFER,)) | changes)
+
+
+def buying(life: Life):
+    return offer(life.chain, life.listing, terms=plain(contract="business"))
+
+
+def entrusted(life: Life) -> None:
+    """The agent has listed the car."""
+    life.listing = life.chain.do(AGENT, listing_under()(life))
+
+
+@table(
+    Case("within its mandate", "wholesale", AGENT, listing_under()),
+    Case("below its floor", "wholesale", AGENT, listing_under(price=euro(FLOOR - 1)), ("mandate_floor",)),
+    Case("in another currency", "wholesale", AGENT, listing_under(price=Money(FLOOR, "CHF")), ("mandate_floor",)),
+    Case("on a rail that its principal does not take", "wholesale", AGENT,
+         listing_under(rails=(AcceptedRail("card", (address(PROVIDER),)),)), ("mandate_rails",)),
+    Case("by another member", "wholesale", OTHER, listing_under(), ("mandate_missing",)),
+    Case("to itself", "wholesale", AGENT, buying, ("self_dealing",), before=entrusted),
+)  # fmt: skip
+def test_selling_as_an_agent(case: Case) -> None:
+    assert case.codes == case.run()
 
 
 def test_a_mandate_that_there_is_not_lists_nothing() -> None:

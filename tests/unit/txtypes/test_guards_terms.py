@@ -164,17 +164,17 @@ def test_terms_of_an_offer(case: Case) -> None:
     assert case.codes == case.run()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.sender == BUYER and case.codes], ids=lambda c: c.name)
-def test_the_same_terms_are_refused_in_a_counter_offer_and_an_acceptance(case: Case) -> None:
+@pytest.mark.parametrize("given", [case for case in CASES if case.sender == BUYER and case.codes], ids=lambda c: c.name)
+def test_the_same_terms_are_refused_in_a_counter_offer_and_an_acceptance(given: Case) -> None:
     life = at("offered")
-    case.before(life)
-    agreed = case.body(life).terms  # type: ignore[attr-defined]
+    given.before(life)
+    agreed = given.body(life).terms  # type: ignore[attr-defined]
     seller = {address("workshop-berlin"): "workshop-berlin"}.get(life.chain.state(LISTING, life.listing).seller, SELLER)
     change(life.chain, ORDER, life.order, seller=address(seller))
-    assert list(case.codes) == codes_of(life, seller, counter(life, terms=agreed))
+    assert list(given.codes) == codes_of(life, seller, counter(life, terms=agreed))
     change(life.chain, ORDER, life.order, terms=agreed)
     codes = codes_of(life, seller, accept(life.chain, life.order), BUYER)
-    assert list(case.codes) == [code for code in codes if code in case.codes]
+    assert list(given.codes) == [code for code in codes if code in given.codes]
 
 
 def test_an_amendment_is_held_to_the_same_terms() -> None:

@@ -10,9 +10,11 @@ from support.selling import (
     BANK,
     BUYER,
     OTHER,
+    PROVIDER,
     SECOND,
     SELLER,
     codes_of,
+    entrust,
     hand_over,
     handing_over,
     order_of,
@@ -27,6 +29,7 @@ from support.selling import (
 from support.stages import Case, change, table
 
 from node.audit.invariants import check_invariants
+from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.sale.claims import CLAIMS
 from node.txtypes.sale.deal import Terms
 from node.txtypes.sale.order import ORDER
@@ -66,6 +69,18 @@ def with_terms(**changes):
     return place
 
 
+def through(value: int):
+    """The agent has listed the car, and would take the buyer's one for a value."""
+
+    def place(life: Life) -> None:
+        second_car(life)
+        rails = (AcceptedRail("bank_transfer", (address(PROVIDER),)), AcceptedRail("trade_in", ()))
+        life.listing = life.chain.do(AGENT, listing(life.chain, mandate=entrust(life), rails=rails))
+        offering(life, trading(life, value, taker=address(AGENT)))
+
+    return place
+
+
 def accepting(life: Life):
     return accept(life.chain, life.order)
 
@@ -86,6 +101,9 @@ def accepting(life: Life):
          placed(market=Market("off", b"", bytes(32), 0, locked_until_ms=2**47))),
     Case("to a third", "listed", SELLER, accepting, ("trade_in_unready",), (BUYER,),
          with_terms(taker=address(OTHER))),
+    Case("to the agent", "wholesale", AGENT, accepting, (), (BUYER,), through(VALUE)),
+    Case("to the agent, above what it may take", "wholesale", AGENT, accepting, ("trade_in_value",), (BUYER,),
+         through(VALUE + 1)),
 )  # fmt: skip
 def test_accepting_a_car_in_payment(case: Case) -> None:
     assert case.codes == case.run()

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from support import rulesets
 from support.chain import DAY_MS, Chain, address
 from support.governing import carry_out, chain_with, give, propose, vote
-from support.life import VIN, Life, accident, attest
+from support.life import PRICE, VIN, Life, accident, attest
 from support.life import terms as plain
 from support.light import ChainSource, light_client
 from support.selling import BUYER, SELLER, begin, cancel, counter, leg, ordered, pay, terms
@@ -25,7 +25,6 @@ from support.walk import Walk
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed, OperatorError
 from node.ledger.family import AsOf, Family, GivenReader, MissingKey, Reader
-from node.ledger.fields import Money
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
 from node.ledger.params import PARAMS_KEY
@@ -224,7 +223,7 @@ def test_an_order_shows_what_has_come_of_each_part_and_what_of_it_is_final() -> 
     held = tuple(
         replace(rail, hold_ms=DAY_MS) for rail in at("listed").chain.state(LISTING, at("listed").listing).rails
     )
-    life = ordered(terms(leg(100), leg(900, due_days=8)), price=Money(1_000, "EUR"), rails=held)
+    life = ordered(terms(leg(100), leg(PRICE.amount - 100, due_days=8)), rails=held)
     pay(life, 1, 400)
     shown = view_of(life.chain, ORDER, life.order)
     assert [(0, 0), (400, 0)] == [(part["net"], part["final"]) for part in shown["legs"]]
