@@ -93,7 +93,6 @@ def test_a_fee_above_what_has_come_is_no_debt_of_the_buyer() -> None:
         (ALL - CREDIT, 0, [(BUYER, ALL - CREDIT), (BANK, CREDIT)]),
         (ALL - CREDIT, 100, [(BUYER, ALL - CREDIT - 100), (BANK, CREDIT)]),
         (100, 100, [(BANK, CREDIT)]),
-        (100, 150, [(BANK, CREDIT - 50)]),
     ],
 )
 def test_a_credit_goes_back_to_its_lender_and_the_fee_is_taken_from_the_buyers_money_first(
