@@ -14,6 +14,7 @@ PROTOCOL = (Path(__file__).resolve().parents[2] / "docs" / "PROTOCOL.md").read_t
 ROW = re.compile(r"^\| [0-9]+ \| (?:`(\w+)`|\((?:tag)\)) \| (.*) \|$", re.MULTILINE)
 STRUCT = re.compile(r"^(?:list of \[)?`([A-Z]\w*)`")
 CLAIM_MS = 30 * 86_400_000
+OF_SALE = frozenset({"list", "negotiate", "accept", "handover", "return"})
 State = Mapping[bytes, bytes]
 Fields = dict[str, Any]
 
@@ -88,6 +89,31 @@ def _is_claim(registration: Fields, country: str, time_ms: int) -> bool:
     return not is_leaving and status not in ("none", "exported")
 
 
+def _of_order(order: Fields, sender: bytes, kind: str, told: Fields) -> Iterator[bytes | None]:
+    """Who signs beside the sender for an order."""
+    seller, buyer, agent, terms = order["seller"], order["buyer"], order["agent"], order["terms"]
+    match kind:
+        case "order.accept":
+            if terms["contract"] == "on_premises":
+                yield buyer if sender != buyer else agent or seller
+        case "order.cancel":
+            yield from (seller, buyer) if told["reason"] == "mutual" else ()
+        case "order.amend":
+            before, after = terms["finance"], read("`Terms`", told["terms"])["finance"]
+            lenders = [credit["lender"] for credit in (before, after) if credit is not None]
+            yield from (buyer, seller if sender in (seller, buyer) else sender)
+            yield from lenders if before != after else ()
+        case "order.reinstate":
+            yield from (buyer, seller if sender == buyer else sender)
+        case "order.handover":
+            yield from (agent if agent is not None and sender == agent else seller, buyer)
+            yield from (*told["paid_off"], *told["trade_paid_off"])
+            yield terms["trade_in"]["taker"] if terms["trade_in"] is not None else None
+            credit = terms["finance"]
+            is_in = credit is not None and (told["promises"] or credit["title_to"] == "lender")
+            yield credit["lender"] if credit is not None and is_in else None
+
+
 def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> Iterator[bytes | None]:
     """Section 4: who signs beside the sender, by the type. None is nobody."""
     kind, told = body[0], body_fields(body)
@@ -110,9 +136,15 @@ def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> It
             yield from (told["receiver"], *told["paid_off"])
         case "title.assign":
             yield from (told["receiver"], *(_banks(vehicle, time_ms) if vehicle is not None else ()))
-        case "order.handover":
+        case "mandate.grant":
+            yield told["agent"] if OF_SALE.intersection(told["rights"]) else None
+        case "order.accept" | "order.cancel" | "order.amend" | "order.reinstate" | "order.handover":
             order = state_value(state, "order", told["order"].hex())
-            yield from (order["seller"], order["buyer"], *told["paid_off"]) if order is not None else ()
+            yield from _of_order(order, sender, kind, told) if order is not None else ()
+        case "payment.reassign":
+            payment = state_value(state, "payment", told["payment"].hex())
+            order = state_value(state, "order", payment["order"].hex()) if payment is not None else None
+            yield from (order["seller"], order["buyer"]) if order is not None else ()
         case "inspection.record":
             yield from (told["second_inspector"], told["police"])
         case "flag.clear" | "record.amend" | "odometer.replace":
