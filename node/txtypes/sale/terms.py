@@ -20,7 +20,7 @@ PRICE_ZERO = Guard("price_zero", "a sale has a price: a gift is title.assign",
                    "ein Kauf hat einen Preis: eine Schenkung ist title.assign", "买卖须有价格：赠与请用 title.assign")  # fmt: skip
 PAYMENT_CURRENCY = Guard("payment_currency", "the currency differs from the listing's or the order's",
                          "die Währung weicht vom Inserat oder vom Auftrag ab", "币种与挂牌或订单不符")  # fmt: skip
-TAX_SCHEME_UNFIT = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
+TAX_SCHEME = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
                          "税制与交易不符")  # fmt: skip
 FEES_EXCEED = Guard("fees_exceed", "the fees exceed the price that contains them",
                     "die Gebühren übersteigen den Preis, der sie enthält", "费用超过总价")  # fmt: skip
@@ -105,13 +105,13 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     vehicle = ledger.get(VEHICLE, listing.vin)
     is_new = vehicle is not None and not vehicle.transfer_count
     if tax.amount > price:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, f"at most {price}")
+        ledger.unmet(TAX_SCHEME, subject, tax.amount, f"at most {price}")
     if (tax.scheme == "private") == is_trade:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "private only if the seller is no trader")
+        ledger.unmet(TAX_SCHEME, subject, tax.scheme, "private only if the seller is no trader")
     if tax.scheme == "private" and (tax.amount or tax.rate_permille):
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, "no tax in a private sale")
+        ledger.unmet(TAX_SCHEME, subject, tax.amount, "no tax in a private sale")
     if tax.scheme == "margin" and is_new:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "a car that was sold before")
+        ledger.unmet(TAX_SCHEME, subject, tax.scheme, "a car that was sold before")
 
 
 def _check_parts(ledger: Ledger, subject: str, terms: Terms) -> None:
