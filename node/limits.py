@@ -108,7 +108,7 @@ BAD_VINS_NAMED_MAX: Final = 16
 OFFERS_LIVE_MAX: Final = 20
 """Offers of one account that are neither accepted, rejected, cancelled nor expired. Above: an unmet guard."""
 
-PAYMENTS_PER_ORDER_MAX: Final = 8
+PAYMENTS_PER_ORDER_MAX: Final = 16
 """Payments of one order: deposit, trade-in, finance, balance, and a retry of each. Above: an unmet guard."""
 
 DELIVERIES_PER_ORDER_MAX: Final = 32

@@ -12,9 +12,9 @@ from node.rpc.call import Call
 from node.rpc.moments import Moment, paced_snapshot
 from node.rpc.values import path_ident, require
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.sale.claims import claims_of
 from node.txtypes.sale.order import ORDER, Order, debts_of, due_at_ms, is_live
 from node.txtypes.sale.payments import net_of, payments_of
+from node.txtypes.vehicle.claims import claims_of
 
 ORDERS_MAX: Final = 1_000
 """Orders that one answer looks at."""

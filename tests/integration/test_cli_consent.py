@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from node.txtypes.sale.order_types import OrderCounter
 from support.chain import Chain, address
 from support.governing import CHANGE, propose
 from support.life import Life, accident
@@ -16,7 +17,6 @@ from node.crypto.addresses import to_text
 from node.ledger.fields import Money
 from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderCounter
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 pytestmark = pytest.mark.slow

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from node.txtypes.payment.payment import PaymentInitiate
+from node.txtypes.sale.order_types import OrderAccept, OrderHandover, OrderOffer
 from support.chain import address
 from support.life import attest, km, listing, register, transfer
 from support.links import Proxy
@@ -34,8 +36,6 @@ from node.cli.local_network import LocalNode
 from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept, OrderHandover, OrderOffer
 
 VIN = "WBA8E9G50GNU12345"
 pytestmark = pytest.mark.network

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept
 
 from node import limits
 from node.codec import encode
@@ -33,10 +31,12 @@ from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume
 from node.txtypes.disputes.arbiters import ARBITERS, Arbiters
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.identity.quota import QUOTA, Quota
+from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.member import FRAUDS, FRAUDS_MAX, MEMBER, Fraud, Frauds, Grant, MemberUpdate
-from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.listing import LISTING, AcceptedRail
+from node.txtypes.sale.deal import Fee
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import PAYMENT, Reference
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -46,16 +46,19 @@ from support.governing import CHANGE, NOBODY, admission, give, power, propose, v
 from support.life import (
     VIN,
     Life,
+    accept,
     accident,
     attest,
     changed,
     flag,
     handover,
+    initiate,
     listing,
     maintenance,
     offer,
     read_today,
     register,
+    terms,
     transfer,
 )
 from support.signers import rotate
@@ -123,8 +126,12 @@ def _used(weight: int, keys: int) -> Callable[[Life], None]:
 
 def _paid_twice(life: Life) -> None:
     """A second payment, and the first one's reference."""
-    first, life.payment = (life.chain.do(BUYER, PaymentInitiate(life.order, "bank_transfer", TEN)) for _ in range(2))
-    life.chain.do("payment-provider-1", PaymentAttest(first, "settled", TEN, bytes(31) + b"\x01"))
+    first, life.payment = (life.chain.do(BUYER, initiate(life.order, TEN)) for _ in range(2))
+    life.chain.do("payment-provider-1", attest(life.chain, first, amount=TEN))
+
+
+def delivery(stage: str) -> Callable[[Life], TransactionBody]:
+    return lambda life: specimen("delivery.event", life.chain, {"order": life.order}, stage=stage)
 
 
 def _grants(life: Life) -> None:
@@ -214,7 +221,7 @@ MORE = (
     Case("a listing that ends now", "wholesale", SELLER, lambda life: listing(life.chain, expires_at_ms=life.chain.now),
          ("expiry_passed",)),
     Case("a listing with a rail that its country forbids", "wholesale", SELLER,
-         lambda life: listing(life.chain, country="CN", rails=BITCOIN), ("rail_forbidden",)),
+         lambda life: listing(life.chain, country="CN", rails=BITCOIN), ("rail_not_yet", "rail_forbidden")),
     Case("a listing with a provider of another trade", "wholesale", SELLER,
          lambda life: listing(life.chain, rails=NOT_ACCREDITED), ("provider_unaccredited",)),
     Case("a transfer of a stolen car", "born", "bmw", lambda life: transfer(life.chain), ("stop_flag",), (SELLER,),
@@ -223,22 +230,24 @@ MORE = (
          ("verdict_illogical",), (SELLER,), _vehicle(verdict="ILLOGICAL")),
     Case("a twenty-first live offer", "listed", BUYER, lambda life: offer(life.chain, life.listing), ("offers_live",),
          (), _each(limits.OFFERS_LIVE_MAX, BUYER, lambda life: offer(life.chain, life.listing))),
-    Case("an answer after the deadline", "offered", SELLER, lambda life: OrderAccept(life.order),
-         ("order_expired",), (), _expired(ORDER, "order")),
+    Case("an answer after the deadline", "offered", SELLER, lambda life: accept(life.chain, life.order),
+         ("order_expired",), (BUYER,), _expired(ORDER, "order")),
     Case("an offer for a listing that has ended", "listed", BUYER, lambda life: offer(life.chain, life.listing),
          ("listing_closed",), (), _expired(LISTING, "listing")),
-    Case("a ninth payment", "accepted", BUYER, lambda life: PaymentInitiate(life.order, "bank_transfer", TEN),
-         ("payments_full",), (), _each(8, BUYER, lambda life: PaymentInitiate(life.order, "bank_transfer", TEN))),
-    Case("settled without a reference", "paying", "payment-provider-1",
-         lambda life: attest(life.payment, "settled", b""), ("reference_missing",)),
+    Case("a ninth open payment", "accepted", BUYER, lambda life: initiate(life.order, TEN), ("payments_full",), (),
+         _each(8, BUYER, lambda life: initiate(life.order, TEN))),
     Case("a reference of another payment", "accepted", "payment-provider-1",
-         lambda life: PaymentAttest(life.payment, "settled", TEN, bytes(31) + b"\x01"), ("reference_used",), (),
-         _paid_twice),
-    Case("a thirty-third delivery event", "accepted", SELLER,
-         lambda life: DeliveryEvent(life.order, "arrived", "MUC-1", life.chain.now, None), ("deliveries_full",), (),
+         lambda life: attest(life.chain, life.payment, amount=TEN), ("reference_used",), (), _paid_twice),
+    Case("a thirty-third delivery event", "accepted", SELLER, delivery("arrived"), ("deliveries_full",), (),
          lambda life: change(life.chain, ORDER, life.order, deliveries=32)),
-    Case("a pick-up after the arrival", "delivered", SELLER,
-         lambda life: DeliveryEvent(life.order, "picked_up", "MUC-1", life.chain.now, None), ("delivery_order",)),
+    Case("a pick-up after the arrival", "delivered", SELLER, delivery("picked_up"), ("delivery_order",)),
+    Case("terms with much that is wrong", "listed", BUYER,
+         lambda life: offer(life.chain, life.listing, terms=terms(
+             TEN, rail="ether", fees=(Fee("PLATES", 11),), cancel_fee=2, contract="business", reserve_ms=61 * DAY_MS)),
+         ("fees_exceed", "cancel_fee_high", "tax_scheme", "rail_not_accepted", "rail_not_yet",
+          "hold_exceeds_reserve", "contract_kind")),
+    Case("a transfer that two providers have seen", "paid", SELLER, lambda life: handover(life.chain, life.order),
+         ("reference_shared",), (BUYER,), lambda life: change(life.chain, PAYMENT, life.payment, shared=True)),
     Case("a handover of what the buyer has not seen", "paid", SELLER,
          lambda life: handover(life.chain, life.order), ("acknowledgement_missing",), (BUYER,),
          lambda life: life.chain.do("workshop-berlin", accident(life.chain, 156))),
@@ -365,9 +374,12 @@ def _against_static_rules(chain: Chain) -> Iterator[tuple[str, TransactionBody]]
     yield "a sealing hash of 31 bytes", AccountOpen(keys, 1, bytes(31))
     yield "a zone twice", accident(chain, damages=(Damage("front", "cosmetic"), Damage("front", "bolt_on")))
     yield "a rail twice", listing(chain, rails=BITCOIN * 2)
-    yield "a payment of nothing", PaymentInitiate(bytes(32), "card", Money(0, "EUR"))
-    yield "a reference of 31 bytes", PaymentAttest(bytes(32), "settled", TEN, bytes(31))
+    yield "a payment of nothing", initiate(bytes(32), Money(0, "EUR"))
+    yield "an entry of 31 bytes", specimen("payment.attest", reference=Reference(bytes(31), None))
+    yield "a UETR of 15 bytes", specimen("payment.attest", reference=Reference(None, bytes(15)))
+    yield "terms without a part", specimen("order.offer", terms=terms(legs=()))
+    yield "a right twice", specimen("mandate.grant", rights=("list", "list"))
     yield "a node key of 31 bytes", MemberUpdate((), bytes(31), "")
     yield "a consensus key without possession", GovernancePropose(replace(power("bmw", 1), consensus_key=bytes(32)))
     yield "a payment card number as a model", register(model="4111111111111111")
-    yield "a payment card number within a site", DeliveryEvent(bytes(32), "arrived", "X5500005555555559", 1, None)
+    yield "a payment card number within a site", specimen("delivery.event", site="X5500005555555559")

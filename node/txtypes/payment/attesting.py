@@ -169,10 +169,11 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             )  # fmt: skip
 
     def _note_claims(self, ledger: Ledger, payment: Payment, before: Order, after: Order) -> None:
-        """Money that goes back after the handover leaves a claim against the buyer, and money that comes ends one."""
+        """Money that goes back after the handover leaves a claim against the buyer, unless the seller refunds it, and
+        money that comes ends one."""
         price, currency = in_money(after.terms), after.price.currency
         missing = max(0, price - after.net) - max(0, price - before.net)
-        if missing > 0:
+        if missing > 0 and self.kind != "refunded":
             cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
             money = Money(missing, currency)
             claim = Claim(payment.order, self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)

@@ -30,7 +30,7 @@ from node.txtypes.sale.order_body import (
 )
 from node.txtypes.sale.payments import net_of, payments_of
 from node.txtypes.sale.terms import check_currency, check_terms
-from node.txtypes.sale.trade_in import check_trade_in
+from node.txtypes.sale.trade_in import check_taker, check_trade_in
 from node.txtypes.vehicle.conditions import check_shown
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
@@ -114,7 +114,10 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
             if not is_same or after is None or after.amount < paid:
                 ledger.unmet(AMEND_BELOW_PAID, subject, f"part {payment.leg}: {paid} paid")
         changed = replace(order, terms=self.terms)
-        if self.terms.trade_in is not None and self.terms.trade_in.vin not in vins_of_deal(order.vin, order.terms):
+        trade_in, given = self.terms.trade_in, order.terms.trade_in
+        if trade_in is not None and given is not None and trade_in.vin == given.vin:
+            check_taker(ledger, changed, trade_in)
+        else:
             check_trade_in(ledger, changed)
 
     def apply(self, ledger: Ledger) -> None:
@@ -178,9 +181,8 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         withdraw_claim(ledger, order)
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
-            accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms,
-            is_claimed=False, until_ms=self.until_ms,
-            hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
+            accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,
+            refused_at_ms=0, until_ms=self.until_ms, hold_until_ms=self.until_ms + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")
         for vin in vins_of_deal(order.vin, order.terms):

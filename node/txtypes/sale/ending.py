@@ -106,12 +106,12 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
         if not listing.vin:
             ledger.put(LISTING, order.listing, replace(listing, sold=max(0, listing.sold - 1)))
         is_reserving = bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == self.order
+        cars = {vin: freed(ledger, self.order, order, vin) for vin in vins_of_deal(order.vin, order.terms)}
         if is_default:
             count(ledger, order.seller, "defaulted")
         elif is_reserving:
             step_listing(ledger, order, type_of(self))
-        for vin in vins_of_deal(order.vin, order.terms):
-            vehicle = freed(ledger, self.order, order, vin)
+        for vin, vehicle in cars.items():
             if is_default and is_reserving and vin == order.vin:
                 until = ledger.now_ms + ledger.params.relist_lock_ms
                 vehicle = replace(vehicle, market=Market("off", b"", self.order, 0, locked_until_ms=until))

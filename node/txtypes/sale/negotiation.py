@@ -18,7 +18,7 @@ from node.ledger.fields import Code, Hash32, Id, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
-from node.txtypes.members.mandate import MANDATE
+from node.txtypes.members.mandate import MANDATE, Right
 from node.txtypes.sale.acting import check_acting, check_standing, may_act
 from node.txtypes.sale.deal import Terms, vins_of_deal
 from node.txtypes.sale.disclosure import check_disclosure
@@ -180,8 +180,9 @@ class NegotiationBody(OrderBody, frozen=True):
 
     round: Annotated[int, Meta(ge=0, le=ROUNDS_MAX)]
 
-    def check_answer(self, ledger: Ledger, order: Order, *, right: str) -> None:
-        """Notes a sender whose turn it is not, or who answers other terms than the newest."""
+    def check_answer(self, ledger: Ledger, order: Order, *, right: Right, is_priced: bool = True) -> None:
+        """Notes a sender whose turn it is not, or who answers other terms than the newest. `is_priced`: the answer
+        agrees on the price."""
         if self.round != order.round:
             ledger.unmet(ROUND_DIFFERS, self.order.hex(), self.round, order.round)
         if ledger.sender not in (order.seller, order.buyer, order.agent):
@@ -191,7 +192,7 @@ class NegotiationBody(OrderBody, frozen=True):
         if order.turn and is_buyer != (order.turn == "buyer"):
             ledger.unmet(NOT_YOUR_TURN, self.order.hex())
         elif not is_buyer:
-            check_acting(ledger, "accept" if right == "accept" else "negotiate", order, self.order.hex())
+            check_acting(ledger, right, order, self.order.hex(), is_priced=is_priced)
 
 
 class OrderCounter(NegotiationBody, tag="order.counter", frozen=True):
@@ -297,7 +298,7 @@ class OrderReject(NegotiationBody, tag="order.reject", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"order": "$order", "round": 0})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_answer(ledger, order, right="negotiate")
+        self.check_answer(ledger, order, right="negotiate", is_priced=False)
 
     def apply(self, ledger: Ledger) -> None:
         self.follow(ledger, ledger.the(ORDER, self.order))

@@ -126,7 +126,9 @@ def money_until_ms(payment: Payment) -> int:
     declared = payment.declared_at_ms + DECLARED_MS if payment.declared_at_ms and not payment.sequence else 0
     pending = payment.pending_until_ms if payment.under_way else 0
     is_authorised = payment.authorised > payment.voided + payment.captured
-    captured = payment.settled_at_ms + PENDING_MS if payment.captured > payment.settled else 0
+    captured = 0
+    if payment.captured > payment.settled:
+        captured = max((step.at_ms for step in payment.steps if step.kind == "captured"), default=0) + PENDING_MS
     return max(declared, pending, captured, payment.authorised_until_ms if is_authorised else 0)
 
 

@@ -25,7 +25,7 @@ PRICE_ZERO = Guard(
 )
 PAYMENT_CURRENCY = Guard("payment_currency", "the currency differs from the listing's or the order's",
                          "die Währung weicht vom Inserat oder vom Auftrag ab", "币种与挂牌或订单不符")  # fmt: skip
-TAX_SCHEME_UNFIT = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
+TAX_SCHEME = Guard("tax_scheme", "the tax does not fit the sale", "die Steuer passt nicht zum Verkauf",
                          "税制与交易不符")  # fmt: skip
 FEES_EXCEED = Guard("fees_exceed", "the fees exceed the price that contains them",
                     "die Gebühren übersteigen den Preis, der sie enthält", "费用超过总价")  # fmt: skip
@@ -90,7 +90,8 @@ def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, bu
     _check_parts(ledger, subject, terms, listing)
     for leg in terms.legs:
         _check_leg(ledger, subject, terms, leg, listing, buyer)
-    last = terms.legs[-1].due_ms + max((a.hold_ms for a in listing.rails), default=0)
+    due = max((leg.due_ms for leg in terms.legs if leg.kind != "trade_in"), default=0)
+    last = due + max((a.hold_ms for a in listing.rails), default=0)
     if last > terms.reserve_ms:
         ledger.unmet(HOLD_EXCEEDS_RESERVE, subject, last, f"at most {terms.reserve_ms}")
     highest = ledger.params.reservation_ms
@@ -121,13 +122,13 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     vehicle = ledger.get(VEHICLE, listing.vin) if listing.vin else None
     is_new = vehicle is None or not vehicle.transfer_count
     if tax.amount > price:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, f"at most {price}")
+        ledger.unmet(TAX_SCHEME, subject, tax.amount, f"at most {price}")
     if (tax.scheme == "private") == is_trade:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "private only if the seller is no trader")
+        ledger.unmet(TAX_SCHEME, subject, tax.scheme, "private only if the seller is no trader")
     if tax.scheme == "private" and (tax.amount or tax.rate_permille):
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.amount, "no tax in a private sale")
+        ledger.unmet(TAX_SCHEME, subject, tax.amount, "no tax in a private sale")
     if tax.scheme == "margin" and is_new:
-        ledger.unmet(TAX_SCHEME_UNFIT, subject, tax.scheme, "a car that was sold before")
+        ledger.unmet(TAX_SCHEME, subject, tax.scheme, "a car that was sold before")
 
 
 def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -> None:
@@ -148,9 +149,6 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     deposits = sum(leg.amount for leg in terms.legs if leg.kind == "deposit")
     if not listing.vin and deposits * 1_000 > terms.price.amount * DEPOSIT_MAX_PER_MILLE:
         ledger.unmet(LEGS_SUM, subject, deposits, f"deposits of at most {DEPOSIT_MAX_PER_MILLE} per mille of the price")
-    finance = terms.finance
-    if finance is not None and any(leg.kind == "finance" and leg.provider != finance.lender for leg in terms.legs):
-        ledger.unmet(RAIL_NOT_ACCEPTED, subject, "a credit by another", f"a credit paid by {to_text(finance.lender)}")
     if not in_money(terms):
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 

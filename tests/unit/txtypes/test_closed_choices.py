@@ -14,13 +14,18 @@ from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import from_json, to_json
 from node.ledger.kinds import fields_of
 from node.rules.damage import COST_BANDS, DAMAGE_CLASSES
+from node.rules.deals import CANCEL_REASONS, LEG_KINDS
 from node.rules.odometer import CONTEXTS, SOURCES, UNITS
-from node.rules.rails import STATUSES
+from node.rules.rails import ATTESTATIONS, CARD_CHECKS
 from node.txtypes.chain.actions import RoleGrant
-from node.txtypes.payment.payment import PaymentAttest, PaymentInitiate
+from node.txtypes.members.accepted_rail import AcceptedRail
+from node.txtypes.payment.attesting import PaymentAttest
+from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.listing import AcceptedRail
-from node.txtypes.sale.order import Order, Payment
+from node.txtypes.sale.deal import Fee, Leg, Tax, Terms
+from node.txtypes.sale.ending import OrderCancel
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.payments import Payment, Step
 from node.txtypes.service.damage import AccidentReport, Damage
 from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.regions import Flag
@@ -34,17 +39,27 @@ FIELDS = [
     (Odometer, "unit", UNITS),
     (Vehicle, "odometer_unit", UNITS),
     (VehicleRegister, "odometer_unit", UNITS),
-    (Payment, "status", STATUSES),
-    (PaymentAttest, "status", STATUSES[1:]),
+    (Step, "kind", ATTESTATIONS),
+    (PaymentAttest, "kind", ATTESTATIONS),
+    (Payment, "card_check", ("", *CARD_CHECKS)),
+    (PaymentAttest, "card_check", ("", *CARD_CHECKS)),
+    (Order, "cause", ("", *CANCEL_REASONS)),
+    (Leg, "kind", LEG_KINDS),
 ]
 CODES = [
     (AccidentReport, "cost_band", "cost_bands"),
     (Damage, "zone", "zones"),
     (Flag, "name", "stop_flags"),
     (AcceptedRail, "rail", "rails"),
-    (Order, "rail", "rails"),
+    (Leg, "rail", "rails"),
     (Payment, "rail", "rails"),
-    (PaymentInitiate, "rail", "rails"),
+    (Payment, "scheme", "rail_schemes"),
+    (PaymentInitiate, "scheme", "rail_schemes"),
+    (PaymentAttest, "code", "payment_reasons"),
+    (OrderCancel, "reason", "cancel_reasons"),
+    (Tax, "scheme", "tax_schemes"),
+    (Fee, "code", "fee_codes"),
+    (Terms, "contract", "contracts"),
     (RoleGrant, "role", "roles"),
     (RoleGrant, "country", "registration_countries"),
     (Money, "currency", "currencies"),

@@ -23,18 +23,18 @@ from support.disputing import (
 )
 from support.governing import carry_out, codes_of
 from support.life import maintenance
-from support.stages import force
+from support.stages import at, force, ledger_of
 
 from node.txtypes.chain.actions import HoldLift
 from node.txtypes.members import conduct as conducts
-from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Quarter, counted
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, QUARTER_MS, Quarter, count_refund, counted
 
 
 # --- conduct ------------------------------------------------------------------------------------------------
 def test_five_annulled_records_put_an_author_on_hold() -> None:
     life = wholesale()
     force(life.chain, CONDUCT, address(WORKSHOP), replace(
-        NO_CONDUCT, quarters=(Quarter(life.chain.now // QUARTER_MS, 4, 0, 0),)
+        NO_CONDUCT, quarters=(Quarter(life.chain.now // QUARTER_MS, 4, 0, 0, 0),)
     ))  # fmt: skip
     through(life, serviced(life), "annulled")
     since = life.chain.now
@@ -100,3 +100,27 @@ def test_governance_lifts_a_hold() -> None:
     assert ["author_on_hold"] == life.chain.unmet(life.chain.sign(WORKSHOP, maintenance(life.chain, 300)))
     assert "carried_out" == carry_out(life.chain, HoldLift(address(WORKSHOP)))
     assert [] == life.chain.unmet(life.chain.sign(WORKSHOP, maintenance(life.chain, 300)))
+
+
+# --- sellers ------------------------------------------------------------------------------------------------
+def test_defaults_of_a_seller_are_counted_and_put_nobody_on_hold() -> None:
+    conduct = NO_CONDUCT
+    for _ in range(30):
+        conduct = counted(conduct, "defaulted", 0)
+    assert ((Quarter(0, 0, 0, 0, 30),), 0, 0) == (
+        conduct.quarters, conduct.hold_until_ms, conduct.barred_until_ms,
+    )  # fmt: skip
+
+
+def test_counters_are_apart() -> None:
+    conduct = NO_CONDUCT
+    for counter in ("annulled", "unanswered", "dismissed", "defaulted", "defaulted"):
+        conduct = counted(conduct, counter, 0)
+    assert (Quarter(0, 1, 1, 1, 2),) == conduct.quarters
+
+
+def test_overdue_refunds_go_up_and_down_by_order() -> None:
+    ledger = ledger_of(at("").chain)
+    for change, expected in ((1, 1), (1, 2), (-1, 1), (-1, 0)):
+        count_refund(ledger, address(HOLDER), change)
+        assert expected == conducts.conduct_of(ledger, address(HOLDER)).refunds_overdue

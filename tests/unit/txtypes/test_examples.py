@@ -41,9 +41,10 @@ class Foreign:
 
 def test_symbols_addresses_and_times_are_what_the_run_says() -> None:
     shown = resolved(TYPES["order.offer"], TYPES["order.offer"].EXAMPLE.body, Foreign())
-    assert ("<payment-provider-1>", b"$listing".hex()) == (shown["provider"], shown["listing"])
+    (leg,) = shown["terms"]["legs"]
+    assert ("<payment-provider-1>", b"$listing".hex()) == (leg["provider"], shown["listing"])
     assert "2027-01-22T08:00:00.000Z" == shown["expires_at"]
-    assert {"amount": "5290000", "currency": "EUR"} == shown["price"]
+    assert {"amount": "5290000", "currency": "EUR"} == shown["terms"]["price"]
 
 
 def test_what_is_within_lists_options_structs_and_actions_is_resolved() -> None:

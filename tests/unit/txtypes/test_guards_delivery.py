@@ -1,73 +1,185 @@
-"""Guards of delivery and of the handover, where title moves."""
+"""Guards of the delivery: the window and the named carrier, the legs on the way, and the refusal at the door."""
 
 from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, attest, handover, km, read
-from support.ordering import acknowledge
-from support.stages import Case, at, change, put_on_hold, table
+from support.life import VIN, Life, km
+from support.selling import (
+    AGENT,
+    BUYER,
+    OTHER,
+    SELLER,
+    cancel,
+    codes_of,
+    handing_over,
+    order_of,
+    root_of,
+    through_agent,
+)
+from support.specimens import specimen
+from support.stages import Case, at, change, table
 
 from node import limits
-from node.ledger.fields import Money
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES, DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES
+from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
-SELLER, BUYER = "dealer-munich", "buyer-1"
+CARRIER = "carrier-1"
 
 
-def schedule(life: Life, start: int = 0, end: int = DAY_MS, order: bytes | None = None) -> DeliverySchedule:
+def schedule(life: Life, start: int = DAY_MS, end: int = 2 * DAY_MS, **changes):
     now = life.chain.now
-    return DeliverySchedule(life.order if order is None else order, "MUC-1", now + start, now + end)
+    window = dict(order=life.order, window_from_ms=now + start, window_to_ms=now + end, carrier=address(CARRIER))
+    return specimen("delivery.schedule", life.chain, **window | changes)
 
 
-def event(life: Life, stage: str = "arrived", order: bytes | None = None) -> DeliveryEvent:
-    return DeliveryEvent(life.order if order is None else order, stage, "MUC-1", life.chain.now, None)
+def event(life: Life, stage: str = "arrived", **changes):
+    return specimen("delivery.event", life.chain, **dict(order=life.order, stage=stage) | changes)
 
 
-def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
-    return life.chain.unmet(life.chain.sign(sender, body, *cosigners))
+def confirm(life: Life, number: int = 0, **changes):
+    return specimen("delivery.confirm", life.chain, **dict(order=life.order, number=number) | changes)
 
 
-def read_often(life: Life) -> None:
-    for _ in range(2):
-        for _ in range(8):
-            life.chain.do("carrier-1", read(VIN, km(150), life.chain.now))
-        life.chain.now += DAY_MS
+def refuse(life: Life, **changes):
+    return specimen("delivery.refuse", life.chain, {"order": life.order}, **changes)
 
 
-# --- delivery -----------------------------------------------------------------------------------------
+def scheduling(**changes):
+    return lambda life: schedule(life, **changes)
+
+
+def telling(stage: str = "arrived", **changes):
+    return lambda life: event(life, stage, **changes)
+
+
+def scheduled(life: Life) -> None:
+    life.chain.do(SELLER, schedule(life))
+
+
+def confirmed(life: Life) -> None:
+    scheduled(life)
+    life.chain.do(BUYER, confirm(life))
+
+
+def passed(then):
+    """The window is over."""
+
+    def place(life: Life) -> None:
+        then(life)
+        life.chain.now = order_of(life).window_to_ms + 1
+
+    return place
+
+
+def arrived(life: Life) -> None:
+    scheduled(life)
+    life.chain.do(CARRIER, event(life, "arrived"))
+
+
+def having(**changes):
+    return lambda life: change(life.chain, ORDER, life.order, **changes)
+
+
+# --- delivery.schedule ---------------------------------------------------------------------------------------
 @table(
-    Case("schedule by the seller", "accepted", SELLER, schedule),
-    Case("schedule by a carrier", "accepted", "carrier-1", schedule),
-    Case("schedule by the buyer", "accepted", BUYER, schedule, ("not_a_party",)),
-    Case("schedule of none", "accepted", SELLER, lambda life: schedule(life, order=bytes(32)), ("order_unknown",)),
-    Case("schedule before acceptance", "offered", SELLER, schedule, ("order_status",)),
-    Case("a window that ends in a moment", "accepted", SELLER, lambda life: schedule(life, -1, 1)),
-    Case("a window that ends now", "accepted", SELLER, lambda life: schedule(life, -1, 0), ("delivery_window",)),
-    Case("a window of a moment", "accepted", SELLER, lambda life: schedule(life, 5, 6)),
-    Case("a window of nothing", "accepted", SELLER, lambda life: schedule(life, 5, 5), ("delivery_window",)),
-    Case("a window backwards", "accepted", SELLER, lambda life: schedule(life, 6, 5), ("delivery_window",)),
-    Case("no order and no window", "accepted", SELLER, lambda life: schedule(life, 6, 5, bytes(32)),
-         ("order_unknown", "delivery_window")),
-    Case("event by the seller", "accepted", SELLER, event),
-    Case("event by a carrier", "accepted", "carrier-1", event),
-    Case("event by a carrier on hold", "accepted", "carrier-1", event, ("author_on_hold",), (),
-         lambda life: put_on_hold(life.chain, address("carrier-1"))),
-    Case("a reading by a carrier that has read the car too often", "accepted", "carrier-1",
-         lambda life: replace(event(life), odometer=km(160)), ("reports_on_vehicle",), (), read_often),
-    Case("no reading by it", "accepted", "carrier-1", event, (), (), read_often),
-    Case("event by the buyer", "accepted", BUYER, event, ("not_a_party",)),
-    Case("event by another dealer", "accepted", "dealer-shanghai", event, ("not_a_party",)),
-    Case("event of none", "accepted", SELLER, lambda life: event(life, order=bytes(32)), ("order_unknown",)),
-    Case("event once completed", "handed_over", SELLER, event, ("order_status",), (),
-         lambda life: change(life.chain, ORDER, life.order, delivery_stage="")),
+    Case("by the seller", "accepted", SELLER, schedule),
+    Case("by a carrier", "accepted", CARRIER, schedule, ("not_a_party",)),
+    Case("by the buyer", "accepted", BUYER, schedule, ("not_a_party",)),
+    Case("of none", "accepted", SELLER, scheduling(order=bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", SELLER, schedule, ("order_status",)),
+    Case("without a carrier", "accepted", SELLER, scheduling(carrier=None)),
+    Case("by a carrier that is none", "accepted", SELLER, scheduling(carrier=address(OTHER)), ("role_missing",)),
+    Case("at no site of the parties", "accepted", SELLER, scheduling(site="XXX-1"), ("site_unknown",)),
+    Case("at a site of another member", "accepted", SELLER, scheduling(site="BER-1"), ("site_unknown",)),
+    Case("without a site", "accepted", SELLER, scheduling(site="")),
+    Case("from now", "accepted", SELLER, scheduling(start=0), ("delivery_window",)),
+    Case("from a moment on, for a moment", "accepted", SELLER, scheduling(start=1, end=2)),
+    Case("of nothing", "accepted", SELLER, scheduling(start=5, end=5), ("delivery_window",)),
+    Case("backwards", "accepted", SELLER, scheduling(start=6, end=5), ("delivery_window",)),
+    Case("for a week", "accepted", SELLER, scheduling(start=1, end=7 * DAY_MS + 1)),
+    Case("for longer", "accepted", SELLER, scheduling(start=1, end=7 * DAY_MS + 2), ("delivery_window",)),
+    Case("in half a year", "accepted", SELLER, scheduling(start=179 * DAY_MS, end=180 * DAY_MS)),
+    Case("later", "accepted", SELLER, scheduling(start=179 * DAY_MS, end=180 * DAY_MS + 1), ("delivery_window",)),
+    Case("after the arrival", "accepted", SELLER, schedule, before=arrived),
 )  # fmt: skip
-def test_delivery(case: Case) -> None:
+def test_schedule(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_a_site_in_a_country_that_forbids_the_rail_takes_no_car() -> None:
+    life = at("accepted")
+    site, *_ = life.chain.state(MEMBER, address(SELLER)).sites
+    change(life.chain, MEMBER, address(SELLER), sites=(replace(site, country="CN"),))
+    assert [] == codes_of(life, SELLER, schedule(life))
+    terms = order_of(life).terms
+    coins = replace(terms.legs[0], rail="bitcoin")
+    change(life.chain, ORDER, life.order, terms=replace(terms, legs=(coins,)))
+    assert ["rail_not_yet", "rail_forbidden"] == codes_of(life, SELLER, schedule(life))
+
+
+def test_an_agent_schedules_and_tells_for_its_principal() -> None:
+    life = through_agent("accepted")
+    assert [] == codes_of(life, AGENT, schedule(life, site="SHA-1"))
+    assert [] == codes_of(life, AGENT, event(life, site=""))
+
+
+def test_a_new_schedule_names_a_new_carrier_and_has_to_be_confirmed_anew() -> None:
+    life = at("accepted")
+    confirmed(life)
+    order = order_of(life)
+    assert (address(CARRIER), True, 1) == (order.carrier, order.is_window_confirmed, order.deliveries)
+    life.chain.do(SELLER, schedule(life, 3 * DAY_MS, 4 * DAY_MS, carrier=None))
+    order = order_of(life)
+    assert (None, False, 2) == (order.carrier, order.is_window_confirmed, order.deliveries)
+    assert ["not_a_party"] == codes_of(life, CARRIER, event(life))
+    assert ["delivery_order"] == codes_of(life, BUYER, confirm(life, 0))
+    assert [] == codes_of(life, BUYER, confirm(life, 1))
+
+
+# --- delivery.confirm ---------------------------------------------------------------------------------------
+@table(
+    Case("the window", "accepted", BUYER, confirm, before=scheduled),
+    Case("another window", "accepted", BUYER, lambda life: confirm(life, 1), ("delivery_order",), before=scheduled),
+    Case("by the seller", "accepted", SELLER, confirm, ("not_a_party",), before=scheduled),
+    Case("none", "accepted", BUYER, confirm, ("delivery_order", "delivery_window")),
+    Case("one that has passed", "accepted", BUYER, confirm, ("delivery_window",), before=passed(scheduled)),
+    Case("once the car is there", "accepted", BUYER, confirm, ("delivery_order",), before=arrived),
+    Case("of no order", "accepted", BUYER, lambda life: confirm(life, order=bytes(32)), ("order_unknown",)),
+)  # fmt: skip
+def test_confirm(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+# --- delivery.event -----------------------------------------------------------------------------------------
+@table(
+    Case("by the seller", "accepted", SELLER, telling()),
+    Case("by the named carrier", "accepted", CARRIER, telling(), before=scheduled),
+    Case("by a carrier that nobody named", "accepted", CARRIER, telling(), ("not_a_party",)),
+    Case("by the buyer", "accepted", BUYER, telling(), ("not_a_party",)),
+    Case("by another dealer", "accepted", "dealer-shanghai", telling(), ("not_a_party",)),
+    Case("of none", "accepted", SELLER, telling(order=bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", SELLER, telling(), ("order_status",)),
+    Case("once completed", "handed_over", SELLER, telling(site=""), ("order_status",),
+         before=having(delivery_stage="")),
+    Case("at no site of the parties", "accepted", SELLER, telling(site="XXX-1"), ("site_unknown",)),
+    Case("before the acceptance", "accepted", SELLER,
+         lambda life: event(life, event_at_ms=order_of(life).accepted_at_ms - 1), ("delivery_order",)),
+    Case("in the future", "accepted", SELLER,
+         lambda life: event(life, event_at_ms=life.chain.now + limits.EVENT_AHEAD_MAX_MS + 1), ("event_in_future",)),
+    Case("before the event before", "accepted", SELLER,
+         lambda life: event(life, event_at_ms=order_of(life).delivery_at_ms - 1), ("delivery_order",),
+         before=lambda life: life.chain.do(SELLER, event(life, "picked_up"))),
+    Case("a window that was missed", "accepted", SELLER, telling("no_show"), before=passed(confirmed)),
+    Case("a window that was not confirmed", "accepted", SELLER, telling("no_show"), ("delivery_window",),
+         before=passed(scheduled)),
+    Case("a window that runs", "accepted", SELLER, telling("no_show"), ("delivery_window",), before=confirmed),
+    Case("a reading below the last", "accepted", SELLER, telling(odometer=km(1))),
+)  # fmt: skip
+def test_events(case: Case) -> None:
     assert case.codes == case.run()
 
 
@@ -83,8 +195,9 @@ def test_an_order_has_thirty_two_delivery_events(count: int, codes: list[str], b
 @pytest.mark.parametrize("stage", NEXT_STAGES)
 def test_the_legs_follow_each_other(stage: str) -> None:
     life = at("accepted")
-    change(life.chain, ORDER, life.order, delivery_stage=stage)
-    for following in ("scheduled", "picked_up", "in_transit", "arrived"):
+    missed = dict(is_window_confirmed=True, window_to_ms=life.chain.now - 1)
+    change(life.chain, ORDER, life.order, delivery_stage=stage, **missed)
+    for following in ("scheduled", "picked_up", "in_transit", "arrived", "no_show"):
         expected = [] if following in NEXT_STAGES[stage] else ["delivery_order"]
         body = schedule(life) if following == "scheduled" else event(life, following)
         assert expected == codes_of(life, SELLER, body)
@@ -93,10 +206,11 @@ def test_the_legs_follow_each_other(stage: str) -> None:
 def test_the_legs_are_the_table_of_the_design() -> None:
     assert {
         "": {"scheduled", "picked_up", "arrived"},
-        "scheduled": {"scheduled", "picked_up", "arrived"},
-        "picked_up": {"in_transit", "arrived"},
-        "in_transit": {"in_transit", "arrived"},
-        "arrived": set(),
+        "scheduled": {"scheduled", "picked_up", "arrived", "no_show"},
+        "picked_up": {"in_transit", "arrived", "scheduled"},
+        "in_transit": {"in_transit", "arrived", "scheduled"},
+        "arrived": {"scheduled", "no_show"},
+        "no_show": {"scheduled"},
     } == NEXT_STAGES
 
 
@@ -104,118 +218,66 @@ def test_delivery_events_are_numbered() -> None:
     life = at("accepted")
     window = schedule(life)
     life.chain.do(SELLER, window)
-    life.chain.do("carrier-1", event(life, "picked_up"))
-    order = life.chain.state(ORDER, life.order)
+    life.chain.do(CARRIER, event(life, "picked_up", odometer=km(155)))
+    order = order_of(life)
     assert (2, "picked_up") == (order.deliveries, order.delivery_stage)
     entries = [life.chain.state(DELIVERY, f"{life.order.hex()}-{number}") for number in range(2)]
     assert ["scheduled", "picked_up"] == [entry.stage for entry in entries]
     assert (window.window_from_ms, window.window_to_ms) == (entries[0].window_from_ms, entries[0].window_to_ms)
+    assert km(155) == entries[1].odometer
 
 
-# --- handover -----------------------------------------------------------------------------------------
-def hand_over(life: Life, *cosigners: str, sender: str = SELLER, **changes) -> list[str]:
-    return codes_of(life, sender, handover(life.chain, life.order, **changes), *(cosigners or (BUYER,)))
+def test_a_leg_with_a_damage_is_material_and_one_without_is_not() -> None:
+    life = at("paid")
+    before = root_of(life)
+    life.chain.do(SELLER, event(life, "picked_up"))
+    assert (before, []) == (root_of(life), handing_over(life))
+    life.chain.do(SELLER, event(life, "arrived", is_damaged=True))
+    assert before != root_of(life)
+    assert ["acknowledgement_missing"] == handing_over(life)
+    assert [] == codes_of(life, BUYER, cancel(life, "vehicle_changed"))
 
 
-def test_everything_that_is_missing_is_named_at_once() -> None:
+def test_every_leg_and_refusal_is_a_record_of_the_car() -> None:
     life = at("accepted")
-    raw = life.chain.sign(SELLER, handover(life.chain, life.order, odometer=None))
-    assert ["signature_missing", "payment_not_final", "odometer_missing"] == life.chain.unmet(raw)
+    scheduled(life)
+    count = life.chain.state(VEHICLE, VIN).record_count
+    life.chain.do(CARRIER, event(life, "picked_up"))
+    life.chain.do(CARRIER, event(life, "arrived"))
+    life.chain.do(BUYER, refuse(life))
+    assert count + 3 == life.chain.state(VEHICLE, VIN).record_count
 
 
+def test_a_missed_window_lets_the_seller_end_an_order_that_is_paid() -> None:
+    life = at("paid")
+    passed(confirmed)(life)
+    missed = life.chain.now
+    life.chain.do(SELLER, event(life, "no_show"))
+    assert missed == order_of(life).missed_at_ms
+    life.chain.now = order_of(life).until_ms
+    assert [] == codes_of(life, SELLER, cancel(life, "time_over"))
+
+
+# --- delivery.refuse ----------------------------------------------------------------------------------------
 @table(
-    Case("paid", "paid", SELLER, lambda life: handover(life.chain, life.order), (), (BUYER,)),
-    Case("sent by the buyer", "paid", BUYER, lambda life: handover(life.chain, life.order), (), (SELLER,)),
-    Case("not paid", "accepted", SELLER, lambda life: handover(life.chain, life.order), ("payment_not_final",),
-         (BUYER,)),
-    Case("paying", "paying", SELLER, lambda life: handover(life.chain, life.order), ("payment_not_final",), (BUYER,)),
-    Case("no reading", "paid", SELLER, lambda life: handover(life.chain, life.order, odometer=None),
-         ("odometer_missing",), (BUYER,)),
-    Case("no such order", "paid", SELLER, lambda life: handover(life.chain, bytes(32)), ("order_unknown",)),
-    Case("twice", "handed_over", SELLER, lambda life: handover(life.chain, life.order), ("order_status",
-         "not_the_holder", "order_not_reserving"), (BUYER,)),
-    Case("sent by a third", "paid", "bmw", lambda life: handover(life.chain, life.order), ("not_a_party",),
-         (SELLER, BUYER)),
+    Case("a car that has arrived", "accepted", BUYER, refuse, before=arrived),
+    Case("a car that has not", "accepted", BUYER, refuse, ("delivery_order",), before=scheduled),
+    Case("by the seller", "accepted", SELLER, refuse, ("not_a_party",), before=arrived),
+    Case("twice", "accepted", BUYER, refuse, ("delivery_order",),
+         before=lambda life: (arrived(life), life.chain.do(BUYER, refuse(life)))),
+    Case("of none", "accepted", BUYER, lambda life: refuse(life, order=bytes(32)), ("order_unknown",)),
+    Case("after the handover", "handed_over", BUYER, refuse, ("order_status",),
+         before=having(delivery_stage="arrived")),
 )  # fmt: skip
-def test_handover(case: Case) -> None:
+def test_refuse(case: Case) -> None:
     assert case.codes == case.run()
 
 
-@pytest.mark.parametrize(
-    ("parts", "codes"),
-    [
-        ((PRICE.amount,), []),
-        ((PRICE.amount - 1,), ["payment_not_final"]),
-        ((PRICE.amount - 1, 1), []),
-        ((1, 2, PRICE.amount - 3), []),
-    ],
-)
-def test_title_moves_against_the_whole_price(parts, codes: list[str]) -> None:
-    life = at("accepted")
-    for number, part in enumerate(parts):
-        amount = Money(part, "EUR")
-        payment = life.chain.do(BUYER, PaymentInitiate(life.order, "bank_transfer", amount))
-        life.chain.do("payment-provider-1", attest(payment, reference=bytes([number + 1]), amount=amount))
-    assert codes == hand_over(life)
-
-
-@pytest.mark.parametrize("amount", [PRICE.amount - 1, PRICE.amount + 1])
-def test_neither_less_nor_more_than_the_price_is_the_price(amount: int) -> None:
+def test_a_seller_has_two_weeks_to_mend_what_was_refused() -> None:
     life = at("paid")
-    change(life.chain, PAYMENT, life.payment, amount=Money(amount, "EUR"))
-    assert ["payment_not_final"] == hand_over(life)
-
-
-def test_the_seller_still_holds_the_title() -> None:
-    life = at("paid")
-    change(life.chain, VEHICLE, VIN, holder=address("bmw"))
-    assert ["not_the_holder"] == hand_over(life)
-
-
-def test_the_car_is_reserved_by_this_very_order() -> None:
-    life = at("paid")
-    market, now = life.chain.state(VEHICLE, VIN).market, life.chain.now
-    change(life.chain, VEHICLE, VIN, market=replace(market, order=bytes(32)))
-    assert ["order_not_reserving"] == hand_over(life)
-    for until, holds_money, codes in ((now, False, ["order_not_reserving"]), (now, True, []), (now + 1, False, [])):
-        change(life.chain, VEHICLE, VIN, market=replace(market, until_ms=until, holds_money=holds_money))
-        assert codes == hand_over(life)
-
-
-def test_handover_moves_title_and_takes_the_car_off_the_market() -> None:
-    life = at("delivered")
-    before = life.chain.state(VEHICLE, VIN)
-    now = life.chain.now
-    txid = life.chain.do(SELLER, handover(life.chain, life.order), BUYER)
-    vehicle, order = life.chain.state(VEHICLE, VIN), life.chain.state(ORDER, life.order)
-    assert (address(BUYER), now, "in_service", before.transfer_count + 1, before.record_count + 1) == (
-        vehicle.holder, vehicle.title_since_ms, vehicle.existence, vehicle.transfer_count, vehicle.record_count,
-    )  # fmt: skip
-    assert OFF_MARKET == vehicle.market
-    assert ("completed", txid) == (order.status, order.title_record)
-
-
-@pytest.mark.parametrize(("existence", "after"), [("born", "in_service"), ("rebuilt", "rebuilt")])
-def test_a_handover_begins_service_and_undoes_nothing(existence: str, after: str) -> None:
-    life = at("paid")
-    change(life.chain, VEHICLE, VIN, existence=existence)
-    life.chain.do(SELLER, handover(life.chain, life.order), BUYER)
-    assert after == life.chain.state(VEHICLE, VIN).existence
-
-
-def test_a_lower_reading_is_judged_and_does_not_stop_the_handover() -> None:
-    life = at("wholesale")
-    life.chain.do("workshop-berlin", read(VIN, km(1_200), life.chain.now))
-    for step in (life.listed, life.offered, life.accepted, life.paying, life.paid):
-        step()
-    lower = handover(life.chain, life.order, 690)
-    assert ["handover_reading"] == life.chain.unmet(life.chain.sign(SELLER, lower, BUYER))
-    life.chain.do("workshop-berlin", read(VIN, km(690), life.chain.now))
-    assert ["verdict_contested", "acknowledgement_missing"] == life.chain.unmet(
-        life.chain.sign(SELLER, handover(life.chain, life.order, 690), BUYER)
-    )
-    life.chain.do(BUYER, acknowledge(life))
-    life.chain.do(SELLER, handover(life.chain, life.order, 690), BUYER)
-    vehicle = life.chain.state(VEHICLE, VIN)
-    assert address(BUYER) == vehicle.holder
-    assert "CONTESTED" == vehicle.verdict
+    arrived(life)
+    life.chain.do(BUYER, refuse(life))
+    refused = order_of(life).refused_at_ms
+    for now, codes in ((refused + 14 * DAY_MS, ["cancel_reason"]), (refused + 14 * DAY_MS + 1, [])):
+        life.chain.now = now
+        assert codes == codes_of(life, BUYER, cancel(life, "refused"))

@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import VIN, Life, transfer
+from support.selling import sale
 from support.specimens import specimen
 from support.stages import Case, at, table
 from support.views import view_of
 
 from node.ledger.body import TransactionBody
-from node.txtypes.members.mandate import MANDATE, MANDATE_LIFETIME_MAX_MS, MandateEnd, covers
+from node.txtypes.members.mandate import MANDATE, MANDATE_LIFETIME_MAX_MS, OF_SALE, MandateEnd, covers
 
 PRINCIPAL, AGENT, OTHER_VIN = "dealer-munich", "workshop-berlin", "WBS8E9G50GNU12345"
 
@@ -48,6 +49,10 @@ def ending(life: Life) -> TransactionBody:
     Case("for the longest time", "", PRINCIPAL, granting(MANDATE_LIFETIME_MAX_MS)),
     Case("for longer", "", PRINCIPAL, granting(MANDATE_LIFETIME_MAX_MS + 1), ("expiry_passed",)),
     Case("to itself until now", "", AGENT, granting(0), ("mandate_self", "expiry_passed")),
+    Case("to sell", "", PRINCIPAL, granting(rights=("list",), sale=sale()), (), (AGENT,)),
+    Case("to sell, without the agent", "", PRINCIPAL, granting(rights=("list",), sale=sale()), ("signature_missing",)),
+    Case("to sell, on no terms", "", PRINCIPAL, granting(rights=("handover",)), ("mandate_sale",), (AGENT,)),
+    Case("to present, on terms of a sale", "", PRINCIPAL, granting(sale=sale()), ("mandate_sale",)),
 )
 def test_granting_a_mandate(case: Case) -> None:
     assert case.codes == case.run()
@@ -64,6 +69,24 @@ def test_granting_a_mandate(case: Case) -> None:
 )
 def test_ending_a_mandate(case: Case) -> None:
     assert case.codes == case.run()
+
+
+@pytest.mark.parametrize("right", sorted(OF_SALE))
+def test_every_right_of_a_sale_needs_its_terms_and_the_agent(right: str) -> None:
+    life = at("")
+    body = granting(rights=("present", right), sale=sale())(life)
+    assert [] == life.chain.unmet(life.chain.sign(PRINCIPAL, body, AGENT))
+    assert ["signature_missing"] == life.chain.unmet(life.chain.sign(PRINCIPAL, body))
+    bare = granting(rights=("present", right))(life)
+    assert ["mandate_sale"] == life.chain.unmet(life.chain.sign(PRINCIPAL, bare, AGENT))
+
+
+@pytest.mark.parametrize("right", ["present", "respond"])
+def test_a_right_that_is_of_no_sale_is_given_by_the_principal_alone(right: str) -> None:
+    life = at("")
+    body = granting(rights=(right,))(life)
+    assert [] == life.chain.unmet(life.chain.sign(PRINCIPAL, body))
+    assert ["signature_superfluous"] == life.chain.unmet(life.chain.sign(PRINCIPAL, body, AGENT))
 
 
 def test_a_mandate_runs_until_its_end_or_until_it_is_ended() -> None:

@@ -1,263 +1,322 @@
-"""Guards of payments: every rail's every step, amounts, currencies, references; and when money is final."""
+"""Guards of the payer's side: a payment begins, is declared, gets another provider; and money goes back."""
 
 from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import address
-from support.life import PRICE, Life, attest, changed, offer
-from support.stages import Case, at, change, force, ledger_of, table
+from support.chain import DAY_MS, address
+from support.life import PRICE, VIN, Life, attest, changed, initiate
+from support.selling import (
+    AGENT,
+    BANK,
+    BUYER,
+    OTHER,
+    PROVIDER,
+    SELLER,
+    about_payment,
+    begin,
+    cancel,
+    codes_of,
+    euro,
+    hand_over,
+    leg,
+    order_of,
+    ordered,
+    payment_of,
+    second_car,
+    tell,
+    terms,
+    through_agent,
+    told,
+    trading,
+    with_credit,
+)
+from support.specimens import specimen
+from support.stages import Case, at, change, force, table
 
 from node import limits
 from node.errors import Malformed
 from node.ledger.fields import Money
-from node.rules.rails import FINAL_FOR_TITLE, FORBIDDEN_RAILS, RAILS, STATUSES, TRANSITIONS
 from node.txtypes.members.member import MEMBER
-from node.txtypes.payment.payment import NEEDS_REFERENCE, PaymentAttest, PaymentInitiate
+from node.txtypes.payment.initiating import OPEN_MAX
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import (
-    ORDER,
-    PAYMENT,
-    REFERENCE,
-    ReferenceUse,
-    Step,
-    has_money,
-    reference_id,
-    settled_amount,
-)
-from node.txtypes.sale.order_types import OrderAccept
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.payments import creditor_reference
+from node.txtypes.vehicle.claims import CLAIMS, Claim, Claims
 
-PROVIDER, BUYER = "payment-provider-1", "buyer-1"
-REF, OTHER_REF = b"\x01" * 32, b"\x02" * 32
-ATTESTED = tuple(status for status in STATUSES if status != "initiated")
+ALL = PRICE.amount
 
 
-def initiate(life: Life, amount: int = PRICE.amount, currency: str = "EUR", rail: str = "bank_transfer", **changes):
-    return PaymentInitiate(**dict(order=life.order, rail=rail, amount=Money(amount, currency)) | changes)
+def beginning(amount: int = ALL, currency: str = "EUR", **changes):
+    return lambda life: initiate(life.order, Money(amount, currency), **changes)
 
 
-def codes_of(life: Life, sender: str, body) -> list[str]:
-    return life.chain.unmet(life.chain.sign(sender, body))
+def suspended(life: Life) -> None:
+    change(life.chain, MEMBER, address(PROVIDER), changes=changed("suspended", "other"))
 
 
-def tell(life: Life, status: str, reference: bytes = REF, sender: str = PROVIDER, amount: Money = PRICE) -> list[str]:
-    return codes_of(life, sender, PaymentAttest(life.payment, status, amount, reference))
+def indebted(life: Life) -> None:
+    """The buyer owes money for the car that it has."""
+    claim = Claim(life.order, life.payment, address(BUYER), address(SELLER), euro(100), "charged_back", 0)
+    force(life.chain, CLAIMS, VIN, Claims((claim,)))
 
 
-# --- payment.initiate ---------------------------------------------------------------------------------
+# --- payment.initiate -------------------------------------------------------------------------------------
 @table(
-    Case("all of it", "accepted", BUYER, initiate),
-    Case("a deposit", "accepted", BUYER, lambda life: initiate(life, 1)),
-    Case("more than the price", "accepted", BUYER, lambda life: initiate(life, PRICE.amount + 1),
-         ("payment_exceeds_price",)),
-    Case("once more", "paying", BUYER, lambda life: initiate(life, 1), ("payment_exceeds_price",)),
-    Case("by the seller", "accepted", "dealer-munich", initiate, ("not_a_party",)),
-    Case("by a third", "accepted", "bmw", initiate, ("not_a_party",)),
-    Case("on another rail", "accepted", BUYER, lambda life: initiate(life, rail="card"), ("rail_not_accepted",)),
-    Case("in another currency", "accepted", BUYER, lambda life: initiate(life, currency="USD"),
-         ("payment_currency",)),
-    Case("of none", "accepted", BUYER, lambda life: initiate(life, order=bytes(32)), ("order_unknown",)),
-    Case("before acceptance", "offered", BUYER, initiate, ("order_status",)),
+    Case("all of it", "accepted", BUYER, beginning()),
+    Case("a part", "accepted", BUYER, beginning(1)),
+    Case("more than the part", "accepted", BUYER, beginning(ALL + 1), ("payment_exceeds_price",)),
+    Case("once more", "paying", BUYER, beginning(1), ("payment_exceeds_price",)),
+    Case("by the seller", "accepted", SELLER, beginning(), ("not_a_party",)),
+    Case("by a third", "accepted", OTHER, beginning(), ("not_a_party",)),
+    Case("of no part", "accepted", BUYER, beginning(leg=1), ("leg_unknown",)),
+    Case("in another currency", "accepted", BUYER, beginning(currency="USD"), ("payment_currency",)),
+    Case("by a scheme of another rail", "accepted", BUYER, beginning(scheme="visa"), ("scheme_unfit",)),
+    Case("by a scheme that is none", "accepted", BUYER, beginning(scheme="pigeon"), ("code_unknown", "scheme_unfit")),
+    Case("by a provider outside the scheme's countries", "accepted", BUYER, beginning(), ("scheme_unfit",),
+         before=lambda life: change(life.chain, MEMBER, address(PROVIDER), country="US")),
+    Case("by that provider's own scheme", "accepted", BUYER, beginning(scheme="swift"),
+         before=lambda life: change(life.chain, MEMBER, address(PROVIDER), country="US")),
+    Case("by a provider without its role", "accepted", BUYER, beginning(), ("provider_unaccredited",),
+         before=suspended),
+    Case("of none", "accepted", BUYER, lambda life: initiate(bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", BUYER, beginning(), ("order_status",)),
+    Case("after the reservation", "accepted", BUYER, beginning(), ("order_expired", "order_not_reserving"),
+         before=lambda life: setattr(life.chain, "now", order_of(life).until_ms)),
+    Case("of the price once completed", "handed_over", BUYER, beginning(1),
+         ("order_status", "payment_exceeds_price")),
+    Case("of a claim before", "accepted", BUYER, beginning(1, leg=255), ("order_status", "payment_exceeds_price")),
+    Case("of a claim", "handed_over", BUYER, beginning(100, leg=255), before=indebted),
+    Case("of more than the claim", "handed_over", BUYER, beginning(101, leg=255), ("payment_exceeds_price",),
+         before=indebted),
+    Case("of a claim that there is not", "handed_over", BUYER, beginning(1, leg=255), ("payment_exceeds_price",)),
 )  # fmt: skip
 def test_initiate(case: Case) -> None:
     assert case.codes == case.run()
 
 
+def test_a_car_in_payment_is_no_part_in_money() -> None:
+    life = ordered(None, before=second_car, terms_of=trading)
+    assert ["leg_unknown"] == codes_of(life, BUYER, initiate(life.order, euro(1), leg=0))
+    assert [] == codes_of(life, BUYER, initiate(life.order, euro(1), leg=1))
+
+
+def test_payments_add_up_to_their_part_and_no_further() -> None:
+    life = ordered(terms(leg(100), leg(ALL - 100, due_days=8)))
+    begin(life, 0, 90)
+    assert [] == codes_of(life, BUYER, initiate(life.order, euro(10), leg=0))
+    assert ["payment_exceeds_price"] == codes_of(life, BUYER, initiate(life.order, euro(11), leg=0))
+    assert [] == codes_of(life, BUYER, initiate(life.order, euro(ALL - 100), leg=1))
+
+
 @pytest.mark.parametrize(
-    ("status", "codes"),
-    [(status, [] if status in ("failed", "returned", "charged_back", "refunded") else ["payment_exceeds_price"])
-     for status in STATUSES],
-)  # fmt: skip
-def test_money_that_went_back_frees_its_amount(status: str, codes: list[str]) -> None:
+    ("steps", "free"),
+    [
+        ((), 0),
+        ((("pending", ALL),), 0),
+        ((("failed", ALL),), ALL),
+        ((("settled", ALL),), 0),
+        ((("settled", ALL), ("returned", 70)), 70),
+        ((("settled", 60), ("failed", 1)), ALL - 60),
+        ((("settled", ALL), ("returned", ALL)), ALL),
+    ],
+)
+def test_money_that_failed_or_went_back_frees_its_part(steps: tuple[tuple[str, int], ...], free: int) -> None:
     life = at("paying")
-    change(life.chain, PAYMENT, life.payment, status=status)
-    assert codes == codes_of(life, BUYER, initiate(life))
+    for kind, amount in steps:
+        tell(life, kind, amount)
+    if free:
+        assert [] == codes_of(life, BUYER, initiate(life.order, euro(free)))
+    assert ["payment_exceeds_price"] == codes_of(life, BUYER, initiate(life.order, euro(free + 1)))
 
 
-def test_parts_add_up_to_the_price_and_no_further() -> None:
+def test_an_order_has_eight_open_payments_and_sixteen_in_all() -> None:
     life = at("accepted")
-    life.chain.do(BUYER, initiate(life, PRICE.amount - 10))
-    assert [] == codes_of(life, BUYER, initiate(life, 10))
-    assert ["payment_exceeds_price"] == codes_of(life, BUYER, initiate(life, 11))
+    assert (8, 16) == (OPEN_MAX, limits.PAYMENTS_PER_ORDER_MAX)
+    open_ones = [begin(life, 0, 1) for _ in range(OPEN_MAX)]
+    assert ["payments_full"] == codes_of(life, BUYER, initiate(life.order, euro(1)))
+    for payment in open_ones:
+        tell(life, "failed", 1, payment)
+    for _ in range(limits.PAYMENTS_PER_ORDER_MAX - OPEN_MAX):
+        assert [] == codes_of(life, BUYER, initiate(life.order, euro(1)))
+        tell(life, "failed", 1, begin(life, 0, 1))
+    assert ["payments_full"] == codes_of(life, BUYER, initiate(life.order, euro(1)))
 
 
-def test_an_order_has_eight_payments() -> None:
-    life = at("accepted")
-    for _ in range(limits.PAYMENTS_PER_ORDER_MAX - 1):
-        life.chain.do(BUYER, initiate(life, 1))
-    assert [] == codes_of(life, BUYER, initiate(life, 1))
-    life.chain.do(BUYER, initiate(life, 1))
-    assert ["payments_full"] == codes_of(life, BUYER, initiate(life, 1))
-
-
-@pytest.mark.parametrize("country", ["DE", "CN", "RU"])
-@pytest.mark.parametrize("rail", RAILS)
-def test_a_forbidden_rail_never_starts(country: str, rail: str) -> None:
-    life = at("accepted")
-    change(life.chain, ORDER, life.order, rail=rail)
-    change(life.chain, LISTING, life.listing, country=country)
-    expected = ["rail_forbidden"] if rail in FORBIDDEN_RAILS.get(country, ()) else []
-    assert expected == codes_of(life, BUYER, initiate(life, rail=rail))
-
-
-def test_an_initiated_payment_names_the_provider_that_the_seller_fixed() -> None:
-    life = at("paying")
-    payment = life.chain.state(PAYMENT, life.payment)
-    assert (life.order, address(BUYER), "bank_transfer", address(PROVIDER), PRICE, "initiated", b"", 0, 0) == (
-        payment.order, payment.payer, payment.rail, payment.provider, payment.amount, payment.status,
-        payment.reference, payment.settled, payment.refunded,
+def test_an_initiated_payment_names_what_was_agreed_on() -> None:
+    rails = tuple(replace(each, hold_ms=DAY_MS) for each in at("listed").chain.state(
+        LISTING, at("listed").listing).rails)  # fmt: skip
+    life = ordered(rails=rails)
+    life.payment = begin(life)
+    payment = payment_of(life)
+    assert (life.order, 0, address(BUYER), "bank_transfer", "sct", address(PROVIDER), PRICE, DAY_MS) == (
+        payment.order, payment.leg, payment.payer, payment.rail, payment.scheme, payment.provider, payment.amount,
+        payment.hold_ms,
     )  # fmt: skip
-    assert (life.payment,) == life.chain.state(ORDER, life.order).payments
-    assert (Step("initiated", life.chain.now - 1000),) == payment.steps
+    assert (0, (), False, 0) == (payment.sequence, payment.steps, payment.is_closed, payment.settled)
+    assert (life.payment,) == order_of(life).payments
 
 
-def test_nothing_is_no_payment() -> None:
-    PaymentInitiate(bytes(32), "card", Money(1, "EUR")).check_static()
+@pytest.mark.parametrize("tag", ["payment.initiate", "payment.attest", "payment.refund", "payment.confirm_refund"])
+def test_nothing_is_no_payment(tag: str) -> None:
+    specimen(tag).check_static()
     with pytest.raises(Malformed, match="an amount above zero"):
-        PaymentInitiate(bytes(32), "card", Money(0, "EUR")).check_static()
+        specimen(tag, amount=euro(0)).check_static()
 
 
-# --- payment.attest: steps ------------------------------------------------------------------------------
-@pytest.mark.parametrize("rail", RAILS)
-def test_every_step_of_every_rail(rail: str) -> None:
-    life = at("paying")
-    for status in STATUSES:
-        change(life.chain, PAYMENT, life.payment, rail=rail, status=status)
-        for following in ATTESTED:
-            expected = [] if following in TRANSITIONS[rail][status] else ["payment_transition"]
-            assert expected == tell(life, following), (rail, status, following)
+def test_the_creditor_reference_of_a_payment_is_one_by_iso_11649() -> None:
+    for ident in (bytes(32), b"\xff" * 32, at("paying").payment):
+        text = creditor_reference(ident)
+        assert 25 == len(text) and text.startswith("RF")
+        digits = "".join(str(int(char, 36)) for char in text[4:] + text[:4])
+        assert 1 == int(digits) % 97
+    assert creditor_reference(b"\x01" + bytes(31)) != creditor_reference(bytes(32))
 
 
-def test_the_rails_steps_lead_somewhere() -> None:
-    assert set(RAILS) == set(TRANSITIONS) == set(FINAL_FOR_TITLE)
-    for rail in RAILS:
-        reached = {"initiated"}
-        while (more := reached | {s for status in reached for s in TRANSITIONS[rail][status]}) != reached:
-            reached = more
-        assert FINAL_FOR_TITLE[rail] <= reached
-        assert "failed" in reached
-        assert not TRANSITIONS[rail]["failed"]
-        assert not TRANSITIONS[rail]["refunded"]
+# --- payment.declare ----------------------------------------------------------------------------------------
+def declare(life: Life, **changes):
+    return specimen("payment.declare", life.chain, {"payment": life.payment}, **changes)
 
 
-# --- payment.attest: who, how much, with which reference -------------------------------------------------
 @table(
-    Case("the provider", "paying", PROVIDER, lambda life: attest(life.payment)),
-    Case("another provider", "paying", "bank-1", lambda life: attest(life.payment), ("not_the_provider",)),
-    Case("the buyer", "paying", BUYER, lambda life: attest(life.payment), ("not_the_provider",)),
-    Case("of none", "paying", PROVIDER, lambda life: attest(bytes(32)), ("payment_unknown",)),
-    Case("more", "paying", PROVIDER, lambda life: attest(life.payment, amount=Money(PRICE.amount + 1, "EUR")),
-         ("payment_amount",)),
-    Case("less", "paying", PROVIDER, lambda life: attest(life.payment, amount=Money(PRICE.amount - 1, "EUR")),
-         ("payment_amount",)),
-    Case("another currency", "paying", PROVIDER, lambda life: attest(life.payment, amount=Money(PRICE.amount, "USD")),
-         ("payment_currency",)),
-    Case("again", "paid", PROVIDER, lambda life: attest(life.payment), ("payment_transition",)),
-    Case("another reference", "paid", PROVIDER, lambda life: attest(life.payment, "returned", b"other"),
-         ("reference_differs",)),
-    Case("the same reference", "paid", PROVIDER, lambda life: attest(life.payment, "returned")),
-    Case("no reference any more", "paid", PROVIDER, lambda life: attest(life.payment, "returned", b"")),
-    Case("of a completed order", "handed_over", PROVIDER, lambda life: attest(life.payment, "returned")),
+    Case("by the payer", "paying", BUYER, declare),
+    Case("by the seller", "paying", SELLER, declare, ("not_a_party",)),
+    Case("of none", "paying", BUYER, lambda life: declare(life, payment=bytes(32)), ("payment_unknown",)),
+    Case("twice", "paying", BUYER, declare, ("declared_already",),
+         before=lambda life: life.chain.do(BUYER, declare(life))),
+    Case("after the provider has spoken", "paid", BUYER, declare, ("declared_already",)),
+    Case("of one that has failed", "paying", BUYER, declare, ("declared_already",),
+         before=lambda life: tell(life, "failed")),
 )  # fmt: skip
-def test_attest(case: Case) -> None:
+def test_declare(case: Case) -> None:
     assert case.codes == case.run()
 
 
-def test_a_provider_that_has_lost_its_role_attests_nothing() -> None:
+# --- payment.refund, confirm_refund ---------------------------------------------------------------------------
+def refunding(units: int, **changes):
+    return lambda life: about_payment(life, "payment.refund", units, **changes)
+
+
+def confirming(units: int, **changes):
+    return lambda life: about_payment(life, "payment.confirm_refund", units, **changes)
+
+
+@table(
+    Case("all of it", "paid", SELLER, refunding(ALL)),
+    Case("more", "paid", SELLER, refunding(ALL + 1), ("refund_exceeds",)),
+    Case("what is instructed already", "paid", SELLER, refunding(2), ("refund_exceeds",),
+         before=lambda life: life.chain.do(SELLER, about_payment(life, "payment.refund", ALL - 1))),
+    Case("what has not come", "paying", SELLER, refunding(1), ("refund_exceeds",)),
+    Case("by the buyer", "paid", BUYER, refunding(1), ("not_a_party",)),
+    Case("in another currency", "paid", SELLER, refunding(1, amount=Money(1, "USD")), ("payment_currency",)),
+    Case("of none", "paid", SELLER, refunding(1, payment=bytes(32)), ("payment_unknown",)),
+    Case("after the handover", "handed_over", SELLER, refunding(1)),
+)  # fmt: skip
+def test_refund(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+@table(
+    Case("by the buyer", "paid", BUYER, confirming(ALL)),
+    Case("more than came", "paid", BUYER, confirming(ALL + 1), ("refund_exceeds",)),
+    Case("by the seller", "paid", SELLER, confirming(1), ("not_a_party",)),
+    Case("by the provider", "paid", PROVIDER, confirming(1), ("not_a_party",)),
+    Case("in another currency", "paid", BUYER, confirming(1, amount=Money(1, "USD")), ("payment_currency",)),
+    Case("of none", "paid", BUYER, confirming(1, payment=bytes(32)), ("payment_unknown",)),
+    Case("of the price after the handover", "handed_over", BUYER, confirming(1), ("refund_exceeds",)),
+)  # fmt: skip
+def test_confirm_refund(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_an_excess_is_confirmed_after_the_handover_and_the_price_stays() -> None:
     life = at("paying")
-    change(life.chain, MEMBER, address(PROVIDER), changes=changed("suspended", "other"))
-    assert ["role_missing"] == tell(life, "settled")
+    tell(life, "settled", ALL + 5)
+    hand_over(life)
+    assert [] == codes_of(life, BUYER, about_payment(life, "payment.confirm_refund", 5))
+    assert ["refund_exceeds"] == codes_of(life, BUYER, about_payment(life, "payment.confirm_refund", 6))
 
 
-@pytest.mark.parametrize("status", ATTESTED)
-def test_money_that_moves_has_a_reference(status: str) -> None:
+def test_a_provider_refunds_what_it_was_told_to_or_what_is_owed_and_no_more() -> None:
+    life = at("paid")
+    assert ["refund_not_instructed"] == told(life, "refunded", 1)
+    life.chain.do(SELLER, about_payment(life, "payment.refund", 100))
+    assert ["refund_not_instructed"] == told(life, "refunded", 101)
+    tell(life, "refunded", 60)
+    assert ["refund_not_instructed"] == told(life, "refunded", 41)
+    tell(life, "refunded", 40)
+    life.chain.do(BUYER, cancel(life))
+    assert [] == told(life, "refunded", ALL - 100)
+    assert ["payment_amount", "refund_not_instructed"] == told(life, "refunded", ALL - 99)
+
+
+def test_a_refund_without_an_instruction_does_not_count_against_a_later_one() -> None:
+    life = at("paid")
+    life.chain.do(BUYER, about_payment(life, "payment.confirm_refund", 50))
+    life.chain.do(SELLER, about_payment(life, "payment.refund", 10))
+    assert 60 == payment_of(life).instructed
+    assert [] == told(life, "refunded", 10)
+    assert ["refund_not_instructed"] == told(life, "refunded", 11)
+
+
+def test_an_agent_refunds_with_its_right_to_take_back() -> None:
+    life = through_agent("paid")
+    assert [] == codes_of(life, AGENT, about_payment(life, "payment.refund", 1))
+    life = through_agent("paid", ("list", "negotiate", "accept"))
+    assert ["mandate_missing"] == codes_of(life, AGENT, about_payment(life, "payment.refund", 1))
+
+
+# --- payment.reassign -----------------------------------------------------------------------------------------
+def reassigning(provider: str = BANK, **changes):
+    return lambda life: specimen(
+        "payment.reassign", life.chain, {"payment": life.payment}, provider=address(provider), **changes
+    )
+
+
+@table(
+    Case("by both", "paying", BUYER, reassigning(), (), (SELLER,)),
+    Case("sent by the seller", "paying", SELLER, reassigning(), (), (BUYER,)),
+    Case("by the buyer alone", "paying", BUYER, reassigning(), ("signature_missing",)),
+    Case("by a third", "paying", OTHER, reassigning(), ("not_a_party",), (BUYER, SELLER)),
+    Case("to one without the role", "paying", BUYER, reassigning("insurer-1"), ("provider_unaccredited",), (SELLER,)),
+    Case("to the seller", "paying", BUYER, reassigning(SELLER), ("provider_unaccredited", "provider_is_party"),
+         (SELLER,)),
+    Case("of none", "paying", BUYER, reassigning(payment=bytes(32)), ("payment_unknown",)),
+)  # fmt: skip
+def test_reassign(case: Case) -> None:
+    assert case.codes == case.run()
+
+
+def test_a_payment_whose_provider_is_gone_goes_on_with_another() -> None:
     life = at("paying")
-    before = next(s for s in STATUSES if status in TRANSITIONS["card"][s] | TRANSITIONS["bank_transfer"][s])
-    rail = "card" if status in TRANSITIONS["card"][before] else "bank_transfer"
-    change(life.chain, PAYMENT, life.payment, rail=rail, status=before)
-    assert (status in ("captured", "pending", "settled")) == (status in NEEDS_REFERENCE)
-    assert (["reference_missing"] if status in NEEDS_REFERENCE else []) == tell(life, status, b"")
-    assert [] == tell(life, status, REF)
+    suspended(life)
+    assert ["role_missing"] == codes_of(life, PROVIDER, attest(life.chain, life.payment))
+    life.chain.do(BUYER, reassigning()(life), SELLER)
+    assert address(BANK) == payment_of(life).provider == order_of(life).terms.legs[0].provider
+    assert ["not_the_provider"] == codes_of(life, PROVIDER, attest(life.chain, life.payment))
+    tell(life, "settled")
+    hand_over(life)
 
 
-def test_a_reference_is_consumed_once_on_the_whole_chain() -> None:
-    life = at("accepted")
-    first, second = (life.chain.do(BUYER, initiate(life, 10)) for _ in range(2))
-    ten = Money(10, "EUR")
-    bodies = [PaymentAttest(payment, "settled", ten, REF) for payment in (first, second)]
-    run = life.chain.run()
-    run.add(life.chain.check(life.chain.sign(PROVIDER, bodies[0])))
-    assert ["reference_used"] == [
-        guard.code for guard in run.judge(life.chain.check(life.chain.sign(PROVIDER, bodies[1]))).unmet_guards
-    ]
-    life.chain.do(PROVIDER, bodies[0])
-    assert ReferenceUse(first) == life.chain.state(REFERENCE, REF)
-    assert ["reference_used"] == codes_of(life, PROVIDER, bodies[1])
-    assert [] == codes_of(life, PROVIDER, replace(bodies[1], reference=OTHER_REF))
-    life.chain.do(PROVIDER, PaymentAttest(second, "failed", ten, b""))
-    assert life.chain.state(PAYMENT, second).reference == b""
-    assert life.chain.state(REFERENCE, b"") is None, "none was given, none is consumed"
-
-
-@pytest.mark.parametrize("length", [1, 16, 31])
-def test_a_reference_has_32_bytes_or_none(length: int) -> None:
-    with pytest.raises(Malformed, match="reference"):
-        PaymentAttest(bytes(32), "settled", PRICE, bytes(length)).check_static()
-    for whole in (0, 32):
-        PaymentAttest(bytes(32), "settled", PRICE, bytes(whole)).check_static()
-
-
-def test_reference_ids_are_apart_by_rail_provider_and_reference() -> None:
-    variants = {
-        reference_id(rail, provider, reference)
-        for rail in ("card", "bitcoin")
-        for provider in (bytes(20), b"\x01" * 20)
-        for reference in (b"a", b"b")
-    }
-    assert 8 == len(variants)
-
-
-# --- effects ------------------------------------------------------------------------------------------
-def test_a_payment_keeps_its_steps_amounts_and_reference() -> None:
-    life = at("paying")
-    seen = []
-    for status, reference in (("pending", REF), ("settled", b""), ("refunded", REF)):
-        life.chain.do(PROVIDER, PaymentAttest(life.payment, status, PRICE, reference))
-        payment = life.chain.state(PAYMENT, life.payment)
-        seen.append((payment.status, payment.settled, payment.refunded, payment.reference))
-    all_of_it = PRICE.amount
-    assert [("pending", 0, 0, REF), ("settled", all_of_it, 0, REF), ("refunded", all_of_it, all_of_it, REF)] == seen
-    assert ["initiated", "pending", "settled", "refunded"] == [step.status for step in payment.steps]
-    assert sorted(step.at_ms for step in payment.steps) == [step.at_ms for step in payment.steps]
-
-
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("rail", RAILS)
-def test_only_settled_money_counts_towards_the_price(rail: str, status: str) -> None:
-    life = at("paying")
-    change(life.chain, PAYMENT, life.payment, rail=rail, status=status)
-    ledger, payments = ledger_of(life.chain), life.chain.state(ORDER, life.order).payments
-    assert (PRICE.amount if status == "settled" else 0) == settled_amount(ledger, payments, ledger.rules)
-    assert (status in ("authorised", "captured", "pending", "settled")) == has_money(ledger, payments)
-
-
-def test_a_charge_back_never_moves_title_back() -> None:
+def test_a_payment_of_a_claim_ends_it() -> None:
     life = at("handed_over")
-    change(life.chain, PAYMENT, life.payment, rail="card")
-    order = life.chain.state(ORDER, life.order)
-    life.chain.do(PROVIDER, PaymentAttest(life.payment, "charged_back", PRICE, b""))
-    assert order == life.chain.state(ORDER, life.order)
-    assert "completed" == order.status
+    indebted(life)
+    life.payment = begin_claim(life, 100)
+    tell(life, "settled", 60)
+    (claim,) = life.chain.state(CLAIMS, VIN).entries
+    assert 40 == claim.amount.amount
+    tell(life, "settled", 40)
+    assert life.chain.state(CLAIMS, VIN) is None
+    assert ALL == life.chain.state(ORDER, life.order).net, "a claim is not the price"
 
 
-def test_by_card_through_the_bank() -> None:
-    life = at("listed")
-    life.order = life.chain.do(BUYER, offer(life.chain, life.listing, rail="card", provider=address("bank-1")))
-    life.chain.do("dealer-munich", OrderAccept(life.order))
-    life.payment = life.chain.do(BUYER, initiate(life, rail="card"))
-    assert ["not_the_provider"] == tell(life, "authorised")
-    for status in ("authorised", "captured", "settled"):
-        assert [] == tell(life, status, sender="bank-1")
-        life.chain.do("bank-1", PaymentAttest(life.payment, status, PRICE, REF))
-    force(life.chain, REFERENCE, OTHER_REF, ReferenceUse(life.payment))
-    assert ["reference_differs"] == tell(life, "refunded", OTHER_REF, sender="bank-1")
+def begin_claim(life: Life, amount: int) -> bytes:
+    return life.chain.do(BUYER, initiate(life.order, euro(amount), leg=255))
+
+
+def test_a_credit_is_attested_by_its_bank_alone() -> None:
+    life = ordered(with_credit(1_000))
+    life.payment = begin(life, 1)
+    assert ["not_the_provider"] == codes_of(life, PROVIDER, attest(life.chain, life.payment, amount=euro(1_000)))
+    assert [] == told(life, "authorised")
+    assert address(BANK) == payment_of(life).provider

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.chain import DAY_MS
-from support.disputing import WORKSHOP, amend, name_of, passed, reading
-from support.life import PRICE, VIN, accident, km, maintenance, offer, read
-from support.ordering import BUYER, SELLER, acknowledge, codes_of, handing_over
+from support.life import PRICE, VIN, accept, accident, acknowledge, km, maintenance, offer, read
+from support.selling import BUYER, SELLER, codes_of, euro, handing_over, root_of
+from support.specimens import specimen
 from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
-from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------
@@ -30,6 +29,10 @@ NOT_MATERIAL = {
 }
 
 
+def accepting(life, **changes) -> list[str]:
+    return codes_of(life, SELLER, accept(life.chain, life.order, **changes), BUYER)
+
+
 @pytest.mark.parametrize("name", NOT_MATERIAL)
 def test_what_is_not_material_leaves_every_offer_as_it_is(name: str) -> None:
     life = at("offered")
@@ -37,49 +40,33 @@ def test_what_is_not_material_leaves_every_offer_as_it_is(name: str) -> None:
     NOT_MATERIAL[name](life)
     assert before == offer(life.chain, life.listing, expires_at_ms=before.expires_at_ms)
     assert [] == codes_of(life, BUYER, before)
-    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert [] == accepting(life)
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_was_shown_is_checked_at_the_offer_and_at_acceptance(name: str) -> None:
     life = at("offered")
-    before = offer(life.chain, life.listing)
-    assert [] == codes_of(life, SELLER, OrderAccept(life.order))
+    before, seen = offer(life.chain, life.listing), root_of(life)
+    assert [] == accepting(life)
     CHANGES[name](life)
     assert ["disclosure_stale"] == codes_of(life, BUYER, before)
-    assert ["disclosure_stale"] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert ["disclosure_stale"] == accepting(life), "the offer is of another state of the car"
+    assert ["disclosure_stale"] * 2 == accepting(life, material_root=seen)
     assert [] == codes_of(life, BUYER, offer(life.chain, life.listing))
-
-
-def test_a_rival_that_takes_its_readings_back_makes_offers_stale_twice_and_no_more() -> None:
-    """A low reading makes the verdict worse, its author mends it upward, and begins again."""
-    life = at("listed")
-    reading(life, "workshop-hamburg", 20_000)
-    passed(life, 2)
-    for _ in range(2):
-        low, mended = reading(life, WORKSHOP, 500), reading(life, WORKSHOP, 20_000)
-        life.chain.do(WORKSHOP, amend(life.chain, low, replaced_by=name_of(life.chain, mended)))
-    assert 2 == life.chain.state(VEHICLE, VIN).material_changes
-    again = maintenance(life.chain, 500, holder_signs=True)
-    assert ["reports_on_vehicle"] == codes_of(life, WORKSHOP, replace(again, holder_signs=False))
-    assert [] == codes_of(life, WORKSHOP, again, SELLER)
-    passed(life, 31)
-    assert [] == codes_of(life, WORKSHOP, maintenance(life.chain, 20_000))
 
 
 def test_a_new_version_makes_older_offers_fall() -> None:
     life = at("offered")
     before = offer(life.chain, life.listing)
-    rails = life.chain.state(LISTING, life.listing).rails
-    life.chain.do(SELLER, ListingUpdate(life.listing, Money(5_000_000, "EUR"), rails, life.chain.now + DAY_MS))
+    life.chain.do(SELLER, specimen("listing.update", life.chain, {"listing": life.listing}, price=euro(5_000_000)))
     assert ["listing_version", "disclosure_stale"] == codes_of(life, BUYER, before)
-    assert ["listing_version", "disclosure_stale"] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert ["listing_version", "disclosure_stale"] == accepting(life)
 
 
 def test_only_the_version_counts_where_all_else_is_as_shown() -> None:
     life = at("offered")
     change(life.chain, ORDER, life.order, listing_version=2)
-    assert ["listing_version"] == codes_of(life, SELLER, OrderAccept(life.order))
+    assert ["listing_version"] == accepting(life)
 
 
 def test_the_disclosure_depends_on_price_listing_and_car() -> None:
@@ -88,7 +75,7 @@ def test_the_disclosure_depends_on_price_listing_and_car() -> None:
     variants = [
         (life.listing, found, vehicle),
         (bytes(32), found, vehicle),
-        (life.listing, replace(found, price=Money(1, "EUR")), vehicle),
+        (life.listing, replace(found, price=euro(1)), vehicle),
         (life.listing, replace(found, price=Money(PRICE.amount, "USD")), vehicle),
         (life.listing, replace(found, version=2), vehicle),
         (life.listing, found, replace(vehicle, material_changes=99)),
@@ -98,20 +85,26 @@ def test_the_disclosure_depends_on_price_listing_and_car() -> None:
 
 
 # --- order.acknowledge --------------------------------------------------------------------------------
+def agreeing(**changes):
+    return lambda life: acknowledge(life.chain, life.order, **changes)
+
+
 @table(
-    Case("nothing changed", "accepted", BUYER, acknowledge, ("nothing_to_acknowledge",)),
-    Case("a service is no matter", "accepted", BUYER, acknowledge,
-         ("nothing_to_acknowledge",), (), NOT_MATERIAL["a service"]),
-    Case("an accident is", "accepted", BUYER, acknowledge, (), (),
-         CHANGES["an accident"]),
-    Case("not the seller's", "accepted", SELLER, acknowledge, ("not_a_party",), (),
-         CHANGES["an accident"]),
-    Case("of none", "accepted", BUYER, lambda life: OrderAcknowledge(bytes(32), bytes(32)), ("order_unknown",)),
-    Case("before acceptance", "offered", BUYER, acknowledge,
-         ("order_status",), (), CHANGES["an accident"]),
-    Case("of a car that has ended", "accepted", BUYER, acknowledge,
-         ("vehicle_ended",), (), lambda life: change(life.chain, VEHICLE, VIN, existence="scrapped",
-                                                     material_changes=1)),
+    Case("nothing changed", "accepted", BUYER, agreeing(), ("nothing_to_acknowledge",)),
+    Case("a service is no matter", "accepted", BUYER, agreeing(), ("nothing_to_acknowledge",), (),
+         NOT_MATERIAL["a service"]),
+    Case("an accident is", "accepted", BUYER, agreeing(), (), (), CHANGES["an accident"]),
+    Case("an accident, by another state of the car", "accepted", BUYER, agreeing(material_root=bytes(32)),
+         ("disclosure_stale",), (), CHANGES["an accident"]),
+    Case("a distance of more than a thousand kilometres is", "accepted", BUYER, agreeing(), (), (),
+         lambda life: life.chain.do("workshop-berlin", read(VIN, km(1_151), life.chain.now))),
+    Case("a shorter one is not", "accepted", BUYER, agreeing(), ("nothing_to_acknowledge",), (),
+         lambda life: life.chain.do("workshop-berlin", read(VIN, km(1_150), life.chain.now))),
+    Case("not the seller's", "accepted", SELLER, agreeing(), ("not_a_party",), (), CHANGES["an accident"]),
+    Case("of none", "accepted", BUYER, lambda life: acknowledge(life.chain, bytes(32)), ("order_unknown",)),
+    Case("before acceptance", "offered", BUYER, agreeing(), ("order_status",), (), CHANGES["an accident"]),
+    Case("of a car that has ended", "accepted", BUYER, agreeing(), ("vehicle_ended",), (),
+         lambda life: change(life.chain, VEHICLE, VIN, existence="scrapped", material_changes=1)),
 )  # fmt: skip
 def test_acknowledge(case: Case) -> None:
     assert case.codes == case.run()
@@ -121,20 +114,17 @@ def test_an_acknowledgement_covers_what_has_changed_until_then() -> None:
     life = at("paid")
     life.chain.do("workshop-berlin", accident(life.chain, 160))
     assert ["acknowledgement_missing"] == handing_over(life)
-    life.chain.do(BUYER, acknowledge(life))
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
     assert [] == handing_over(life)
-    assert ["nothing_to_acknowledge"] == codes_of(life, BUYER, acknowledge(life))
+    assert ["nothing_to_acknowledge"] == codes_of(life, BUYER, acknowledge(life.chain, life.order))
     life.chain.do("police-1", accident(life.chain, 170))
     assert ["acknowledgement_missing"] == handing_over(life)
 
 
-def test_an_acknowledgement_covers_nothing_that_the_buyer_has_not_seen() -> None:
-    """A scratch is told, the buyer agrees; in the same block, before his word, comes what is structural."""
+def test_a_signature_for_a_scratch_covers_no_crash() -> None:
+    """The buyer signs a root, not `whatever there is by then`."""
     life = at("paid")
     life.chain.do("workshop-berlin", accident(life.chain, 160))
-    seen = life.chain.sign(BUYER, acknowledge(life))
-    assert [] == life.chain.unmet(seen)
-    life.chain.do("workshop-hamburg", accident(life.chain, 165, extent="structural"))
-    assert ["disclosure_stale"] == life.chain.unmet(seen)
-    assert ["acknowledgement_missing"] == handing_over(life)
-    assert [] == codes_of(life, BUYER, acknowledge(life))
+    scratch = acknowledge(life.chain, life.order)
+    life.chain.do("workshop-berlin", accident(life.chain, 170, extent="structural"))
+    assert ["disclosure_stale"] == codes_of(life, BUYER, scratch)

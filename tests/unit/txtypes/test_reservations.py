@@ -1,242 +1,253 @@
-"""Reservations: they lapse at their deadline unless they hold money, and every guard and answer says the same."""
+"""Reservations: they end by time alone, with money later, at the latest at their hard end."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
-from support.life import PRICE, VIN, Life, accident, attest, handover, listing, offer, register, transfer
-from support.ordering import acknowledge
-from support.stages import at, change
-from support.views import listed, view_of
+from support.life import PRICE, VIN, Life, accept, accident, acknowledge, listing, offer, transfer
+from support.life import terms as plain
+from support.selling import (
+    BUYER,
+    LONG,
+    OTHER,
+    SELLER,
+    about_payment,
+    after,
+    begin,
+    cancel,
+    codes_of,
+    hand_over,
+    handing_over,
+    leg,
+    market_answers,
+    market_of_car,
+    order_of,
+    ordered,
+    pay,
+    payment_of,
+    reinstate,
+    tell,
+    terms,
+)
+from support.specimens import specimen
+from support.stages import at
+from support.views import view_of
 
-from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
-from node.ledger.fields import Money
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.listing import LISTING, ListingUpdate, ListingWithdraw
-from node.txtypes.sale.order import ORDER, PAYMENT
-from node.txtypes.sale.order_types import LIVE_OFFERS, OrderAccept, OrderCancel
-from node.txtypes.vehicle.regions import OFF_MARKET
+from node.txtypes.sale.listing_types import ListingWithdraw
+from node.txtypes.sale.order import ORDER, is_live, reserved_until_ms
+from node.txtypes.sale.payments import money_until_ms
+from node.txtypes.vehicle import regions
+from node.txtypes.vehicle.regions import OFF_MARKET, Market, market_at
 from node.txtypes.vehicle.vehicle import VEHICLE
 
-SELLER, BUYER, OTHER, PROVIDER = "dealer-munich", "buyer-1", "bmw", "payment-provider-1"
+SHORT = 30 * DAY_MS
+"""A listing that has expired when the reservation of 60 days ends."""
+ALL = PRICE.amount
+BUSINESS = dict(terms=plain(contract="business"))
 
-PATHS = {
-    "initiated": ("bank_transfer", ()),
-    "authorised": ("card", ("authorised",)),
-    "captured": ("card", ("authorised", "captured")),
-    "pending": ("bank_transfer", ("pending",)),
-    "settled": ("bank_transfer", ("pending", "settled")),
-    "failed": ("card", ("authorised", "failed")),
-    "returned": ("bank_transfer", ("pending", "returned")),
-    "charged_back": ("card", ("authorised", "captured", "charged_back")),
-    "refunded": ("bank_transfer", ("pending", "settled", "refunded")),
+
+def declare(life: Life) -> None:
+    life.chain.do(BUYER, specimen("payment.declare", life.chain, {"payment": life.payment}))
+
+
+def steps(*kinds: str) -> Callable[[Life], None]:
+    def tell_all(life: Life) -> None:
+        for kind in kinds:
+            more = dict(until_ms=life.chain.now + 20 * DAY_MS) if kind == "authorised" else {}
+            tell(life, kind, **more)
+
+    return tell_all
+
+
+PATHS: dict[str, tuple[str, Callable[[Life], None], float]] = {
+    "initiated": ("bank_transfer", lambda life: None, 0),
+    "declared": ("bank_transfer", declare, 7),
+    "pending": ("bank_transfer", steps("pending"), 10),
+    "authorised": ("card", steps("authorised"), 20),
+    "captured": ("card", steps("authorised", "captured"), 10),
+    "settled": ("bank_transfer", steps("settled"), 30),
+    "failed": ("bank_transfer", steps("pending", "failed"), 0),
+    "voided": ("card", steps("authorised", "voided"), 0),
+    "returned": ("bank_transfer", steps("settled", "returned"), 0),
+    "charged back": ("card", steps("authorised", "captured", "settled", "charged_back"), 0),
 }
-"""Status of a payment to its rail and the steps that lead there."""
-HOLDING = ("authorised", "captured", "pending", "settled")
-LONG, SHORT = 150 * DAY_MS, 30 * DAY_MS
-"""How long a listing runs: beyond the reservation's 60 days, or not."""
+"""A payment on a rail and its steps; how many days money of it keeps a reservation that has reached its deadline. What
+has settled keeps it until its hard end."""
 
 
-def codes_of(life: Life, sender: str, body, *cosigners: str) -> list[str]:
-    return life.chain.unmet(life.chain.sign(sender, body, *cosigners))
-
-
-def accepted(rail: str = "bank_transfer", listed_ms: int = SHORT) -> Life:
-    life = at("wholesale")
-    life.listing = life.chain.do(SELLER, listing(life.chain, expires_at_ms=life.chain.now + listed_ms))
-    life.order = life.chain.do(BUYER, offer(life.chain, life.listing, rail=rail))
-    life.chain.do(SELLER, OrderAccept(life.order))
+def paying(name: str, listed_ms: int = SHORT, days: float = 59.9) -> Life:
+    """An order whose payment takes its steps so many days after the acceptance."""
+    rail, told, _ = PATHS[name]
+    life = ordered(terms(leg(ALL, rail)), listed_ms=listed_ms)
+    life.payment = begin(life)
+    life.chain.now = order_of(life).accepted_at_ms + int(days * DAY_MS)
+    told(life)
     return life
 
 
-def paying(status: str, listed_ms: int = SHORT, amount: Money = PRICE) -> Life:
-    """An accepted order with one payment in `status`, by the provider's own steps."""
-    rail, steps = PATHS[status]
-    life = accepted(rail, listed_ms)
-    life.payment = life.chain.do(BUYER, PaymentInitiate(life.order, rail, amount))
-    for step in steps:
-        tell(life, step, amount)
-    assert status == life.chain.state(PAYMENT, life.payment).status
-    return life
+RESERVED = ("reserved", "reserved", "accepted", False)
 
 
-def tell(life: Life, status: str, amount: Money = PRICE) -> None:
-    life.chain.do(PROVIDER, attest(life.payment, status, amount=amount))
+def update(life: Life, **changes):
+    return specimen("listing.update", life.chain, {"listing": life.listing}, **changes)
 
 
-def pass_deadline(life: Life) -> None:
-    """To the very moment of the order's deadline, in a block of its own."""
-    life.chain.now = life.chain.state(ORDER, life.order).expires_at_ms
-    life.chain.produce(pass_ms=1)
-
-
-def update(life: Life) -> ListingUpdate:
-    rails = life.chain.state(LISTING, life.listing).rails
-    return ListingUpdate(life.listing, PRICE, rails, life.chain.now + DAY_MS)
-
-
-def answers(life: Life) -> tuple[str, str, str, bool]:
-    """What is answered at the head's time of market, listing and order, and whether the market shows the listing."""
-    chain = life.chain
-    vehicle = view_of(chain, VEHICLE, VIN)["market"]["status"]
-    found = view_of(chain, LISTING, life.listing)["status"]
-    order = view_of(chain, ORDER, life.order)["status"]
-    shown = set()
-    for wanted in ({}, {"vin": VIN}, {"model": "330I", "country": "DE"}):
-        page = listed(chain, LISTING, **wanted)
-        shown.add(life.listing.hex() in {entry["id"] for entry in page["listings"]})
-    assert 1 == len(shown), "every filter finds it or none"
-    return vehicle, found, order, shown.pop()
-
-
-# --- money keeps a reservation ------------------------------------------------------------------------
-@pytest.mark.parametrize("listed_ms", [SHORT, LONG])
-@pytest.mark.parametrize("status", HOLDING)
-def test_a_reservation_that_holds_money_does_not_lapse(status: str, listed_ms: int) -> None:
-    life = paying(status, listed_ms)
-    pass_deadline(life)
-    for days in (0, 100):
-        life.chain.now += days * DAY_MS
-        life.chain.produce(pass_ms=1)
-        assert ("reserved", "reserved", "accepted", False) == answers(life)
-        check_invariants(life.chain.store)
-        assert ["listing_closed", "order_reserved"] == codes_of(life, OTHER, offer(life.chain, life.listing))
-        assert ["listing_closed"] == codes_of(life, SELLER, ListingWithdraw(life.listing))
-        assert ["listing_closed"] == codes_of(life, SELLER, update(life))
-        assert ["market_live"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
-        for sender in (SELLER, BUYER):
-            assert ["order_has_money"] == codes_of(life, sender, OrderCancel(life.order, "other"))
-        arrived = DeliveryEvent(life.order, "arrived", "MUC-1", life.chain.now, None)
-        assert [] == codes_of(life, SELLER, arrived)
-        paid = [] if status == "settled" else ["payment_not_final"]
-        assert paid == codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
-
-
-@pytest.mark.parametrize("status", [status for status in PATHS if status not in HOLDING])
-def test_a_reservation_without_money_lapses(status: str) -> None:
-    life = paying(status)
-    life.chain.now = life.chain.state(ORDER, life.order).expires_at_ms - 1
-    life.chain.produce(pass_ms=1)
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-    pass_deadline(life)
-    assert ("off", "expired", "expired", False) == answers(life)
+# --- money prolongs it, for a time ------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", PATHS)
+def test_a_reservation_ends_at_its_deadline_or_with_the_money_under_way(name: str) -> None:
+    life = paying(name)
+    order, told_at = order_of(life), life.chain.now - 1000
+    end, days = reserved_until_ms(order), PATHS[name][2]
+    if name == "settled":
+        assert order.hold_until_ms == end == order.until_ms + 30 * DAY_MS
+    else:
+        assert bool(days) == bool(money_until_ms(payment_of(life)))
+        assert abs(end - max(order.until_ms, told_at + days * DAY_MS)) <= 2000
+    after(life, at_ms=end - 2)
+    assert RESERVED == market_answers(life)
+    assert ["listing_closed", "order_reserved"] == codes_of(life, OTHER, offer(life.chain, life.listing, **BUSINESS))
+    assert ["listing_closed"] == codes_of(life, SELLER, ListingWithdraw(life.listing))
+    assert ["market_live"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
     check_invariants(life.chain.store)
-    late = Money(1, "EUR")
-    rail = life.chain.state(ORDER, life.order).rail
-    assert ["order_expired"] == codes_of(life, BUYER, OrderCancel(life.order, "other"))
-    assert "order_expired" in codes_of(life, BUYER, PaymentInitiate(life.order, rail, late))
-    assert [] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
+    after(life, at_ms=end)
+    vehicle, found, status, _ = market_answers(life)
+    assert ("off", "expired") == (vehicle, found)
+    came = name in ("settled", "returned", "charged back")
+    assert ("unwinding" if name == "settled" else "unwound" if came else "expired") == status
+    check_invariants(life.chain.store)
+    assert "order_expired" in codes_of(life, BUYER, cancel(life))
+
+
+def test_money_never_locks_a_car_beyond_the_hard_end() -> None:
+    """Neither a cent nor a transfer that never arrives."""
+    life = ordered(listed_ms=LONG)
+    pay(life, 0, 1)
+    life.payment = begin(life, 0, 1)
+    end = order_of(life).hold_until_ms
+    after(life, at_ms=end - DAY_MS)
+    tell(life, "pending", 1)
+    assert end == reserved_until_ms(order_of(life)) < money_until_ms(payment_of(life))
+    after(life, at_ms=end)
+    assert ("listed", "open", "unwinding", True) == market_answers(life)
+    second = life.chain.do(OTHER, offer(life.chain, life.listing, **BUSINESS))
+    life.chain.do(SELLER, accept(life.chain, second))
+    assert second == market_of_car(life).order
+    check_invariants(life.chain.store)
 
 
 def test_a_car_that_is_paid_is_handed_over_after_the_deadline() -> None:
     life = paying("settled")
     life.chain.do("workshop-berlin", accident(life.chain, 155))
-    pass_deadline(life)
-    life.chain.do(BUYER, acknowledge(life))
-    life.chain.do(SELLER, handover(life.chain, life.order), BUYER)
-    vehicle, order = life.chain.state(VEHICLE, VIN), life.chain.state(ORDER, life.order)
+    after(life, at_ms=order_of(life).until_ms)
+    life.chain.do(BUYER, acknowledge(life.chain, life.order))
+    hand_over(life)
+    vehicle, order = life.chain.state(VEHICLE, VIN), order_of(life)
     assert (address(BUYER), OFF_MARKET, "completed") == (vehicle.holder, vehicle.market, order.status)
 
 
 def test_the_rest_can_be_paid_after_the_deadline() -> None:
-    deposit, rest = Money(100_000, "EUR"), Money(PRICE.amount - 100_000, "EUR")
-    life = paying("settled", amount=deposit)
-    pass_deadline(life)
-    payment = life.chain.do(BUYER, PaymentInitiate(life.order, "bank_transfer", rest))
-    life.chain.do(PROVIDER, attest(payment, reference=b"uetr-2", amount=rest))
-    assert [] == codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
+    life = ordered(terms(leg(10), leg(ALL - 10)))
+    pay(life, 0)
+    after(life, at_ms=order_of(life).until_ms)
+    pay(life, 1)
+    assert [] == handing_over(life)
 
 
-@pytest.mark.parametrize("back", ["refunded", "returned"])
-def test_money_that_goes_back_after_the_deadline_ends_it(back: str) -> None:
+def test_money_that_goes_back_after_the_deadline_ends_the_reservation() -> None:
     life = paying("settled", LONG)
-    pass_deadline(life)
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-    tell(life, back)
-    assert ("listed", "open", "expired", True) == answers(life)
-    codes = codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
-    assert ["order_expired", "payment_not_final", "order_not_reserving"] == codes
-    second = life.chain.do(OTHER, offer(life.chain, life.listing))
-    life.chain.do(SELLER, OrderAccept(second))
-    assert second == life.chain.state(VEHICLE, VIN).market.order
+    after(life, at_ms=order_of(life).until_ms)
+    assert RESERVED == market_answers(life)
+    tell(life, "returned")
+    assert ("listed", "open", "unwound", True) == market_answers(after(life))
+    assert ["order_expired", "payment_not_final", "order_not_reserving"] == handing_over(life)
+    second = life.chain.do(OTHER, offer(life.chain, life.listing, **BUSINESS))
+    life.chain.do(SELLER, accept(life.chain, second))
+    assert second == market_of_car(life).order
 
 
 def test_money_that_goes_back_before_the_deadline_leaves_it_running() -> None:
-    life = paying("refunded")
-    assert not life.chain.state(VEHICLE, VIN).market.holds_money
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-    assert [] == codes_of(life, BUYER, OrderCancel(life.order, "other"))
+    life = paying("returned")
+    assert (0, 0) == (order_of(life).net, market_of_car(life).money_until_ms)
+    assert RESERVED == market_answers(life)
+    assert [] == codes_of(life, BUYER, cancel(life))
 
 
 def test_all_the_money_has_to_be_back() -> None:
-    half = Money(PRICE.amount // 2, "EUR")
-    life = paying("settled", amount=half)
-    second = life.chain.do(BUYER, PaymentInitiate(life.order, "bank_transfer", half))
-    life.chain.do(PROVIDER, attest(second, "pending", b"uetr-2", amount=half))
-    pass_deadline(life)
-    tell(life, "refunded", half)
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-    life.chain.do(PROVIDER, attest(second, "failed", b"uetr-2", amount=half))
-    assert ("off", "expired", "expired", False) == answers(life)
+    half = ALL // 2
+    life = ordered(terms(leg(half), leg(ALL - half)))
+    pay(life, 0)
+    second = begin(life, 1)
+    after(life, at_ms=order_of(life).until_ms - DAY_MS)
+    tell(life, "pending", payment=second)
+    after(life, at_ms=order_of(life).until_ms)
+    tell(life, "returned")
+    assert RESERVED == market_answers(after(life))
+    tell(life, "failed", payment=second)
+    assert ("off", "expired", "unwound", False) == market_answers(after(life))
 
 
-def test_an_offer_does_not_outlive_its_time_with_the_cars_reservation() -> None:
-    """Another's reservation, held by money, keeps nobody else's offer alive."""
-    life = at("offered")
-    second = life.chain.do(OTHER, offer(life.chain, life.listing, expires_at_ms=life.chain.now + DAY_MS))
-    life.chain.do(SELLER, OrderAccept(life.order))
-    life.paying()
-    life.paid()
-    life.chain.now += DAY_MS
-    assert ["order_expired"] == codes_of(life, OTHER, OrderCancel(second, "other"))
-    change(life.chain, ORDER, second, status="accepted")
-    assert ["order_expired"] == codes_of(life, OTHER, OrderCancel(second, "other"))
+# --- the lock after a full payment ------------------------------------------------------------------------------
+def test_a_car_that_was_paid_in_full_is_kept_for_its_buyer_for_two_weeks_after_the_end() -> None:
+    """A seller who stalls gains no better offer by it."""
+    life = ordered(listed_ms=LONG, stage="paid")
+    order = order_of(life)
+    assert order.hold_until_ms == reserved_until_ms(order)
+    after(life, at_ms=order.hold_until_ms)
+    unlocked = order.hold_until_ms + 14 * DAY_MS
+    assert unlocked == market_at(market_of_car(life), life.chain.now).locked_until_ms
+    for now in (order.hold_until_ms, unlocked - 1):
+        life.chain.now = now
+        assert ["listing_closed"] == codes_of(life, OTHER, offer(life.chain, life.listing, **BUSINESS))
+        assert ["relist_locked"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
+        assert ["relist_locked"] == [c for c in codes_of(life, SELLER, listing(life.chain)) if c != "odometer_stale"]
+        assert [] == codes_of(life, SELLER, reinstate(life), BUYER)
+    life.chain.now = unlocked
+    assert [] == codes_of(life, OTHER, offer(life.chain, life.listing, **BUSINESS))
+    check_invariants(after(life).chain.store)
 
 
-def test_an_order_that_lasts_counts_among_the_live_offers() -> None:
-    life = paying("pending", LONG)
-    pass_deadline(life)
-    life.chain.do("bmw", OrderCancel(life.chain.do("bmw", _other_car(life)), "other"))
-    life.chain.do(BUYER, _other_car(life))
-    assert life.order in live_offers(life)
-    tell(life, "failed")
-    life.chain.do(BUYER, _other_car(life))
-    assert life.order not in live_offers(life)
+def test_a_part_payment_locks_nothing() -> None:
+    life = ordered(listed_ms=LONG)
+    pay(life, 0, ALL - 1)
+    assert 0 == market_of_car(life).lock_ms
+    after(life, at_ms=order_of(life).hold_until_ms)
+    assert ("listed", "open", "unwinding", True) == market_answers(life)
 
 
-def live_offers(life: Life) -> list[bytes]:
-    return [live.order for live in life.chain.state(LIVE_OFFERS, address(BUYER)).offers]
+def test_the_lock_follows_the_money() -> None:
+    life = at("paid")
+    assert 14 * DAY_MS == market_of_car(life).lock_ms
+    tell(life, "returned", 1)
+    assert 0 == market_of_car(life).lock_ms
 
 
-def _other_car(life: Life):
-    """An offer for a second car of the same seller, which is listed at the first call."""
-    vin = VIN[:-1] + "6"
-    if life.chain.state(VEHICLE, vin) is None:
-        life.chain.do("bmw", register(vin))
-        life.chain.do("bmw", transfer(life.chain, vin=vin), SELLER)
-    vehicle = life.chain.state(VEHICLE, vin)
-    ident = vehicle.market.listing or life.chain.do(SELLER, listing(life.chain, vin))
-    return offer(life.chain, ident)
+def test_the_region_counts_as_a_function_of_time_alone() -> None:
+    base = Market("reserved", b"l" * 32, b"o" * 32, 10, 50, 30, 0, 0)
+    for changes, now, expected in (
+        ({}, 9, base),
+        ({}, 10, regions.listed_market(base.listing, 50)),
+        ({}, 50, OFF_MARKET),
+        ({"money_until_ms": 20}, 19, replace(base, money_until_ms=20)),
+        ({"money_until_ms": 20}, 20, regions.listed_market(base.listing, 50)),
+        ({"money_until_ms": 99}, 30, regions.listed_market(base.listing, 50)),
+        ({"money_until_ms": 30, "lock_ms": 5}, 34, Market("off", b"", base.order, 0, locked_until_ms=35)),
+        ({"money_until_ms": 30, "lock_ms": 5}, 35, regions.listed_market(base.listing, 50)),
+        ({"listed_until_ms": 0, "listing": b""}, 10, OFF_MARKET),
+    ):
+        assert expected == market_at(replace(base, **changes), now), (changes, now)
 
 
-# --- money that comes late ----------------------------------------------------------------------------
-def test_money_that_comes_late_finds_a_car_that_nobody_else_has_taken() -> None:
-    life = paying("initiated", LONG)
-    pass_deadline(life)
-    assert ("listed", "open", "expired", True) == answers(life)
-    tell(life, "settled")
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-    assert [] == codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
-
-
+# --- money that comes late --------------------------------------------------------------------------------------
 def another_order(life: Life) -> None:
-    life.chain.do(SELLER, OrderAccept(life.chain.do(OTHER, offer(life.chain, life.listing))))
+    life.chain.do(SELLER, accept(life.chain, life.chain.do(OTHER, offer(life.chain, life.listing, **BUSINESS))))
 
 
 MOVED_ON = {
+    "nothing": lambda life: None,
     "a new version": lambda life: life.chain.do(SELLER, update(life)),
     "withdrawn": lambda life: life.chain.do(SELLER, ListingWithdraw(life.listing)),
     "another order": another_order,
@@ -244,84 +255,37 @@ MOVED_ON = {
 
 
 @pytest.mark.parametrize("name", MOVED_ON)
-def test_money_that_comes_late_never_takes_back_a_car_that_has_moved_on(name: str) -> None:
+def test_money_that_comes_late_takes_no_car_back_and_is_a_debt(name: str) -> None:
     life = paying("initiated", LONG)
-    pass_deadline(life)
+    after(life, at_ms=order_of(life).until_ms)
     MOVED_ON[name](life)
     before = life.chain.state(VEHICLE, VIN)
     tell(life, "settled")
     assert before == life.chain.state(VEHICLE, VIN)
-    assert "expired" == answers(life)[2]
-    assert "order_expired" in codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
-    tell(life, "refunded")
+    assert "unwinding" == market_answers(after(life))[2]
+    assert not is_live(order_of(life), life.chain.now)
+    assert [ALL] == [int(debt["amount"]["amount"]) for debt in view_of(life.chain, ORDER, life.order)["debts"]]
+    assert {"order_expired", "order_not_reserving"} <= set(handing_over(life))
+    life.chain.do(BUYER, about_payment(life, "payment.confirm_refund", ALL))
     assert before == life.chain.state(VEHICLE, VIN)
+    assert "unwound" == market_answers(after(life))[2]
     check_invariants(life.chain.store)
+
+
+@pytest.mark.parametrize("name", ["declared", "pending", "settled"])
+def test_nothing_that_happens_late_makes_the_order_live_again(name: str) -> None:
+    life = paying("initiated", LONG)
+    end = order_of(life).until_ms
+    after(life, at_ms=end)
+    PATHS[name][1](life)
+    assert end == reserved_until_ms(order_of(life))
+    assert ("listed", "open") == market_answers(after(life))[:2]
 
 
 def test_money_that_comes_late_reserves_no_car_of_another_holder() -> None:
     life = paying("initiated")
-    pass_deadline(life)
+    after(life, at_ms=order_of(life).until_ms)
     life.chain.do(SELLER, transfer(life.chain, "dealer-shanghai"), "dealer-shanghai")
-    assert OFF_MARKET == life.chain.state(VEHICLE, VIN).market
     tell(life, "settled")
-    assert ("off", "expired", "expired", False) == answers(life)
+    assert ("off", "expired", "unwinding", False) == market_answers(after(life))
     assert [] == codes_of(life, "dealer-shanghai", listing(life.chain))
-
-
-# --- a reservation that has lapsed ----------------------------------------------------------------------
-def test_a_lapsed_reservation_leaves_its_listing_open_while_that_runs() -> None:
-    life = accepted(listed_ms=LONG)
-    expires = life.chain.state(LISTING, life.listing).expires_at_ms
-    pass_deadline(life)
-    assert "reserved" == life.chain.state(LISTING, life.listing).status, "nothing scans"
-    assert ("listed", "open", "expired", True) == answers(life)
-    assert ["market_live"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
-    assert ["market_live"] == codes_of(life, SELLER, listing(life.chain))
-    assert [] == codes_of(life, OTHER, offer(life.chain, life.listing))
-    assert [] == codes_of(life, SELLER, update(life))
-    assert [] == codes_of(life, SELLER, ListingWithdraw(life.listing))
-    life.chain.now = expires
-    life.chain.produce(pass_ms=1)
-    assert ("off", "expired", "expired", False) == answers(life)
-    assert ["listing_closed"] == codes_of(life, SELLER, ListingWithdraw(life.listing))
-    assert [] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
-
-
-def test_what_touches_a_lapsed_reservation_writes_it_down() -> None:
-    life = accepted(listed_ms=LONG)
-    pass_deadline(life)
-    body = update(life)
-    life.chain.do(SELLER, body)
-    market = life.chain.state(VEHICLE, VIN).market
-    assert "open" == life.chain.state(LISTING, life.listing).status
-    assert ("listed", b"", body.expires_at_ms, 0) == (
-        market.status, market.order, market.until_ms, market.listed_until_ms,
-    )  # fmt: skip
-
-
-def test_a_new_listing_ends_the_one_whose_reservation_lapsed() -> None:
-    life = accepted(listed_ms=SHORT)
-    pass_deadline(life)
-    life.chain.do("workshop-berlin", accident(life.chain, 155))
-    life.chain.do(SELLER, listing(life.chain))
-    assert ("listed", "expired", "expired", False) == answers(life)
-    assert ["listing_closed"] == codes_of(life, SELLER, update(life))
-
-
-def test_offers_on_a_listing_that_is_open_again_have_not_fallen() -> None:
-    life = accepted(listed_ms=LONG)
-    pass_deadline(life)
-    life.order = life.chain.do(OTHER, offer(life.chain, life.listing))
-    assert ("listed", "open", "offered", True) == answers(life)
-    life.chain.do(SELLER, OrderAccept(life.order))
-    assert ("reserved", "reserved", "accepted", False) == answers(life)
-
-
-def test_the_audit_compares_the_market_with_the_payments() -> None:
-    life = paying("settled")
-    check_invariants(life.chain.store)
-    market = life.chain.state(VEHICLE, VIN).market
-    assert market.holds_money
-    change(life.chain, VEHICLE, VIN, market=replace(market, holds_money=False))
-    with pytest.raises(Diverged, match="differ on whether money is held"):
-        check_invariants(life.chain.store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from msgspec.structs import replace
-from support.chain import address
+from support.chain import DAY_MS, HOUR_MS
 from support.life import PRICE, VIN, accident, km, listing, maintenance, offer, register, transfer
 from support.specimens import specimen
 from support.stages import at
@@ -20,9 +20,11 @@ from node.txtypes.chain.actions import MemberAdmit, ParameterSet, RoleGrant
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.envelope import Payload, decode_payload
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
+from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.member import MemberUpdate, Site
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.delivery import DeliveryEvent
+from node.txtypes.sale.deal import Fee, Tax
+from node.txtypes.sale.payments import Reference
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Part
 from wallet.txfile import build_payload
@@ -30,6 +32,7 @@ from wallet.txfile import build_payload
 CHAIN = at("").chain
 KEYS = tuple(dev_key("account", f"k{i}").public for i in range(9))
 CARD = "4111111111111111"
+LEG = specimen("order.offer").terms.legs[0]
 
 
 def software(chain, **changes):
@@ -45,6 +48,19 @@ def refused(body) -> bool:
         return True
     assert raw == build_payload(bytes(20), body, salt=1, expires_at_ms=1)
     return False
+
+
+def event(**changes):
+    return specimen("delivery.event", CHAIN, stage="arrived", **changes)
+
+
+def about(tag: str, **changes):
+    return specimen(tag, CHAIN, **changes)
+
+
+def agreed(**changes):
+    """An offer on changed terms."""
+    return offer(CHAIN, bytes(32), terms=replace(specimen("order.offer").terms, **changes))
 
 
 def site(**changes) -> Site:
@@ -100,7 +116,7 @@ GOOD = [
     update(site(), site(code="MUC-2"), node_key=bytes(32), node_address="node.example.com:26656"),
     update(site(opening_hours="Mo-Fr 08:00-12:00,13:00-18:00; Sa 09:00-12:00; PH off")),
     update(site(opening_hours="Mo,We,Fr 08:00-18:00;Su,PH off")),
-    DeliveryEvent(bytes(32), "arrived", "MUC-1", 1, None),
+    event(),
     GovernancePropose(MemberAdmit(bytes(20), "a-name", "DE")),
 ]
 BAD = {
@@ -124,7 +140,7 @@ BAD = {
     "a card number as a model": register(model=CARD),
     "a card number in a configuration": register(configuration=("A", "X" + CARD + "X")),
     "a card number as a part": maintenance(CHAIN, parts=(Part(CARD, 1, True, None),)),
-    "a card number as a site": DeliveryEvent(bytes(32), "arrived", CARD, 1, None),
+    "a card number as a site": event(site=CARD),
     "a card number as a site's code": update(site(code=CARD)),
     "a card number as a site's service": update(site(services=("A", CARD))),
     "a card number in an option": listing(CHAIN, configuration=(CARD,)),
@@ -139,7 +155,7 @@ BAD = {
     "an IBAN as a model": register(model="DE89370400440532013000"),
     "an IBAN in groups as a part": maintenance(CHAIN, parts=(Part("DE89-3704-0044-0532-0130-00", 1, True, None),)),
     "a telephone number as a part": maintenance(CHAIN, parts=(Part("HANS.MUELLER.0171-2345678", 1, True, None),)),
-    "a telephone number as a site": DeliveryEvent(bytes(32), "arrived", "00491712345678", 1, None),
+    "a telephone number as a site": event(site="00491712345678"),
     "opening hours that are a sentence": update(site(opening_hours="Hans Mueller 0171 2345678")),
     "opening hours that are a number": update(site(opening_hours=CARD)),
     "no services": maintenance(CHAIN, services=()),
@@ -162,7 +178,41 @@ BAD = {
     "an id of 31 bytes": offer(CHAIN, bytes(32), listing=bytes(31)),
     "a time before 1970": transfer(CHAIN, event_at_ms=-1),
     "a time after the year 9999": transfer(CHAIN, event_at_ms=limits.TIME_MAX_MS + 1),
-    "no such contract": offer(CHAIN, bytes(32), contract="other"),
+    "a contract that is no code": agreed(contract="On premises"),
+    "no parts": agreed(legs=()),
+    "nine parts": agreed(legs=specimen("order.offer").terms.legs * 9),
+    "a part of a kind that there is not": agreed(legs=(replace(LEG, kind="rent"),)),
+    "a part in a custody that there is not": agreed(legs=(replace(LEG, custody="mattress"),)),
+    "a part that is due after a year and more": agreed(legs=(replace(LEG, due_ms=367 * DAY_MS),)),
+    "a part that is due before": agreed(legs=(replace(LEG, due_ms=-1),)),
+    "nine fees": agreed(fees=(Fee("PLATES", 1),) * 9),
+    "a fee below nothing": agreed(fees=(Fee("PLATES", -1),)),
+    "a tax of more than 30 per cent": agreed(tax=Tax("standard", 301, 0)),
+    "a reservation of less than an hour": agreed(reserve_ms=HOUR_MS - 1),
+    "a text whose hash has 31 bytes": agreed(text=bytes(31)),
+    "a rail that may pay more than all": listing(CHAIN, rails=(AcceptedRail("card", (bytes(20),), 1_001),)),
+    "a hold of more than 180 days": listing(CHAIN, rails=(AcceptedRail("card", (bytes(20),), 1, 181 * DAY_MS),)),
+    "17 providers": listing(CHAIN, rails=(AcceptedRail("card", (bytes(20),) * 17),)),
+    "one rail twice": listing(CHAIN, rails=(AcceptedRail("card", (bytes(20),)),) * 2),
+    "one contract twice": listing(CHAIN, contracts=("business", "business")),
+    "no contract": listing(CHAIN, contracts=()),
+    "a listing for nothing": listing(CHAIN, price=Money(0, "EUR")),
+    "a payment of nothing": about("payment.initiate", amount=Money(0, "EUR")),
+    "a part above 255": about("payment.initiate", leg=256),
+    "a refund of nothing": about("payment.refund", amount=Money(0, "EUR")),
+    "an entry of 31 bytes": about("payment.attest", reference=Reference(bytes(31), None)),
+    "a UETR of 15 bytes": about("payment.attest", reference=Reference(None, bytes(15))),
+    "an attestation that there is not": about("payment.attest", kind="perhaps"),
+    "a card check that there is not": about("payment.attest", card_check="smile"),
+    "a declared UETR of 17 bytes": about("payment.declare", uetr=bytes(17)),
+    "round 11": about("order.counter", round=11),
+    "a bank paid off twice": about("order.handover", paid_off=(bytes(20),) * 2),
+    "five banks paid off": about("order.handover", paid_off=tuple(bytes([n]) * 20 for n in range(5))),
+    "a negative amount to keep": about("order.cancel", kept=-1),
+    "no rights": about("mandate.grant", rights=()),
+    "one right twice": about("mandate.grant", rights=("list", "list")),
+    "a fifth attachment of a delivery": event(evidence=(Attachment(bytes(32), 1, "image/png"),) * 5),
+    "a refusal for no reason": about("delivery.refuse", reason="whim"),
     "a node key of 31 bytes": update(node_key=bytes(31)),
     "a node key of one byte": update(node_key=bytes(1)),
     "a node without port": update(node_address="node.example.com"),
@@ -192,7 +242,10 @@ def test_the_most_of_everything_is_still_a_price() -> None:
     assert not refused(listing(CHAIN, price=PRICE))
     assert not refused(update(site(latitude_e6=90_000_000, longitude_e6=-180_000_000)))
     assert not refused(accident(CHAIN, airbags=20))
-    assert not refused(offer(CHAIN, bytes(32), listing_version=10_000, provider=address("bmw")))
+    assert not refused(offer(CHAIN, bytes(32), listing_version=10_000))
+    assert not refused(agreed(legs=(LEG,) * 8, fees=(Fee("PLATES", 0),) * 8, reserve_ms=HOUR_MS))
+    assert not refused(about("payment.initiate", leg=255))
+    assert not refused(about("payment.attest", reference=Reference(bytes(32), bytes(16))))
 
 
 def test_codes_are_found_wherever_they_are_and_serials_never() -> None:
@@ -207,7 +260,7 @@ def test_every_type_is_listed_under_its_own_tag() -> None:
         assert tag == kind.__struct_config__.tag
         assert kind.__struct_config__.array_like
         assert kind.__struct_config__.forbid_unknown_fields
-        assert kind.weight >= 100
+        assert kind.weight >= (60 if tag == "payment.declare" else 100), "a payer who declares a payment writes little"
     assert "vehicle.register" == type_of(register())
 
 
@@ -241,11 +294,11 @@ def test_a_tag_that_no_type_can_have_is_malformed(tag: object) -> None:
         (AccountOpen(KEYS[:2], 3, b""), "body.threshold: 3 is more than the number of keys, 2"),
         (maintenance(CHAIN, parts=(Part("A", 1, True, None), Part("B" * 41, 1, True, None))), "body.parts[1].number: "),
         (maintenance(CHAIN, parts=(Part("A", 1, True, None), Part(CARD, 1, True, None))), "body.parts[1].number: 4111"),
-        (DeliveryEvent(bytes(32), "arrived", CARD, 1, None), "body.site: 4111... looks like a payment card number"),
+        (event(site=CARD), "body.site: 4111... looks like a payment card number"),
         (update(site(), site(code="B", services=("A", CARD))), "body.sites[1].services[1]: 4111"),
         (listing(CHAIN, price=Money(-1, "EUR")), "body.price.amount: "),
         (GovernancePropose(ParameterSet("block_txs_max", -1)), "body.action.value: "),
-        (DeliveryEvent(bytes(32), "arrived", "A", 1, km(-1)), "body.odometer.value: "),
+        (event(odometer=km(-1)), "body.odometer.value: "),
     ],
 )
 def test_a_refusal_names_the_field_as_json_does(body, told: str) -> None:

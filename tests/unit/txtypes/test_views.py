@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from support import rulesets
 from support.chain import DAY_MS, Chain, address
 from support.governing import carry_out, chain_with, give, propose, vote
-from support.life import VIN, Life, accident
+from support.life import PRICE, VIN, Life, accident, attest
+from support.life import terms as plain
 from support.light import ChainSource, light_client
-from support.ordering import BUYER, SELLER, counter
+from support.selling import BUYER, SELLER, begin, cancel, counter, leg, ordered, pay, terms
+from support.specimens import specimen
 from support.stages import at, change, force
 from support.vectors import story
 from support.views import listed, view_of
@@ -25,7 +27,7 @@ from node.errors import InvalidProof, Malformed, OperatorError
 from node.ledger.family import AsOf, Family, GivenReader, MissingKey, Reader
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
-from node.ledger.params import CHAIN, PARAMS_KEY
+from node.ledger.params import PARAMS_KEY
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.chain.governance import PROPOSAL
@@ -35,7 +37,8 @@ from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.listing import LISTING, Disclosure
+from node.txtypes.sale.disclosure import Disclosure
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -208,9 +211,55 @@ def test_an_order_shows_its_payments_and_names_and_whether_it_is_paid() -> None:
     life = at("paid")
     shown = view_of(life.chain, ORDER, life.order)
     assert ("dealer-munich", "", True) == (shown["seller_name"], shown["buyer_name"], shown["is_paid"])
-    assert shown["price"] == shown["settled"]
+    assert shown["terms"]["price"] == shown["settled"] == shown["final"]
     (payment,) = shown["payments"]
-    assert (life.payment.hex(), "settled", True) == (payment["id"], payment["status"], payment["is_final_for_title"])
+    assert (life.payment.hex(), "final", 5_290_000, 5_290_000, 0) == (
+        payment["id"], payment["status"], payment["net"], payment["final"], payment["excess"],
+    )  # fmt: skip
+    assert [] == shown["debts"]
+
+
+def test_an_order_shows_what_has_come_of_each_part_and_what_of_it_is_final() -> None:
+    held = tuple(
+        replace(rail, hold_ms=DAY_MS) for rail in at("listed").chain.state(LISTING, at("listed").listing).rails
+    )
+    life = ordered(terms(leg(100), leg(PRICE.amount - 100, due_days=8)), rails=held)
+    pay(life, 1, 400)
+    shown = view_of(life.chain, ORDER, life.order)
+    assert [(0, 0), (400, 0)] == [(part["net"], part["final"]) for part in shown["legs"]]
+    assert (("400", "0", False)) == (shown["settled"]["amount"], shown["final"]["amount"], shown["is_paid"])
+    due = [part["due"] for part in shown["legs"]]
+    assert sorted(due) == due and shown["accepted_at"] < due[0]
+    life.chain.now += DAY_MS
+    life.chain.produce()
+    assert [0, 400] == [part["final"] for part in view_of(life.chain, ORDER, life.order)["legs"]]
+
+
+@pytest.mark.parametrize(
+    ("stage", "end", "word"),
+    [
+        ("accepted", "lapsed", "expired"),
+        ("accepted", "cancelled", "cancelled"),
+        ("paid", "lapsed", "unwinding"),
+        ("paid", "cancelled", "unwinding"),
+        ("declared", "cancelled", "unwinding"),
+        ("returned", "cancelled", "unwound"),
+        ("returned", "lapsed", "unwound"),
+    ],
+)
+def test_one_word_says_how_an_order_ended(stage: str, end: str, word: str) -> None:
+    life = at("accepted" if stage in ("accepted", "declared") else "paid")
+    if stage == "declared":
+        life.chain.do(BUYER, specimen("payment.declare", life.chain, {"payment": begin(life)}))
+    if stage == "returned":
+        life.chain.do("payment-provider-1", attest(life.chain, life.payment, "returned", b"back"))
+    if end == "cancelled":
+        life.chain.do(BUYER, cancel(life))
+    else:
+        life.chain.now = life.chain.state(ORDER, life.order).hold_until_ms
+        life.chain.produce()
+    assert word == view_of(life.chain, ORDER, life.order)["status"]
+    assert ("cancelled" if end == "cancelled" else "accepted") == life.chain.state(ORDER, life.order).status
 
 
 def test_an_offer_falls_with_a_new_version_of_its_listing() -> None:
@@ -286,14 +335,11 @@ def test_what_is_open_is_listed_until_it_has_lapsed_by_its_expiry() -> None:
 
 
 def test_a_reserved_listing_is_listed_again_once_its_reservation_has_lapsed() -> None:
-    life = at("listed")
+    life = ordered(plain(reserve_ms=8 * DAY_MS))
     chain = life.chain
-    change(chain, CHAIN, "params", reservation_ms=DAY_MS)
-    life.offered()
-    life.accepted()
     for asked in ({}, {"vin": VIN}, {"seller": to_text(address(SELLER))}):
         assert [] == listed(chain, LISTING, **asked)["listings"]
-    chain.now += DAY_MS
+    chain.now += 8 * DAY_MS
     chain.produce()
     for asked in ({}, {"vin": VIN}, {"seller": to_text(address(SELLER))}):
         assert [life.listing.hex()] == [entry["id"] for entry in listed(chain, LISTING, **asked)["listings"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from node.txtypes.sale.order_types import OrderAccept
 from support.chain import Chain, address
 from support.life import VIN, handover
 from support.ordering import acknowledge
@@ -22,7 +23,6 @@ from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.envelope import Payload, decode_signed_tx
 from node.txtypes.registry import TYPES
-from node.txtypes.sale.order_types import OrderAccept
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.meaning import ESSENCES, REFERENCES, Meaning, NotExpected, asks, check_expected, meaning
 from wallet.values import Names
