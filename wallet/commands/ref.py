@@ -61,8 +61,8 @@ def commitment_to(session: Session, kind: str, value: str, salt: str | None) -> 
 @click.argument("reference")
 @with_session
 def payment(session: Session, secret_file: Path, reference: str) -> None:
-    """The entry of an external REFERENCE, as `payment.attest` names it: a booked entry of an account, the number of a card
-    payment, a loan.
+    """The entry of an external REFERENCE, as `payment.attest` names it: a booked entry of an account, the number of a
+    card payment, a loan.
 
     It is keyed with the provider's secret (HMAC-SHA256), so that nobody finds it by trial: keep that secret, the same
     one for ever. Letters count as upper-case ones.
