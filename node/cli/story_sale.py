@@ -16,6 +16,8 @@ TRADED, DEPOSIT = 1_200_000, 500_000
 CREDIT: Final = PRICE - TRADED - DEPOSIT
 OVERPAID: Final = 10_000
 FEE: Final = 100_000
+MOVEMENTS: Final = 3
+"""The deposit, the credit and the refund."""
 RAILS: Final[tuple[dict[str, Any], ...]] = (
     {"rail": "bank_transfer", "providers": ["payment-provider-1"]},
     {"rail": "finance", "providers": ["bank-1"]},
@@ -40,11 +42,13 @@ class Purchase:
         self._secret = stage.folder / "provider-secret"
         if not self._secret.exists():
             self._secret.write_bytes(secrets.token_bytes(32))
+        self._entries: list[str] = []
 
     def play(self) -> None:
         """Raises `StoryFailed`."""
         listing = self._offered()
         order = self._agreed(listing)
+        self._entries = self._booked()
         payment = self._paid(order)
         self._delivered(order, payment)
 
@@ -60,8 +64,7 @@ class Purchase:
             "--tax", json.dumps(TAX), "--country", "DE", "--contracts", "on_premises", "--expires-at", "+30d",
             *(word for rail in RAILS for word in ("--rails", json.dumps(rail))), sender="dealer-munich",
         )  # fmt: skip
-        _, listing = self.stage.send_all(account, listed)
-        self.stage.send(
+        imported = step(
             f"takes {self.buyer}'s older car onto the chain, inspected", "vehicle.import", "--vin", self.old,
             "--model", "PRIUS", "--plant", "TSUTSUMI", "--powertrain", "hev", "--odometer-unit", "km",
             "--vin-scheme", "EU", "--produced-year", "2019", "--first-registered-on", "2019-05-02",
@@ -72,6 +75,8 @@ class Purchase:
             sender="dealer-munich", cosigners=("inspector-2", self.buyer),
             expected={"vin": self.old, "holder": self.buyer, "inspector": "inspector-2", "odometer": "58000km"},
         )  # fmt: skip
+        self.stage.send_all(account)
+        listing, _ = self.stage.send_all(listed, imported)
         return listing
 
     def _terms(self) -> str:
@@ -130,9 +135,17 @@ class Purchase:
                 expected={"vin": self.vin, "seller": "dealer-munich", "provider": provider, "rail": rail},
             )  # fmt: skip
 
-        deposit, credit = self.stage.send_all(
+        scheduled = step(
+            "names the window of the delivery, and the carrier", "delivery.schedule", "--order", order, "--site", "",
+            "--window-from", "+1d", "--window-to", "+2d", "--carrier", "carrier-1", sender="dealer-munich",
+        )  # fmt: skip
+        confirmed = step(
+            "confirms the window", "delivery.confirm", "--order", order, "--number", "0", sender=self.buyer
+        )  # fmt: skip
+        deposit, credit, _ = self.stage.send_all(
             initiate("orders the bank transfer of the deposit", 1, "sct", DEPOSIT, "payment-provider-1"),
             initiate("calls the credit", 2, "credit", CREDIT, "bank-1"),
+            scheduled,
         )
         self.stage.refuses(
             "payment_not_final", "tries the handover before the money is there: rejected", self._handover(order, 0)
@@ -140,14 +153,19 @@ class Purchase:
         self.stage.send_all(
             self._attest(deposit, 0, "settled", DEPOSIT + OVERPAID, "payment-provider-1", "comes, 100.00EUR too much"),
             self._attest(credit, 0, "settled", CREDIT, "bank-1", "is paid out"),
+            confirmed,
         )
         return deposit
 
+    def _booked(self) -> list[str]:
+        """Names of booked entries for the movements of money. An entry of an account can be guessed, so it is keyed."""
+        command = ("bmw-wallet", "ref", "payment", "--secret-file", str(self._secret))
+        printed = self.stage.run_all([(*command, f"{self.vin}-{number}", "--json") for number in range(MOVEMENTS)])
+        return [str(json.loads(text)["entry"]) for text in printed]
+
     def _attest(self, payment: str, sequence: int, kind: str, amount: int, provider: str, what: str) -> Any:
-        """A movement of money. Its reference is keyed: the booked entry of an account can be guessed."""
-        entry = self.stage.json(
-            "bmw-wallet", "ref", "payment", "--secret-file", str(self._secret), f"{payment}-{sequence}"
-        )["entry"]
+        """A movement of money."""
+        entry = self._entries.pop()
         reference = {"entry": entry, "uetr": uuid.uuid4().hex if provider != "bank-1" else None}
         return step(
             f"attests that the money {what}", "payment.attest", "--payment", payment, "--sequence", str(sequence),
@@ -163,13 +181,6 @@ class Purchase:
         )  # fmt: skip
 
     def _delivered(self, order: str, payment: str) -> None:
-        self.stage.send(
-            "names the window and the carrier", "delivery.schedule", "--order", order, "--site", "",
-            "--window-from", "+1d", "--window-to", "+2d", "--carrier", "carrier-1", sender="dealer-munich",
-        )  # fmt: skip
-        self.stage.send(
-            "confirms the window", "delivery.confirm", "--order", order, "--number", "0", sender=self.buyer
-        )  # fmt: skip
         self.stage.send(
             "brings the car", "delivery.event", "--order", order, "--stage", "arrived", "--site", "",
             "--odometer", "20km", sender="carrier-1",
