@@ -99,6 +99,14 @@ def test_cars_and_orders_of_an_account_are_proven(wallet: HomeWallet, node: Wall
     assert 0 == wallet("cars").code
 
 
+def test_an_orders_amounts_are_money_for_people(wallet: HomeWallet, life: Life) -> None:
+    for verify in ((), ("--verify",)):
+        shown = wallet("order", life.order.hex(), *verify)
+        assert "amount 52900.00 EUR" in shown.out and "5290000" not in shown.out, shown.out
+    (leg,) = wallet("order", life.order.hex(), "--json").json["terms"]["legs"]
+    assert 5_290_000 == leg["amount"]
+
+
 # --- computed ---
 def test_commitments_and_references_are_computed_by_the_wallet(wallet: HomeWallet, tmp_path: Path) -> None:
     made = wallet("ref", "commitment", "invoice", "2026-1", "--json").json
