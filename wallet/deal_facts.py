@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof
 from node.ledger import kinds
@@ -26,8 +28,8 @@ from node.txtypes.sale.ending import OrderCancel, fee_of
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.negotiation import OrderOffer
-from node.txtypes.sale.order import ORDER, Order, creditor_of
-from node.txtypes.sale.payments import PAYMENT, payments_of
+from node.txtypes.sale.order import ORDER, Order, creditor_of, debts_of
+from node.txtypes.sale.payments import PAYMENT, Payment, payments_of
 from wallet.show import value_text
 
 MONEY: Final = kinds.MONEY
@@ -123,12 +125,15 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
     yield from _deal(terms, order.buyer, is_proven=terms is order.terms)
     match body:
         case OrderCancel():
-            fee = fee_of(order, payments_of(reader, order.payments), body.reason)
-            kept = body.kept if body.reason == "mutual" else fee if order.status == "accepted" else 0
-            yield DealFact("seller_keeps", MONEY, Money(min(kept, max(0, order.net)), currency))
-            yield DealFact("goes_back", MONEY, Money(max(0, order.net - kept), currency))
+            payments, is_deal = payments_of(reader, order.payments), order.status == "accepted"
+            fee = fee_of(order, payments, body.reason) if is_deal else 0
+            after = replace(order, status="cancelled", kept=body.kept if body.reason == "mutual" else fee)
+            back = _owed(after, payments)
+            yield DealFact("seller_keeps", MONEY, Money(max(0, order.net - back), currency))
+            yield DealFact("goes_back", MONEY, Money(back, currency))
         case OrderHandover():
-            yield DealFact("goes_back", MONEY, Money(max(0, order.net - in_money(terms)), currency))
+            after = replace(order, status="completed")
+            yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
         case PaymentInitiate():
             legs = [leg for leg in terms.legs if leg.provider is not None] if body.leg == CLAIM_LEG else terms.legs
             place = 0 if body.leg == CLAIM_LEG else body.leg
@@ -137,6 +142,11 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
                 raise InvalidProof(f"it is proven that the order has no part {place} that is paid in money: compare it")
             yield DealFact("provider", kind_of(Address), leg.provider)
             yield DealFact("rail", TEXT, leg.rail)
+
+
+def _owed(order: Order, payments: list[Payment]) -> int:
+    """Minor units that the seller owes of an order that has ended, by the chain's own rule."""
+    return sum(debt.amount.amount for debt in debts_of(order, payments, 0, 0))
 
 
 def _mandate_facts(body: MandateGrant) -> Iterator[DealFact]:
