@@ -14,7 +14,7 @@ from node.ledger.family import AsOf
 from node.ledger.receipts import Change
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.service.recall import RECALL, RecallOpen, RecallView, CampaignReference
+from node.txtypes.service.recall import RECALL, CampaignReference, RecallOpen, RecallView
 
 
 def campaign(*references: tuple[str, str], **changes: object) -> RecallOpen:
