@@ -38,6 +38,8 @@ def default_of(field: Field) -> str | None:
             return ""
         case kinds.Text(pattern=pattern) | kinds.CodeOf(pattern=pattern) if pattern and re.match(pattern, ""):
             return ""
+        case _ if isinstance(field.default, int | str):
+            return str(field.default)
         case _:
             return None
 

@@ -84,10 +84,10 @@ def facts(values: Mapping[str, Any], indent: int = 0) -> list[str]:
 
 
 STYLES: Final[dict[str, Style]] = {
-    **dict.fromkeys(("LOGICAL", "committed", "settled", "completed", "active", "open"), "good"),
-    **dict.fromkeys(("NO_VERDICT", "pending", "withheld", "expired", "fallen", "suspended"), "warn"),
-    **dict.fromkeys(("CONTESTED", "ILLOGICAL", "rejected", "refused", "revoked", "stolen"), "bad"),
-    **dict.fromkeys(("total_loss", "scrapped"), "bad"),
+    **dict.fromkeys(("LOGICAL", "committed", "settled", "final", "completed", "active", "open"), "good"),
+    **dict.fromkeys(("NO_VERDICT", "pending", "withheld", "expired", "fallen", "suspended", "unwinding"), "warn"),
+    **dict.fromkeys(("CONTESTED", "ILLOGICAL", "rejected", "refused", "revoked", "stolen", "disputed"), "bad"),
+    **dict.fromkeys(("total_loss", "scrapped", "charged_back"), "bad"),
 }
 """Values that stand out on a terminal."""
 

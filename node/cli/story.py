@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import click
 
 from node.cli.guide import Played
 from node.cli.local_network import LocalNetwork
-from node.cli.stage import Stage, StoryFailed, step
+from node.cli.stage import Stage, StoryFailed
 from node.cli.story_owner import Ownership, seen_at
+from node.cli.story_sale import Purchase
 from node.console import say
 
-PRICE = "52900.00EUR"
 IMPORTED = (
-    "bmw", "dealer-munich", "workshop-berlin", "workshop-hamburg", "payment-provider-1", "registrar-1", "inspector-1",
-    "inspector-2", "arbiter-1", "arbiter-3", "arbiter-4",
+    "bmw", "dealer-munich", "workshop-berlin", "workshop-hamburg", "payment-provider-1", "bank-1", "carrier-1",
+    "registrar-1", "inspector-1", "inspector-2", "arbiter-1", "arbiter-3", "arbiter-4",
 )  # fmt: skip
 """The parties of the story; their keys are public."""
 
 
 class Story:
-    """The chapters up to the sale, those of the buyer's time (`Ownership`), and what comes out of it."""
+    """The chapters up to the sale, the sale (`Purchase`), the buyer's time (`Ownership`), and what comes out of it."""
 
     def __init__(self, network: LocalNetwork) -> None:
         self.network = network
@@ -37,7 +36,7 @@ class Story:
         self._keys(buyer)
         self._birth(vin)
         self._use(vin)
-        self._sale(vin, buyer)
+        Purchase(self.stage, vin, buyer).play()
         Ownership(self.stage, vin, buyer).play()
         self._show(vin, buyer)
         self._audit()
@@ -78,50 +77,6 @@ class Story:
             "--reason", "wholesale", "--invoice-commitment", invoice,
             "--odometer", "18km", sender="bmw", cosigners=("dealer-munich",),
         )  # fmt: skip
-
-    def _sale(self, vin: str, buyer: str) -> None:
-        self.stage.heading(f"Retail sale to {buyer}: delivery versus payment")
-        rails = [{"rail": rail, "providers": ["payment-provider-1"]} for rail in ("bank_transfer", "card", "bitcoin")]
-        _, listing = self.stage.send_all(
-            step(
-                f"opens an account for {buyer}", "account.open", "--keys", buyer, "--threshold", "1",
-                sender="dealer-munich", cosigners=(buyer,),
-            ),
-            step(
-                f"lists the car at {PRICE}", "listing.create", "--vin", vin, "--price", PRICE, "--country", "DE",
-                "--expires-at", "+30d", *(word for rail in rails for word in ("--rails", json.dumps(rail))),
-                sender="dealer-munich",
-            ),
-        )  # fmt: skip
-        order = self.stage.send(
-            "offers the price, bound to the disclosed history", "order.offer", "--listing", listing, "--price", PRICE,
-            "--rail", "bank_transfer", "--provider", "payment-provider-1", "--contract", "on_premises",
-            "--expires-at", "+7d", sender=buyer,
-        )  # fmt: skip
-        sale = {"vin": vin, "price": PRICE, "seller": "dealer-munich", "buyer": buyer}
-        self.stage.send(
-            "accepts; the car is reserved", "order.accept", "--order", order, sender="dealer-munich", expected=sale
-        )
-        payment = self.stage.send(
-            "orders the bank transfer", "payment.initiate", "--order", order, "--rail", "bank_transfer",
-            "--amount", PRICE, sender=buyer,
-        )  # fmt: skip
-        handover = step(
-            "hands the car over; the title moves", "order.handover", "--order", order, "--odometer", "21km",
-            sender="dealer-munich", cosigners=(buyer,), expected=sale,
-        )  # fmt: skip
-        self.stage.refuses(
-            "payment_not_final", "tries the handover before the payment is settled: rejected", handover
-        )  # fmt: skip
-        uetr = str(uuid.uuid4())
-        reference = self.stage.json(
-            "bmw-wallet", "ref", "payment", "--rail", "bank_transfer", "--provider", "payment-provider-1", uetr
-        )["reference"]
-        self.stage.send(
-            f"attests that the money is final, UETR {uetr}", "payment.attest", "--payment", payment,
-            "--status", "settled", "--amount", PRICE, "--reference", reference, sender="payment-provider-1",
-        )  # fmt: skip
-        self.stage.send_all(handover)
 
     # --- results ---
     def _show(self, vin: str, buyer: str) -> None:

@@ -84,7 +84,10 @@ class Ownership:
             "--campaign", campaign, "--parts", f"number={PART},quantity=1,is_original=true",
             sender="workshop-berlin", cosigners=(self.holder,),
         )  # fmt: skip
-        self._tell_car("has no open recall any more, and its stop-flag is lifted", recalls=[], flags=[])
+        self._tell_car("has no open recall any more, and its stop-flag is lifted; the lien stays", recalls=[])
+        flags = [flag["name"] for flag in self.stage.next_node().get(f"/v1/vehicles/{self.vin}")["flags"]]
+        if flags != ["lien"]:
+            raise StoryFailed(f"the flags of {self.vin} are {flags}, not the lien alone")
 
     def _accident(self) -> None:
         self.stage.heading("An accident, a structural repair, and its release by an independent inspector")

@@ -250,8 +250,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
-    _get(f"{ACCOUNT.path}/{{{ACCOUNT.param}}}/obligations", obligations.obligations, "values", "What an account owes and is owed by "
-         "its orders", Stamped(obligations.Obligations), "account_unknown"),
+    _get(f"{ACCOUNT.path}/{{{ACCOUNT.param}}}/obligations", obligations.obligations, "values", "What an account owes "
+         "and is owed by its orders", Stamped(obligations.Obligations), "account_unknown"),
     _get("/v1/sites", sites.sites, "values", "Places of business, the nearest first", Stamped(sites.SitesPage),
          "malformed", *_PAGE, query=sites.SitesQuery),
     _derived(ORDER, "next", OrderNext, "What an order waits for: who can do what, and by when", "order_next"),

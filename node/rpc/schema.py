@@ -94,10 +94,12 @@ class _Structs:
 
     def __init__(self) -> None:
         self.documents: dict[str, Json] = {}
+        self._named: dict[str, type[Any]] = {}
 
     def add(self, struct: type[Any]) -> str:
         """The name of a struct, which the document then contains."""
         name = tag_of(struct) or struct.__name__
+        assert self._named.setdefault(name, struct) is struct, f"two structs have the name {name}"
         if name not in self.documents:
             self.documents[name] = {}
             self.documents[name] = self.document(struct)

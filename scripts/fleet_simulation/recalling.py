@@ -11,7 +11,7 @@ from fleet_simulation.writing import visit
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Odometer, Where
 from node.limits import DAY_MS
-from node.txtypes.service.recall import Reference
+from node.txtypes.service.recall import CampaignReference
 from node.txtypes.service.records import Part
 
 A_CAR_YEAR: Final = 0.4
@@ -35,7 +35,7 @@ def campaigns(world: World) -> Behaviour:
         kind = chance.choice(CLASSES)
         body = body_of(
             "recall.open", campaign=code, recall_class=kind, remedy="replace", part_numbers=(PART,),
-            references=(Reference("KBA", f"{14_000 + number}R"),), remedy_from_day=day_of(at_ms),
+            references=(CampaignReference("KBA", f"{14_000 + number}R"),), remedy_from_day=day_of(at_ms),
         )  # fmt: skip
         world.send("bmw", body)
         cars = [car for car in world.cars if not car.is_gone and happens(chance, A_CAR_YEAR / CAMPAIGNS_A_YEAR)]

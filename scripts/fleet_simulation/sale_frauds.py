@@ -9,7 +9,7 @@ from support.life import attest
 from fleet_simulation.cars import Case
 from fleet_simulation.genesis import TRADE
 from fleet_simulation.selling import Deal
-from fleet_simulation.world import World, body_of, happens, reading
+from fleet_simulation.world import World, body_of, happens
 from node.ledger.body import TransactionBody
 from node.limits import DAY_MS
 
@@ -26,17 +26,17 @@ def attempt(world: World, deal: Deal, at_ms: int) -> None:
         return
     if happens(chance, SHARE):
         _tried(world, deal, DOUBLE, [
-            (deal.seller, body_of("listing.create", vin=deal.car.vin, price=deal.price,
-                                  expires_at_ms=world.now + 90 * DAY_MS, rails=deal.rails(), discloses=()), ()),
+            (deal.seller, body_of("listing.create", vin=deal.car.vin, price=deal.price, tax=deal.tax(),
+                                  contracts=deal.contracts(), expires_at_ms=world.now + 90 * DAY_MS,
+                                  rails=deal.rails(), discloses=()), ()),
             (chance.choice(TRADE.dealers[deal.car.city]), deal.offer_of(world), ()),
-            (deal.seller, body_of("order.accept", order=deal.order), ()),
+            (deal.seller, deal.accept_of(), ()),
         ])  # fmt: skip
     if happens(chance, SHARE):
-        payment = body_of("payment.initiate", order=deal.order, rail="bank_transfer", amount=deal.price)
-        handover = body_of("order.handover", order=deal.order, odometer=reading(deal.car.shown), event_at_ms=world.now)
-        settled = attest(deal.order, reference=deal.order, amount=deal.price)
+        payment = body_of("payment.initiate", order=deal.order, amount=deal.price)
+        settled = attest(world.chain, deal.order, reference=deal.order, amount=deal.price)
         _tried(world, deal, FAKE_PAYMENT, [
-            (deal.seller, handover, (deal.buyer,)), (deal.seller, payment, ()), (deal.buyer, settled, ()),
+            (deal.seller, deal.handover_of(), (deal.buyer,)), (deal.seller, payment, ()), (deal.buyer, settled, ()),
         ])  # fmt: skip
 
 

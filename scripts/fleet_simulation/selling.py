@@ -28,7 +28,11 @@ from fleet_simulation.world import (
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.limits import DAY_MS
-from node.txtypes.sale.listing import LISTING, AcceptedRail, disclosure_root
+from node.txtypes.members.accepted_rail import AcceptedRail
+from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.deal import Leg, Tax, Terms
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 RESALES_A_YEAR: Final = 0.15
@@ -43,6 +47,9 @@ DISCLOSED: Final = {
     "duty_open": "duty", "total_loss": "total_loss",
 }  # fmt: skip
 """What a seller says of the car after a refusal."""
+RESERVED_MS: Final = 60 * DAY_MS
+PAID_WITHIN_MS: Final = 7 * DAY_MS
+VAT_PER_MILLE: Final = 190
 
 
 def ownership(world: World, car: Car) -> Behaviour:
@@ -139,7 +146,7 @@ class Deal:
         self.price = Money(chance.randrange(5_000, 60_000) * 100, "EUR")
         self.discloses: set[str] = set()
         self.listing = self.order = self.payment = b""
-        self.is_reserved = False
+        self.is_reserved = self.is_settled = False
 
     def _send(self, sender: str, body: object, *cosigners: str, on_record: object = None) -> Outcome:
         return self.world.send(sender, body, *cosigners, side="sale", on_record=on_record)  # type: ignore[arg-type]
@@ -153,8 +160,9 @@ class Deal:
 
     def listed(self, at_ms: int) -> Outcome:
         body = body_of(
-            "listing.create", vin=self.car.vin, price=self.price, expires_at_ms=self.world.now + 150 * DAY_MS,
-            discloses=tuple(sorted(self.discloses)), rails=rails_of(self.world),
+            "listing.create", vin=self.car.vin, price=self.price, tax=self.tax(), contracts=self.contracts(),
+            expires_at_ms=self.world.now + 150 * DAY_MS, discloses=tuple(sorted(self.discloses)),
+            rails=rails_of(self.world),
         )  # fmt: skip
         found = self._send(self.seller, body)
         self.listing = found.txid if found.is_accepted else self.listing
@@ -163,13 +171,39 @@ class Deal:
     def rails(self) -> tuple[AcceptedRail, ...]:
         return rails_of(self.world)
 
+    def _is_trade(self) -> bool:
+        member = self.world.chain.state(MEMBER, self.world.chain.address(self.seller))
+        return member is not None and any(grant.role in ("dealer", "manufacturer") for grant in member.grants)
+
+    def tax(self) -> Tax:
+        if not self._is_trade():
+            return Tax("private", 0, 0)
+        return Tax("standard", VAT_PER_MILLE, self.price.amount * VAT_PER_MILLE // (1_000 + VAT_PER_MILLE))
+
+    def contracts(self) -> tuple[str, ...]:
+        return ("on_premises", "business") if self._is_trade() else ("private",)
+
+    def terms(self) -> Terms:
+        """Paid by transfer, in one part, within a week."""
+        chain = self.world.chain
+        is_member = chain.state(MEMBER, chain.address(self.buyer)) is not None
+        contract = "private" if not self._is_trade() else "business" if is_member else "on_premises"
+        leg = Leg(
+            "balance", "bank_transfer", chain.address(PROVIDER), "direct", self.price.amount, PAID_WITHIN_MS
+        )  # fmt: skip
+        return Terms(self.price, self.tax(), (), (leg,), None, None, contract, 0, RESERVED_MS, 0, None)
+
+    def shown(self) -> bytes:
+        """The material root of the car as it is."""
+        return material_root(self.car.vin, self.world.chain.state(VEHICLE, self.car.vin))
+
     def offer_of(self, world: World) -> TransactionBody:
         """An offer as the listing is now."""
         listing = world.chain.state(LISTING, self.listing)
         root = disclosure_root(self.listing, listing, world.chain.state(VEHICLE, self.car.vin))
         return body_of(
-            "order.offer", listing=self.listing, listing_version=listing.version, price=self.price,
-            provider=world.chain.address(PROVIDER), disclosure_root=root, expires_at_ms=world.now + 20 * DAY_MS,
+            "order.offer", listing=self.listing, listing_version=listing.version, terms=self.terms(),
+            disclosure_root=root, expires_at_ms=world.now + 20 * DAY_MS,
         )  # fmt: skip
 
     def offered(self, at_ms: int) -> Outcome:
@@ -178,26 +212,37 @@ class Deal:
         return found
 
     def accepted(self, at_ms: int) -> Outcome:
-        found = self._send(self.seller, body_of("order.accept", order=self.order))
+        both = (self.buyer,) if self.terms().contract == "on_premises" else ()
+        found = self._send(self.seller, self.accept_of(), *both)
         self.is_reserved = found.is_accepted
         return found
 
+    def accept_of(self) -> TransactionBody:
+        return body_of("order.accept", order=self.order, round=0, material_root=self.shown())
+
     def paid(self, at_ms: int) -> Outcome:
-        body = body_of("payment.initiate", order=self.order, rail="bank_transfer", amount=self.price)
+        body = body_of("payment.initiate", order=self.order, amount=self.price)
         found = self._send(self.buyer, body)
         self.payment = found.txid if found.is_accepted else self.payment
         return found
 
     def settled(self, at_ms: int) -> Outcome:
-        body = attest(self.payment, reference=self.payment, amount=self.price)
-        return self._send(PROVIDER, body)
+        body = attest(self.world.chain, self.payment, reference=self.payment, amount=self.price)
+        found = self._send(PROVIDER, body)
+        self.is_settled = found.is_accepted
+        return found
+
+    def handover_of(self) -> TransactionBody:
+        return body_of(
+            "order.handover", order=self.order, odometer=reading(self.car.shown), event_at_ms=self.world.now,
+            material_root=self.shown(),
+        )  # fmt: skip
 
     def handed_over(self, at_ms: int) -> Outcome:
         world, car = self.world, self.car
         is_traded = not (self.seller.startswith("owner") and self.buyer.startswith("owner"))
-        body = body_of("order.handover", order=self.order, odometer=reading(car.shown), event_at_ms=world.now)
         note = world.tell(car, self.seller, world.now, reading(car.shown), is_judged=is_traded)
-        found = self._send(self.seller, body, self.buyer, on_record=note)
+        found = self._send(self.seller, self.handover_of(), self.buyer, on_record=note)
         if found.is_accepted:
             car.owner, self.sale.handed_over_ms = self.buyer, world.now
             for case in car.cases:
@@ -215,7 +260,7 @@ class Deal:
             if is_new:
                 self._relist()
             if self.order and (is_new or "disclosure_stale" in refused):
-                self._send(self.seller, body_of("order.reject", order=self.order))
+                self._send(self.seller, body_of("order.reject", order=self.order, round=0))
                 self.offered(at_ms)
         if any("recall" in code or code == "stop_flag" for code in refused):
             self._recalls_done(at_ms)
@@ -223,9 +268,8 @@ class Deal:
             self.sale.read_again += 1
             self.read(at_ms)
         if self.payment and (said or "acknowledgement_missing" in refused):
-            vin = self.car.vin
-            shown = material_root(vin, self.world.chain.state(VEHICLE, vin))
-            found = self._send(self.buyer, body_of("order.acknowledge", order=self.order, shown=shown))
+            body = body_of("order.acknowledge", order=self.order, material_root=self.shown())
+            found = self._send(self.buyer, body)
             self.sale.acknowledged += found.is_accepted
 
     def _recalls_done(self, at_ms: int) -> None:
@@ -240,17 +284,21 @@ class Deal:
                 self._send(author, body, on_record=world.tell(car, author, at_ms, reading(car.shown)))
 
     def give_up(self) -> None:
-        """Take the car off the market as far as the chain lets one."""
+        """Take the car off the market as far as the chain lets one; what was paid goes back."""
         self.sale.is_given_up = True
         if self.order:
-            self._send(self.buyer, body_of("order.cancel", order=self.order, reason="other"))
+            self._send(self.buyer, body_of("order.cancel", order=self.order, reason="changed_mind"))
+        if self.is_settled:
+            back = attest(self.world.chain, self.payment, "refunded", self.order, amount=self.price)
+            self._send(PROVIDER, back)
         if self.listing:
             self._send(self.seller, body_of("listing.withdraw", listing=self.listing))
 
     def _relist(self) -> None:
         body = body_of(
-            "listing.update", listing=self.listing, price=self.price, rails=rails_of(self.world),
-            expires_at_ms=self.world.now + 150 * DAY_MS, discloses=tuple(sorted(self.discloses)),
+            "listing.update", listing=self.listing, price=self.price, tax=self.tax(), contracts=self.contracts(),
+            rails=rails_of(self.world), expires_at_ms=self.world.now + 150 * DAY_MS,
+            discloses=tuple(sorted(self.discloses)),
         )  # fmt: skip
         self._send(self.seller, body)
 

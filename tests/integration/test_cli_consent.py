@@ -7,22 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node.txtypes.sale.order_types import OrderCounter
 from support.chain import Chain, address
 from support.governing import CHANGE, propose
-from support.life import Life, accident
+from support.life import Life, accident, offer, terms
 from support.wallet_node import HomeWallet, WalletNode, recent_chain, wallet_node
 
 from node.crypto.addresses import to_text
 from node.ledger.fields import Money
+from node.ledger.json_form import to_json
 from node.txtypes.chain.governance import PROPOSAL
+from node.txtypes.sale.negotiation import OrderCounter
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 pytestmark = pytest.mark.slow
 
 VIN = "WBA8E9G50GNU12345"
-SALE = {"vin": VIN, "price": "92900.00EUR", "seller": "dealer-munich", "buyer": "buyer-1"}
+SALE = {
+    "vin": VIN, "price": "92900.00EUR", "seller": "dealer-munich", "buyer": "buyer-1", "title_to": "buyer-1",
+    "trade_in_vin": "",
+}  # fmt: skip
+ACCEPTED = SALE | {"kept_if_buyer_leaves": "0.00EUR"}
+HANDED_OVER = SALE | {"goes_back": "0.00EUR"}
 
 
 def expected(values: dict[str, str]) -> list[str]:
@@ -31,10 +37,12 @@ def expected(values: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def sale() -> tuple[Chain, Life]:
-    """A counter-offer of 92,900 EUR waits for the buyer."""
+    """A counter-offer of 92,900 EUR waits for the buyer, who would buy at a distance and so signs alone."""
     chain = recent_chain()
-    life = Life(chain).to("offered")
-    chain.do("dealer-munich", OrderCounter(life.order, Money(9_290_000, "EUR"), chain.now + 5 * 86_400_000))
+    life = Life(chain).to("listed")
+    life.order = chain.do("buyer-1", offer(chain, life.listing, terms=terms(contract="distance")))
+    countered = terms(Money(9_290_000, "EUR"), contract="distance")
+    chain.do("dealer-munich", OrderCounter(life.order, 0, countered, chain.now + 5 * 86_400_000))
     return chain, life
 
 
@@ -52,7 +60,7 @@ def wallet(node: WalletNode, tmp_path: Path) -> HomeWallet:
 
 def cheap(answer: dict) -> dict:
     """The lie of a node about a price."""
-    return answer | {"price": {"amount": "5290000", "currency": "EUR"}}
+    return answer | {"terms": answer["terms"] | {"price": {"amount": "5290000", "currency": "EUR"}}}
 
 
 def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
@@ -72,22 +80,22 @@ def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
         assert text in unasked.err, (text, unasked.err)
     bare = wallet(*accept, "--yes")
     assert 2 == bare.code
-    assert all(f"--expect {name}=VALUE" in bare.err for name in SALE), bare.err
+    assert all(f"--expect {name}=VALUE" in bare.err for name in ACCEPTED), bare.err
     for name, value, words in (
         ("price", "52900.00EUR", ("92900.00 EUR", "52900.00EUR")),
         ("vin", "WBA8E9G50GNU99999", (VIN,)),
         ("seller", "bmw", ("dealer-munich",)),
         ("buyer", "dealer-munich", ("no member",)),
     ):  # fmt: skip
-        wallet(*accept, *expected(SALE | {name: value})).refused(1, "not_expected", name, *words)
-    for name in SALE:
-        partly = {other: value for other, value in SALE.items() if other != name}
+        wallet(*accept, *expected(ACCEPTED | {name: value})).refused(1, "not_expected", name, *words)
+    for name in ACCEPTED:
+        partly = {other: value for other, value in ACCEPTED.items() if other != name}
         assert 2 == wallet(*accept, *expected(partly)).code, f"{name} is not given"
-    for name, value in (("prise", "1"), ("price", "cheap"), ("expires_at", "soon")):
-        assert 2 == wallet(*accept, *expected(SALE | {name: value})).code, name
-    wallet(*accept, *expected(SALE), "--expect", "price=1.00EUR").refused(1, "not_expected")
+    for name, value in (("prise", "1"), ("price", "cheap"), ("until", "soon")):
+        assert 2 == wallet(*accept, *expected(ACCEPTED | {name: value})).code, name
+    wallet(*accept, *expected(ACCEPTED), "--expect", "price=1.00EUR").refused(1, "not_expected")
     assert (0, "countered") == (node.submitted, chain.state(ORDER, life.order).status), "nothing was signed"
-    done = wallet(*accept, *expected(SALE), "--wait", "--json").json
+    done = wallet(*accept, *expected(ACCEPTED), "--wait", "--json").json
     assert ("committed", "accepted") == (done["status"], chain.state(ORDER, life.order).status)
 
 
@@ -95,7 +103,7 @@ def test_a_lie_about_the_state_itself_signs_nothing(
     wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]
 ) -> None:
     def other_value(answer: dict) -> dict:
-        for entry in answer["entries"]:
+        for entry in answer.get("entries", ()):  # also asked for a single value, unproven
             if entry["value"] and entry["key"].startswith("order/"):
                 raw = bytearray.fromhex(entry["value"])
                 raw[-1] ^= 1
@@ -106,12 +114,13 @@ def test_a_lie_about_the_state_itself_signs_nothing(
     before = node.submitted
     order = sale[1].order.hex()
     for command in (
-        ("tx", "order.accept", "--order", order, "--from", "buyer-1"),
-        ("tx", "order.handover", "--order", order, "--odometer", "160km", "--from", "dealer-munich", "--dry-run",
-         "--cosign", "buyer-1"),
+        ("tx", "order.accept", "--order", order, "--round", "1", "--material-root", "ab" * 32, "--from", "buyer-1"),
+        ("tx", "order.handover", "--order", order, "--odometer", "160km", "--material-root", "ab" * 32, "--from",
+         "dealer-munich", "--dry-run", "--cosign", "buyer-1"),
     ):  # fmt: skip
-        wallet(*command, *expected(SALE)).refused(1, "invalid_proof")
-    wallet("tx", "order.accept", "--order", "ab" * 32, "--from", "buyer-1", *expected(SALE)).refused(1, "ab" * 32)
+        wallet(*command, *expected(ACCEPTED)).refused(1, "invalid_proof")
+    nothing = ("--order", "ab" * 32, "--round", "0", "--material-root", "ab" * 32)
+    wallet("tx", "order.accept", *nothing, "--from", "buyer-1", *expected(ACCEPTED)).refused(1, "ab" * 32)
     assert before == node.submitted
 
 
@@ -122,7 +131,7 @@ def test_a_cosigner_sees_the_sale_behind_the_handover_of_another(
     making = ("tx", "order.handover", "--order", sale[1].order.hex(), "--odometer", "160km", "--from", "dealer-munich",
               "-o", file)  # fmt: skip
     assert 2 == wallet(*making).code and not file.exists()
-    assert 0 == wallet(*making, *expected(SALE)).code
+    assert 0 == wallet(*making, *expected(HANDED_OVER)).code
     file.write_text(json.dumps(json.loads(file.read_text()) | {"summary": {"price": "1.00 EUR"}}))
     before = file.read_bytes()
     cosign = ("cosign", file, "--from", "buyer-1")
@@ -130,8 +139,8 @@ def test_a_cosigner_sees_the_sale_behind_the_handover_of_another(
     assert 2 == shown.code
     for text in ("92900.00 EUR", VIN, "160 km (cluster)", "dealer-munich", "The title of", "for good"):
         assert text in shown.err, (text, shown.err)
-    whole = SALE | {"type": "order.handover", "odometer": "160km"}
-    assert 2 == wallet(*cosign, *expected(SALE)).code, "type and odometer come from a file of another party"
+    whole = HANDED_OVER | {"type": "order.handover", "odometer": "160km"}
+    assert 2 == wallet(*cosign, *expected(HANDED_OVER)).code, "type and odometer come from a file of another party"
     wallet(*cosign, *expected(whole | {"odometer": "61km"})).refused(1, "odometer is 160 km")
     wallet(*cosign, *expected(whole | {"type": "order.cancel"})).refused(1, "order.handover")
     assert before == file.read_bytes()
@@ -141,9 +150,9 @@ def test_a_cosigner_sees_the_sale_behind_the_handover_of_another(
 
 def test_what_is_expected_is_compared_also_where_nobody_would_ask(wallet: HomeWallet, sale: tuple[Chain, Life]) -> None:
     listing, before = sale[1].listing.hex(), sale[0].store.height()
-    offer = ("tx", "order.offer", "--listing", listing, "--price", "1.00EUR", "--rail", "bank_transfer", "--provider",
-             "payment-provider-1", "--contract", "distance", "--expires-at", "+1d", "--from", "buyer-1")  # fmt: skip
-    wallet(*offer, *expected({"vin": "WBA8E9G50GNU99999"})).refused(1, "not_expected", VIN)
+    offering = ("tx", "order.offer", "--listing", listing, "--terms", json.dumps(to_json(terms())), "--expires-at",
+                "+1d", "--from", "buyer-1")  # fmt: skip
+    wallet(*offering, *expected({"vin": "WBA8E9G50GNU99999"})).refused(1, "not_expected", VIN)
     assert before == sale[0].store.height()
 
 
@@ -155,7 +164,7 @@ def test_a_block_that_is_old_proves_nothing_about_now(tmp_path: Path) -> None:
     with wallet_node(chain) as node:
         wallet = HomeWallet(tmp_path, node).has("dealer-munich")
         accept = ("tx", "order.accept", "--order", life.order.hex(), "--from", "dealer-munich")
-        sale = SALE | {"price": "52900.00EUR"}
+        sale = ACCEPTED | {"price": "52900.00EUR"}
         wallet(*accept, *expected(sale)).refused(3, "15 minutes old", "name another node")
         assert 0 == node.submitted
 
@@ -165,9 +174,10 @@ def test_a_person_is_asked_on_a_terminal(sale: tuple[Chain, Life], tmp_path: Pat
     chain = recent_chain()
     life = Life(chain).to("offered")
     with wallet_node(chain) as node:
-        wallet = HomeWallet(tmp_path, node).has("dealer-munich")
-        accept = ("tx", "order.accept", "--order", life.order.hex(), "--from", "dealer-munich")
-        done, shown = wallet.on_a_terminal(*accept, question="Sign this with dealer-munich?", answer=answer)
+        wallet = HomeWallet(tmp_path, node).has("dealer-munich", "buyer-1")
+        accept = ("tx", "order.accept", "--order", life.order.hex(), "--from", "dealer-munich", "--cosign", "buyer-1")
+        question = "Sign this with dealer-munich, buyer-1?"
+        done, shown = wallet.on_a_terminal(*accept, question=question, answer=answer)
         assert code == done, shown
         assert shown.index("52900.00 EUR") < shown.index("Sign this with")
         assert (1 - code) == node.submitted

@@ -387,6 +387,8 @@ def test_a_wrong_field_is_named_by_its_option_and_no_file_is_written(
         ("--expires-at", "yesterday", ("--expires-at",)),
         ("--country", "Germany", ("--country",)),
         ("--rails", "{", ("--rails",)),
+        ("--tax", "scheme=standard,rate_permille=301,amount=0", ("--tax",)),
+        ("--offer-floor", "50000.00EUR", ("--offer-floor",)),
     ],
 )
 def test_amounts_times_and_structures_are_parsed_exactly_or_not_at_all(
@@ -394,7 +396,10 @@ def test_amounts_times_and_structures_are_parsed_exactly_or_not_at_all(
 ) -> None:
     assert 0 == offline("key", "import", "--dev", "bmw").code
     rail = json.dumps({"rail": "card", "providers": ["bmw"]})
-    given = {"--vin": VIN, "--price": "52900.00EUR", "--country": "DE", "--expires-at": "+30d", "--rails": rail}
+    given = {
+        "--vin": VIN, "--price": "52900.00EUR", "--tax": "scheme=standard,rate_permille=190,amount=844622",
+        "--contracts": "distance", "--country": "DE", "--expires-at": "+30d", "--rails": rail,
+    }  # fmt: skip
     file = tmp_path / "t.json"
     call = lambda changed: offline(  # noqa: E731
         "tx", "listing.create", *(word for pair in changed.items() for word in pair), "--from", "bmw", "--offline",

@@ -16,7 +16,6 @@ from support.wallet_node import HomeWallet, WalletNode, recent_chain, wallet_nod
 
 from node.crypto.addresses import to_text
 from node.crypto.hashing import commitment
-from node.txtypes.sale.order import reference_id
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +99,14 @@ def test_cars_and_orders_of_an_account_are_proven(wallet: HomeWallet, node: Wall
     assert 0 == wallet("cars").code
 
 
+def test_an_orders_amounts_are_money_for_people(wallet: HomeWallet, life: Life) -> None:
+    for verify in ((), ("--verify",)):
+        shown = wallet("order", life.order.hex(), *verify)
+        assert "amount 52900.00 EUR" in shown.out and "5290000" not in shown.out, shown.out
+    (leg,) = wallet("order", life.order.hex(), "--json").json["terms"]["legs"]
+    assert 5_290_000 == leg["amount"]
+
+
 # --- computed ---
 def test_commitments_and_references_are_computed_by_the_wallet(wallet: HomeWallet, tmp_path: Path) -> None:
     made = wallet("ref", "commitment", "invoice", "2026-1", "--json").json
@@ -108,18 +115,14 @@ def test_commitments_and_references_are_computed_by_the_wallet(wallet: HomeWalle
     again = wallet("ref", "commitment", "invoice", "2026-1", "--salt", made["salt"], "--json").json
     assert made == again
     assert made["salt"] != wallet("ref", "commitment", "invoice", "2026-1", "--json").json["salt"]
-    provider = address("payment-provider-1")
-    transfer = ("ref", "payment", "--provider", "payment-provider-1", "uetr-1")
-    shown = wallet(*transfer, "--rail", "bank_transfer", "--json").json
-    assert reference_id("bank_transfer", provider, b"uetr-1").hex() == shown["reference"]
-    assert 2 == wallet(*transfer, "--rail", "card").code, "a card payment's number can be guessed"
+    assert 2 == wallet("ref", "payment", "de89-1").code, "the entry of an account can be guessed"
     secret = tmp_path / "secret"
     secret.write_bytes(b"s" * 32)
-    shown = wallet(*transfer, "--rail", "card", "--secret-file", secret, "--json").json
-    keyed = hmac.digest(b"s" * 32, b"uetr-1", "sha256")
-    assert reference_id("card", provider, keyed).hex() == shown["reference"]
+    keyed = hmac.digest(b"s" * 32, b"DE89-1", "sha256").hex()
+    for told in ("DE89-1", "de89-1", " DE89-1 "):
+        assert {"entry": keyed} == wallet("ref", "payment", "--secret-file", secret, told, "--json").json
     secret.write_bytes(b"short")
-    wallet(*transfer, "--rail", "card", "--secret-file", secret).refused(3, "32")
+    wallet("ref", "payment", "--secret-file", secret, "DE89-1").refused(3, "32")
     for wrong in ("00" * 31, "x" * 64):
         assert 2 == wallet("ref", "commitment", "invoice", "1", "--salt", wrong).code
     file = tmp_path / "report.pdf"

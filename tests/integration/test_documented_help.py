@@ -107,7 +107,7 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     reader.example("bmw-wallet key import --dev buyer-1")
     for text in ("bmw-wallet sign order.json", "bmw-wallet sign order.json --from buyer-1"):
         reader.example(text, on_terminal=True)
-    order = field(shell.follow(printed["order.offer"]), "txid")
+    order = field(shell.follow(printed["order.offer"], on_terminal=True), "txid")
     reader.example("bmw-wallet order 5f1c... --json", **{"5f1c...": order})
     moved = printed["title.transfer"].text.replace("--receiver dealer-munich", "--receiver buyer-1")
     assert shell.run(moved.replace("--cosign dealer-munich --wait", f"{kept} handover.json"))[0] == 0
@@ -135,12 +135,11 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
         reader.example(text)
     proposal = field(shell.follow(printed["governance.propose"]), "txid")
     reader.example("bmw-wallet proposal 5f1c... --json", **{"5f1c...": proposal})
-    assert shell.run("echo hello > report.pdf")[0] == 0
+    assert shell.run("echo hello > report.pdf; head -c 32 /dev/urandom > secret.bin")[0] == 0
     for text in ("bmw-wallet proposals", "bmw-wallet proposals --status carried_out --verify",
                  "bmw-wallet ref commitment invoice 2026-1", "bmw-wallet ref document report.pdf",
                  "bmw-wallet ref document report.pdf --media-type application/pdf",
-                 "bmw-wallet ref payment --rail bank_transfer --provider payment-provider-1 "
-                 "5ab1c2d0-8a3f-4a91-b3a1-0c1d2e3f4a5b"):  # fmt: skip
+                 "bmw-wallet ref payment --secret-file secret.bin 74987500123456789012345"):  # fmt: skip
         reader.example(text)
 
 

@@ -127,17 +127,25 @@ def with_body(**changes: Any) -> Callable[[Payload], Payload]:
     return lie
 
 
+def with_terms(**changes: Any) -> Callable[[Payload], Payload]:
+    return with_body(terms=OFFER["terms"] | changes)
+
+
 LIES: dict[str, Callable[[Payload], Payload]] = {
-    "the price": with_body(price={"amount": "999999999", "currency": "EUR"}),
-    "the currency": with_body(price={"amount": "5290000", "currency": "KWD"}),
-    "the provider": with_body(provider=to_text(address("bank-1"))),
+    "the price": with_terms(price={"amount": "999999999", "currency": "EUR"}),
+    "the currency": with_terms(price={"amount": "5290000", "currency": "KWD"}),
+    "the provider": with_terms(legs=[OFFER["terms"]["legs"][0] | {"provider": to_text(address("bank-1"))}]),
+    "who gets the title": with_terms(
+        finance={"lender": to_text(address("bank-1")), "title_to": "lender", "takes_lien": False}
+    ),
+    "what the seller keeps": with_terms(cancel_fee=500_000),
     "the listing": with_body(listing="ab" * 32),
     "the offer's expiry": with_body(expires_at="2036-01-02T10:00:00.000Z"),
     "the sender": lambda p: Payload(address("dealer-munich"), p.salt, p.expires_at_ms, p.body),
     "the expiry": lambda p: Payload(p.sender, p.salt, 2**47, p.body),
     "the salt": lambda p: Payload(p.sender, 0, p.expires_at_ms, p.body),
     "the type": lambda p: Payload(p.sender, p.salt, p.expires_at_ms, union_from_json(
-        dict(TYPES), {"type": "order.accept", "order": "ab" * 32}, "body")),
+        dict(TYPES), {"type": "order.claim_refund", "order": "ab" * 32}, "body")),
 }  # fmt: skip
 COMMITTED = (200, {"txid": "00" * 32, "status": "committed", "height": 7, "index": 0})
 

@@ -11,10 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept, OrderHandover, OrderOffer
 from support.chain import address
-from support.life import attest, km, listing, register, transfer
+from support.life import accept, attest, initiate, km, listing, register, terms, transfer
 from support.links import Proxy
 from support.processes import (
     Ear,
@@ -36,6 +34,8 @@ from node.cli.local_network import LocalNode
 from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.negotiation import OrderOffer
 
 VIN = "WBA8E9G50GNU12345"
 pytestmark = pytest.mark.network
@@ -165,8 +165,10 @@ def test_two_handovers_of_one_order_at_once(tmp_path: Path) -> None:
         fleet = Fleet(genesis_hash(network.genesis))
         order = _paid_order(network.nodes, fleet)
         now = _ms(network.nodes[0].get("/v1/status")["head"]["time"])
+        shown = _material_root(network.nodes[0])
         rivals = [
-            fleet.sign("dealer-munich", OrderHandover(order, km(value), int(now)), "buyer-1") for value in (160, 161)
+            fleet.sign("dealer-munich", OrderHandover(order, km(value), int(now), shown), "buyer-1")
+            for value in (160, 161)
         ]
         answers: list[tuple[int, dict]] = []
         threads = [
@@ -188,11 +190,21 @@ def test_two_handovers_of_one_order_at_once(tmp_path: Path) -> None:
         check_no_fork(network)
 
 
+def _material_root(node: LocalNode) -> bytes:
+    return bytes.fromhex(node.get(f"/v1/vehicles/{VIN}/report")["material_root"])
+
+
 def _paid_order(nodes: list[LocalNode], fleet: Fleet) -> bytes:
     """A sale up to the settled payment, each step through another node."""
 
     class Now:
+        """A chain of which only the time is known."""
+
         now = 0
+
+        @staticmethod
+        def state(family: object, ident: object) -> None:
+            """Nothing is there."""
 
     def do(step: int, name: str, body, *cosigners: str) -> bytes:
         node = nodes[step % len(nodes)]
@@ -210,21 +222,13 @@ def _paid_order(nodes: list[LocalNode], fleet: Fleet) -> bytes:
     do(1, "bmw", transfer(Now, vin=VIN), "dealer-munich")
     offered = do(2, "dealer-munich", listing(Now, vin=VIN))
     shown = nodes[2].get(f"/v1/listings/{offered.hex()}/disclosure")
-    price, provider = listing(Now).price, listing(Now).rails[0].providers[0]
     offer = OrderOffer(
-        offered,
-        1,
-        price,
-        "bank_transfer",
-        provider,
-        "on_premises",
-        bytes.fromhex(shown["disclosure_root"]),
-        Now.now + 86_400_000,
-    )
+        offered, 1, terms(), bytes.fromhex(shown["disclosure_root"]), Now.now + 86_400_000,
+    )  # fmt: skip
     order = do(2, "buyer-1", offer)
-    do(3, "dealer-munich", OrderAccept(order))
-    payment = do(0, "buyer-1", PaymentInitiate(order, "bank_transfer", price))
-    do(1, "payment-provider-1", attest(payment))
+    do(3, "dealer-munich", accept(Now, order, material_root=_material_root(nodes[2])), "buyer-1")
+    payment = do(0, "buyer-1", initiate(order))
+    do(1, "payment-provider-1", attest(Now, payment))
     return order
 
 

@@ -9,7 +9,9 @@ from support.life import VIN, Life, listing, register, transfer
 from support.specimens import specimen
 
 from node.crypto.addresses import to_text
-from node.txtypes.sale.listing import LISTING, ListingUpdate, disclosure_root
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingUpdate
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 VIN_2, VIN_3 = "WBA8E9G50GNU12346", "WBA8E9G50GNU12347"
@@ -73,14 +75,12 @@ async def test_orders_with_payments_accounts_and_their_lists() -> None:
         order = await get(http, f"/v1/orders/{life.order.hex()}")
         assert ("completed", True, "5290000") == (order["status"], order["is_paid"], order["settled"]["amount"])
         (payment,) = order["payments"]
-        assert (life.payment.hex(), "settled", True) == (
-            payment["id"],
-            payment["status"],
-            payment["is_final_for_title"],
-        )
+        assert (life.payment.hex(), "final", 5_290_000) == (payment["id"], payment["status"], payment["final"])
+        assert ([], "5290000") == (order["debts"], order["final"]["amount"])
+        assert [(5_290_000, 5_290_000)] == [(leg["net"], leg["final"]) for leg in order["legs"]]
         alone = await get(http, f"/v1/payments/{life.payment.hex()}")
         assert payment == {name: alone[name] for name in payment}
-        assert ["initiated", "settled"] == [step["status"] for step in alone["steps"]]
+        assert [("settled", 5_290_000)] == [(step["kind"], step["amount"]) for step in alone["steps"]]
 
         buyer, dealer = (to_text(address(name)) for name in ("buyer-1", "dealer-munich"))
         assert [VIN] == [v["vin"] for v in (await get(http, f"/v1/accounts/{buyer}/vehicles"))["vehicles"]]
@@ -119,7 +119,9 @@ async def test_an_offer_on_an_old_version_of_a_listing_has_fallen() -> None:
     async with serving(SingleNode(life.chain)) as (node, _, http):
         assert "offered" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
         found = node.chain.state(LISTING, life.listing)
-        update = ListingUpdate(life.listing, found.price, found.rails, found.expires_at_ms)
+        update = ListingUpdate(
+            life.listing, found.price, found.tax, found.rails, found.contracts, found.expires_at_ms
+        )  # fmt: skip
         node.produce(node.chain.sign("dealer-munich", update))
         assert "fallen" == (await get(http, f"/v1/orders/{life.order.hex()}"))["status"]
         assert 2 == (await get(http, f"/v1/listings/{life.listing.hex()}"))["version"]

@@ -299,7 +299,8 @@ async def test_every_fate_of_a_transaction() -> None:
         assert "transaction_unknown" == unknown["code"]
         assert "malformed" == (await get(http, f"{SUBMIT}/xyz", 400))["code"]
 
-        taken, other = (chain.sign("payment-provider-1", attest(life.payment, reference=ref)) for ref in (b"a", b"b"))
+        bodies = [attest(chain, life.payment, reference=ref) for ref in (b"a", b"b")]
+        taken, other = (chain.sign("payment-provider-1", body) for body in bodies)
         txid = chain.check(taken).txid.hex()
         await post(http, SUBMIT, raw=taken, status=202)
         assert "pending" == (await get(http, f"{SUBMIT}/{txid}"))["status"]

@@ -4,6 +4,7 @@ error, whichever field is false."""
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from support.chain import DAY_MS, address
 from support.disputing import dispute, newest
 from support.governing import carry_out
-from support.life import VIN, maintenance
+from support.life import VIN, maintenance, terms
 from support.lying import (
     Answer,
     HomeWallet,
@@ -30,6 +31,7 @@ from support.registering import put, suspend
 
 from node import limits
 from node.crypto.addresses import to_text
+from node.ledger.json_form import to_json
 from node.storage import schema
 from node.txtypes.chain.actions import RoleSetStatus
 from node.txtypes.disputes.types import RecordWithdraw
@@ -375,8 +377,8 @@ WRITES = {
     "resend": ("outbox", "--resend"), "dry-run": (*SERVICE, "--dry-run"),
     "genesis": ("vehicle", VIN, "--verify"),
     "offer": (
-        "tx", "order.offer", "--listing", "", "--price", "52900.00EUR", "--rail", "bank_transfer", "--provider",
-        "payment-provider-1", "--contract", "on_premises", "--expires-at", "+2d", "--from", "buyer-1",
+        "tx", "order.offer", "--listing", "", "--terms", json.dumps(to_json(terms())), "--expires-at", "+2d", "--from",
+        "buyer-1", "--yes", "--expect", f"vin={VIN}", "--expect", "seller=dealer-munich",
     ),
 }  # fmt: skip
 

@@ -85,7 +85,8 @@ def offer(chain: Readable, listing_id: bytes, **changes):
 def terms(price: Money = PRICE, **changes) -> Terms:
     """Terms of one part, paid by transfer."""
     plain = specimen("order.offer").terms
-    leg = replace(plain.legs[0], amount=price.amount, **{n: changes.pop(n) for n in ("rail", "provider") if n in changes})
+    named = {name: changes.pop(name) for name in ("rail", "provider") if name in changes}
+    leg = replace(plain.legs[0], amount=price.amount, **named)
     return replace(plain, price=price, **dict(legs=(leg,)) | changes)
 
 

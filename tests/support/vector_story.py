@@ -6,13 +6,7 @@ random and no clock is read: the same source gives the same bytes.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from node.txtypes.payment.payment import PaymentInitiate
-from node.txtypes.sale.order_types import OrderAccept, OrderAcknowledge, OrderCancel, OrderCounter, OrderReject
-
 from node.crypto.dev_keys import dev_key
-from node.ledger.fields import Money
 from node.txtypes.chain.actions import (
     FraudLift,
     HoldLift,
@@ -29,29 +23,16 @@ from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, possession_bytes
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
-from node.txtypes.sale.delivery import DeliveryEvent, DeliverySchedule
-from node.txtypes.sale.listing import AcceptedRail, ListingUpdate, ListingWithdraw
-from node.txtypes.service.damage import Damage
 from support import vector_life as life
-from support.chain import DAY_MS, HOUR_MS, address
-from support.life import (
-    PRICE,
-    accident,
-    attest,
-    handover,
-    km,
-    listing,
-    offer,
-    transfer,
-)
+from support import vector_sale as sale
+from support.chain import DAY_MS, address
+from support.life import transfer
 from support.played import Story
 from support.specimens import specimen
 
 BUYER_2 = dev_key("account", "buyer-2")
 SECOND_KEY = dev_key("account", "buyer-2/second")
 FRAUDULENT = address("identity-attestor-1")
-LISTED = Money(5_390_000, "EUR")
-COUNTERED = Money(5_340_000, "EUR")
 
 
 def play() -> Story:
@@ -62,8 +43,8 @@ def play() -> Story:
         chapter(story)
     story.do("bmw", transfer(story.chain), "dealer-munich")
     life.served(story)
-    _market(story)
-    _purchase(story)
+    sale.market(story)
+    sale.purchase(story)
     for chapter in (
         life.fitted, life.registered, life.corrected, life.covered, life.disputed, life.put_on_hold, _hold_lifted,
         life.replaced, life.damaged, life.written_off,
@@ -121,40 +102,3 @@ def _governance(story: Story) -> None:
 def _hold_lifted(story: Story) -> None:
     lift = HoldLift(address("workshop-hamburg"))
     story.do("dealer-munich", GovernancePropose(lift), name="governance.propose hold.lift")
-
-
-def _market(story: Story) -> None:
-    chain = story.chain
-    first = story.do("dealer-munich", listing(chain, price=LISTED))
-    provider = address("payment-provider-1")
-    rails = (AcceptedRail("bank_transfer", (provider,)), AcceptedRail("finance", (address("bank-1"), provider)))
-    story.do("dealer-munich", ListingUpdate(first, PRICE, rails, chain.now + 20 * DAY_MS))
-    rejected = story.do("buyer-2", offer(chain, first, contract="distance"), name="order.offer that is countered")
-    story.do("dealer-munich", OrderCounter(rejected, COUNTERED, chain.now + 2 * DAY_MS))
-    story.do("buyer-2", OrderReject(rejected))
-    cancelled = story.do("buyer-1", offer(chain, first), name="order.offer that is cancelled")
-    story.do("buyer-1", OrderCancel(cancelled, "changed_mind"))
-    story.do("dealer-munich", ListingWithdraw(first))
-
-
-def _purchase(story: Story) -> None:
-    chain = story.chain
-    listed = story.do("dealer-munich", listing(chain), name="listing.create again")
-    order = story.do("buyer-1", offer(chain, listed))
-    story.do("dealer-munich", OrderAccept(order))
-    hit = accident(
-        chain,
-        156,
-        damages=(Damage("front", "cosmetic"), Damage("bonnet", "bolt_on")),
-        case=sha256(b"CASE-2026-1").digest(),
-    )
-    story.do("workshop-berlin", hit)
-    story.do("buyer-1", OrderAcknowledge(order))
-    payment = story.do("buyer-1", PaymentInitiate(order, "bank_transfer", PRICE))
-    story.do("payment-provider-1", attest(payment, "pending"), name="payment.attest pending")
-    story.do("payment-provider-1", attest(payment, "settled", b""))
-    window = (chain.now + HOUR_MS, chain.now + 5 * HOUR_MS)
-    story.do("dealer-munich", DeliverySchedule(order, "MUC-1", *window))
-    story.do("carrier-1", DeliveryEvent(order, "picked_up", "MUC-1", chain.now, None), name="delivery.event pick-up")
-    story.do("dealer-munich", DeliveryEvent(order, "arrived", "MUC-1", chain.now, km(158)))
-    story.do("dealer-munich", handover(chain, order), "buyer-1")

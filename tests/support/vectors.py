@@ -33,8 +33,9 @@ from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of
 from node.txtypes.chain.validator_set import possession_bytes
 from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.listing import LISTING, disclosure_root
-from node.txtypes.sale.order import reference_id
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.payments import creditor_reference, reference_key, uetr_key
 from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address
@@ -42,6 +43,7 @@ from support.life import VIN
 from support.memory_store import MemoryStore
 from support.played import Story
 from support.refused import refused
+from support.vector_sale import UETR
 from support.vector_story import play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -335,7 +337,7 @@ def hashes() -> dict[str, object]:
     """Commitments, references, disclosure, proofs of possession: hashes that parties compute outside a node."""
     chain, salt = story().chain, bytes(range(32))
     provider, consensus = address("payment-provider-1"), dev_key("consensus", "bmw").public
-    listed = story().txids["listing.create again"]
+    listed, paid = story().txids["listing.create again"], story().txids["payment.initiate"]
     listing, vehicle = chain.state(LISTING, listed), chain.state(VEHICLE, VIN)
     possession = possession_bytes(chain.genesis_hash, address("bmw"), consensus)
     return {
@@ -353,11 +355,19 @@ def hashes() -> dict[str, object]:
             {
                 "rail": rail,
                 "provider": provider.hex(),
-                "reference": reference,
-                "reference_id": reference_id(rail, provider, reference.encode()).hex(),
+                "kind": kind,
+                "raw": raw.hex(),
+                "reference_key": reference_key(rail, provider, kind, raw).hex(),
             }
-            for rail, reference in (("bank_transfer", "eb6305c9-1f7f-49de-aed0-16487c27b42d"), ("card", "keyed"))
+            for rail, kind, raw in (
+                ("bank_transfer", "entry", sha256(b"keyed").digest()),
+                ("instant_transfer", "entry", sha256(b"keyed").digest()),
+                ("bank_transfer", "uetr", UETR),
+                ("card", "entry", sha256(b"keyed").digest()),
+            )
         ],
+        "transfer": {"uetr": UETR.hex(), "uetr_key": uetr_key(UETR).hex()},
+        "creditor_reference": {"payment": paid.hex(), "reference": creditor_reference(paid)},
         "disclosure": {
             "listing": listed.hex(),
             "listing_value": encode(listing).hex(),

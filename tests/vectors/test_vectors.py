@@ -339,8 +339,19 @@ def test_commitments_and_payment_references() -> None:
         data = vector["kind"].encode() + x(vector["salt"]) + vector["value"].encode()
         assert vector["commitment"] == h("bmw/commit", data).hex()
     for vector in file["payment_references"]:
-        data = vector["rail"].encode() + b"\x00" + x(vector["provider"]) + vector["reference"].encode()
-        assert vector["reference_id"] == h("bmw/payment-ref", data).hex()
+        rails = "bank" if vector["rail"] in ("bank_transfer", "instant_transfer") else vector["rail"]
+        told = [rails, x(vector["provider"]), vector["kind"], x(vector["raw"])]
+        assert vector["reference_key"] == h("bmw/payment-ref", pack(told)).hex()
+    assert h("bmw/uetr", x(file["transfer"]["uetr"])).hex() == file["transfer"]["uetr_key"]
+
+
+def test_a_creditor_reference_is_of_iso_11649() -> None:
+    """The reference names the payment, and ISO 7064 (MOD 97-10) detects a digit that is typed wrongly."""
+    vector = FILES["hashes.json"]["creditor_reference"]
+    reference = vector["reference"]
+    assert len(reference) == 25 and reference.startswith("RF") and reference[2:4].isdigit()
+    assert int("".join(str(int(c, 36)) for c in reference[4:] + reference[:4])) % 97 == 1
+    assert int(reference[4:], 36) == int(vector["payment"][:26], 16)
 
 
 def test_the_disclosure_root_is_what_was_shown() -> None:

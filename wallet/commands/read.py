@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final
 
@@ -218,7 +218,39 @@ def order(session: Session, light: LightClient | None, ident: str) -> None:
     view = _view(session, light, ORDER, ident)
     if view is None:
         raise InvalidProof(f"it is proven that there is no order {ident}: compare the id")
-    _echo_view(session, view, light)
+    if session.wants_json:
+        echo_json(view | verified_json(light))
+        return
+    echo_facts(_in_currency(view, _price_of(view).get("currency", "")))
+    echo_verified(light)
+
+
+AMOUNTS: Final = frozenset({
+    "amount", "cancel_fee", "kept", "net", "final", "authorised", "voided", "captured", "under_way", "settled",
+    "returned", "refunded", "charged_back", "represented", "instructed", "excess",
+})  # fmt: skip
+"""Fields of orders and payments in minor units of the price's currency."""
+
+
+def _price_of(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The price of an order, empty where the node shows none."""
+    terms = order.get("terms")
+    price = terms.get("price") if isinstance(terms, dict) else None
+    return price if isinstance(price, dict) else {}
+
+
+def _in_currency(value: Any, currency: str) -> Any:
+    """An order's JSON with its minor units as money, for people."""
+    if isinstance(value, list):
+        return [_in_currency(entry, currency) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {"amount": str(entry), "currency": currency}
+        if name in AMOUNTS and type(entry) is int
+        else _in_currency(entry, currency)
+        for name, entry in value.items()
+    }
 
 
 @click.command("account", epilog=example("bmw-wallet account\nbmw-wallet account dealer-munich --verify"))
@@ -282,7 +314,13 @@ def held_by(
     proven = proven_values(
         session, light, family, [str(item.get("vin" if family is VEHICLE else "id")) for item in items]
     )
-    return [item for item in proven if text in (item.get("holder"), item.get("seller"), item.get("buyer"))]
+    return [item for item in proven if text in _parties_of(item)]
+
+
+def _parties_of(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The holder of a car; seller, agent, buyer and lender of an order."""
+    finance = (item.get("terms") or {}).get("finance") or {}
+    return item.get("holder"), item.get("seller"), item.get("buyer"), item.get("agent"), finance.get("lender")
 
 
 def holdings(session: Session, light: LightClient | None, address: bytes) -> dict[str, Any]:
@@ -291,7 +329,9 @@ def holdings(session: Session, light: LightClient | None, address: bytes) -> dic
     orders = held_by(session, light, ORDER, address, HELD_SHOWN)
     return {
         "cars": [{name: car.get(name) for name in ("vin", "model", "summary")} for car in cars],
-        "orders": [{name: each.get(name) for name in ("id", "vin", "status", "price")} for each in orders],
+        "orders": [
+            {name: each.get(name) for name in ("id", "vin", "status")} | {"price": _price_of(each)} for each in orders
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from node.codec import encode
 from node.crypto.hashing import tagged
 from node.errors import Malformed
 from node.ledger.family import AsOf, Reader, View
-from node.ledger.fields import Address, Hash32, Id, Money, Vin
+from node.ledger.fields import Address, Hash32, Id, Money, Time, Vin
 from node.ledger.overlay import Ledger
 from node.rules.odometer import Verdict
 from node.txtypes.sale.listing import LISTING, Listing
@@ -36,7 +36,7 @@ class Disclosure(View, frozen=True):
     transfer_count: int
     origin: Literal["born", "imported"]
     grade: str
-    covered_since_ms: int
+    covered_since_ms: Time
     material_changes: int
     material_head: Hash32
     material_root: Hash32

@@ -98,7 +98,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
         was_accepted, is_default = order.status == "accepted", self.reason == "seller_default"
-        kept = self.kept if self.reason == "mutual" else _fee(order, payments_of(ledger, order.payments), self.reason)
+        kept = self.kept if self.reason == "mutual" else fee_of(order, payments_of(ledger, order.payments), self.reason)
         self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
         if not was_accepted:
             return
@@ -118,7 +118,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             append_record(ledger, vin, vehicle, self, ledger.now_ms)
 
 
-def _fee(order: Order, payments: list[Payment], reason: str) -> int:
+def fee_of(order: Order, payments: list[Payment], reason: str) -> int:
     """What the seller keeps: the agreed fee if the buyer changes its mind or does not pay. A consumer pays none for
     leaving a distance contract; and a provider that is silent about a payment earns the seller nothing."""
     is_silent = any(payment.declared_at_ms and not payment.sequence for payment in payments)

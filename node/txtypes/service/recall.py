@@ -64,14 +64,14 @@ REASONS: Final[dict[str, tuple[str, ...]]] = {"add": ("scope", "ineffective"), "
 the remedy did not help; `wrong`: the car was named by mistake."""
 
 
-class Reference(Value, frozen=True):
+class CampaignReference(Value, frozen=True):
     """The number that an authority has given to a campaign."""
 
     authority: RecallAuthority
     number: Annotated[str, Meta(pattern=r"^[A-Z0-9-]{1,32}\Z")]
 
 
-References = Annotated[tuple[Reference, ...], Meta(min_length=1, max_length=8)]
+References = Annotated[tuple[CampaignReference, ...], Meta(min_length=1, max_length=8)]
 
 
 class Recall(Value, tag=1, frozen=True):

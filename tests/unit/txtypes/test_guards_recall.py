@@ -14,12 +14,12 @@ from node.ledger.family import AsOf
 from node.ledger.receipts import Change
 from node.txtypes.members.member import MEMBER
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.service.recall import RECALL, RecallOpen, RecallView, Reference
+from node.txtypes.service.recall import RECALL, CampaignReference, RecallOpen, RecallView
 
 
 def campaign(*references: tuple[str, str], **changes: object) -> RecallOpen:
     body: RecallOpen = specimen("recall.open", **changes)
-    return replace(body, references=tuple(Reference(*entry) for entry in references) or body.references)
+    return replace(body, references=tuple(CampaignReference(*entry) for entry in references) or body.references)
 
 
 def opened(life: Life) -> None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 
 import pytest
-from node.txtypes.sale.order_types import OrderAccept
 from support.chain import Chain, address
-from support.life import VIN, handover
-from support.ordering import acknowledge
+from support.life import PRICE, VIN, accept, acknowledge, handover, initiate, offer, terms
 from support.specimens import specimen
 from support.stages import at
-from support.vectors import story
+from support.vector_sale import DEPOSIT, FEE, financed
+from support.vector_story import play
 
 from node.crypto.addresses import from_text, to_text
 from node.errors import InvalidProof, Malformed
 from node.ledger.body import type_of
-from node.ledger.fields import Odometer
+from node.ledger.fields import Money, Odometer
 from node.ledger.json_form import time_to_text, to_json
+from node.ledger.kinds import fields_of
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
 from node.txtypes.envelope import Payload, decode_signed_tx
+from node.txtypes.members.accepted_rail import AcceptedRail
+from node.txtypes.members.mandate import SaleTerms
+from node.txtypes.payment.giving_back import PaymentRefund
 from node.txtypes.registry import TYPES
+from node.txtypes.sale.deal import Finance, Terms
+from node.txtypes.sale.ending import OrderCancel
+from node.txtypes.sale.negotiation import OrderAccept, OrderCounter
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.meaning import ESSENCES, REFERENCES, Meaning, NotExpected, asks, check_expected, meaning
 from wallet.values import Names
@@ -41,8 +47,17 @@ def shown(chain: Chain, sender: str, body, own: dict[bytes, str] | None = None) 
     return meaning(Payload(address(sender), 1, chain.now, body), moment, moment.as_of, own or {})
 
 
+def shown_names(body) -> set[str]:
+    """The facts that a body is shown as: its fields, and the terms of a deal one by one."""
+    found: set[str] = set()
+    for field in fields_of(type(body)):
+        is_deal = isinstance(getattr(body, field.name), Terms)
+        found |= {part.json_name for part in fields_of(Terms)} if is_deal else {field.json_name}
+    return found
+
+
 def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
-    chain, seen = story().chain, set()
+    chain, seen = play().chain, set()
     moment = moment_of(chain.store)
     for height in range(1, chain.store.height() + 1):
         for raw in chain.store.block(height).transactions:
@@ -50,7 +65,7 @@ def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
             body, written = payload.body, to_json(payload.body)
             found = meaning(payload, moment, moment.as_of, {})
             seen.add(type_of(body))
-            assert set(written) <= set(found.facts), type_of(body)
+            assert shown_names(body) <= set(found.facts), type_of(body)
             for name in set(written) & set(REFERENCES):
                 assert any(fact.is_proven for fact in found.facts.values()), (type_of(body), name)
             essential = found.essential(is_body_known=False)
@@ -67,14 +82,16 @@ def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
 
 def test_an_essence_is_of_a_type_and_its_facts_are_there() -> None:
     assert {kind.__struct_config__.tag for kind in ESSENCES} <= set(TYPES)
-    assert {"order.accept", "order.acknowledge", "order.handover", "governance.vote", "mandate.grant"} == {
-        name for name, kind in TYPES.items() if asks(kind)
-    }
+    asked = {name for name, kind in TYPES.items() if asks(kind)}
+    orders = {"offer", "counter", "accept", "acknowledge", "amend", "reinstate", "cancel", "handover"}
+    assert asked == {f"order.{step}" for step in orders} | {
+        "payment.initiate", "payment.refund", "governance.vote", "mandate.grant",
+    }  # fmt: skip
 
 
 def test_an_acknowledgement_shows_what_the_car_is_like_now() -> None:
     life = at("accepted")
-    found = shown(life.chain, "buyer-1", acknowledge(life))
+    found = shown(life.chain, "buyer-1", acknowledge(life.chain, life.order))
     vehicle = life.chain.state(VEHICLE, VIN)
     assert (vehicle.verdict, vehicle.material_changes) == tuple(
         found.facts[name].value for name in ("verdict", "material_changes")
@@ -136,7 +153,125 @@ def test_a_car_from_elsewhere_is_not_on_this_chain_yet() -> None:
     assert body.holder == found.facts["holder"].value and not found.facts["holder"].is_proven
 
 
-@pytest.mark.parametrize("body", [OrderAccept(b"\x07" * 32), GovernanceVote(b"\x07" * 32, True)])
+# --- the sale -----------------------------------------------------------------------------------------------
+def test_an_offer_shows_its_terms_one_by_one() -> None:
+    """Amounts within terms are minor units; a person reads money, and a program expects it."""
+    life = at("listed")
+    found = shown(life.chain, "buyer-1", offer(life.chain, life.listing, terms=financed()))
+    bank, dealer = (f"{to_text(address(name))} ({name})" for name in ("bank-1", "dealer-munich"))
+    provider = f"{to_text(address('payment-provider-1'))} (payment-provider-1)"
+    assert [
+        "0: trade_in 12000.00 EUR by trade_in, 0 days after the acceptance",
+        f"1: deposit 5290.00 EUR by bank_transfer through {provider}, 1 day after the acceptance",
+        f"2: finance 35610.00 EUR by finance through {bank}, 14 days after the acceptance",
+    ] == found.facts["legs"].text.split("; ")
+    assert "standard, 19.0 %, 8446.22 EUR" == found.facts["tax"].text
+    assert "REGISTRATION 120.00 EUR" == found.facts["fees"].text
+    assert f"lender {bank}, title_to buyer, takes_lien yes" == found.facts["finance"].text
+    assert f"taker {dealer}" in found.facts["trade_in"].text and f"taker {dealer}" in found.change
+    expected = {"in_money": ["40900.00EUR"], "trade_in_vin": [VIN[:-1] + "6"], "seller": ["dealer-munich"], "text": []}
+    check_expected(found, expected | {"text": [financed().text.hex()]}, NAMES)
+    assert ["vin", "seller"] == found.essential(is_body_known=True), "who composed the offer knows the rest"
+
+
+def test_whoever_gets_the_title_is_shown() -> None:
+    """A lessor buys the car: the buyer that signs is not the one who gets the title."""
+    life = at("listed")
+    leased = terms(finance=Finance(address("bank-1"), "lender", False))
+    for agreed, receiver in ((leased, "bank-1"), (terms(), "buyer-1")):
+        found = shown(life.chain, "buyer-1", offer(life.chain, life.listing, terms=agreed))
+        assert address(receiver) == found.facts["title_to"].value
+        assert f"the title goes to {to_text(address(receiver))}" in found.change
+
+
+def test_what_the_seller_keeps_is_said_before() -> None:
+    """A consumer pays no fee for leaving a distance contract, whatever the terms say."""
+    life = at("offered")
+    for contract, kept in (("on_premises", FEE), ("distance", 0)):
+        body = OrderCounter(life.order, 0, terms(contract=contract, cancel_fee=FEE), life.chain.now + 1)
+        found = shown(life.chain, "dealer-munich", body)
+        assert Money(kept, "EUR") == found.facts["kept_if_buyer_leaves"].value
+        assert Money(FEE, "EUR") == found.facts["cancel_fee"].value
+
+
+def test_a_counter_offer_is_shown_beside_the_terms_before_it() -> None:
+    life = at("offered")
+    higher = Money(PRICE.amount + 50_000, "EUR")
+    found = shown(life.chain, "dealer-munich", OrderCounter(life.order, 0, terms(higher), life.chain.now + 1))
+    assert (higher, PRICE) == (found.facts["price"].value, found.facts["order_price"].value)
+    assert not found.facts["price"].is_proven and found.facts["order_price"].is_proven
+
+
+def test_an_acceptance_shows_the_whole_deal_from_proven_state() -> None:
+    life = at("offered")
+    found = shown(life.chain, "dealer-munich", accept(life.chain, life.order))
+    essential = ["vin", "price", "seller", "buyer", "title_to", "kept_if_buyer_leaves", "trade_in_vin"]
+    assert set(essential) == set(found.essential(is_body_known=True))
+    assert "-" == found.facts["trade_in"].text
+    check_expected(found, {"trade_in": [""], "trade_in_vin": [""], "finance": [""]}, NAMES)
+    with pytest.raises(NotExpected):
+        check_expected(found, {"trade_in_vin": [VIN]}, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("reason", "agreed", "kept"), [("changed_mind", 0, 0), ("mutual", 300_000, 300_000), ("seller_default", 0, 0)]
+)
+def test_a_cancellation_shows_what_is_kept_and_what_is_owed(reason: str, agreed: int, kept: int) -> None:
+    life = at("paid")
+    sender = "dealer-munich" if reason == "seller_default" else "buyer-1"
+    found = shown(life.chain, sender, OrderCancel(life.order, reason, agreed))
+    assert Money(kept, "EUR") == found.facts["seller_keeps"].value
+    assert Money(PRICE.amount - kept, "EUR") == found.facts["goes_back"].value
+    assert {"seller_keeps", "goes_back", "vin", "price"} <= set(found.essential(is_body_known=True))
+    assert f"({reason})" in found.change and f"owes {(PRICE.amount - kept) // 100}.00 EUR" in found.change
+
+
+def test_an_offer_that_is_taken_back_costs_nothing() -> None:
+    life = at("listed")
+    order = life.chain.do("buyer-1", offer(life.chain, life.listing, terms=terms(cancel_fee=FEE)))
+    found = shown(life.chain, "buyer-1", OrderCancel(order, "changed_mind"))
+    assert Money(0, "EUR") == found.facts["seller_keeps"].value == found.facts["goes_back"].value
+
+
+def test_a_handover_shows_what_came_beyond_the_price() -> None:
+    life = at("paying")
+    chain = life.chain
+    more = Money(PRICE.amount + 10_000, "EUR")
+    chain.do("payment-provider-1", specimen("payment.attest", chain, {"payment": life.payment}, amount=more))
+    found = shown(chain, "dealer-munich", handover(chain, life.order))
+    assert Money(10_000, "EUR") == found.facts["goes_back"].value
+    assert more == found.facts["settled"].value
+    assert "owes 100.00 EUR that came beyond the price" in found.change
+
+
+def test_a_payment_shows_through_whom_it_goes() -> None:
+    life = at("accepted")
+    found = shown(life.chain, "buyer-1", initiate(life.order, Money(DEPOSIT, "EUR")))
+    assert address("payment-provider-1") == found.facts["provider"].value and found.facts["provider"].is_proven
+    assert ["vin", "seller", "provider", "rail"] == found.essential(is_body_known=True)
+    assert "pays 5290.00 EUR to" in found.change and "by bank_transfer" in found.change
+    with pytest.raises(InvalidProof, match="no part 3 that is paid in money"):
+        shown(life.chain, "buyer-1", initiate(life.order, Money(DEPOSIT, "EUR"), leg=3))
+
+
+def test_a_refund_shows_who_gets_the_money() -> None:
+    life = at("paid")
+    found = shown(life.chain, "dealer-munich", PaymentRefund(life.payment, Money(DEPOSIT, "EUR")))
+    assert address("buyer-1") == found.facts["creditor"].value
+    assert {"vin", "provider", "creditor"} == set(found.essential(is_body_known=True))
+    assert f"give 5290.00 EUR of this payment back to {to_text(address('buyer-1'))}" in found.change
+
+
+def test_a_mandate_to_sell_says_for_how_much() -> None:
+    chain = at("wholesale").chain
+    sale = SaleTerms(PRICE, (AcceptedRail("card", (address("bank-1"),)),), 500_000, 30, 25_000, False)
+    found = shown(chain, "dealer-munich", specimen("mandate.grant", chain, rights=("list",), sale=sale))
+    assert "52900.00 EUR or more" in found.change and "cars in payment to 5000.00 EUR" in found.change
+    assert "3.0 % of the price and 250.00 EUR" in found.change
+    assert "sells for" not in shown(chain, "dealer-munich", specimen("mandate.grant", chain)).change
+
+
+@pytest.mark.parametrize("body", [OrderAccept(b"\x07" * 32, 0, b"\0" * 32), GovernanceVote(b"\x07" * 32, True)])
 def test_what_is_not_there_is_not_signed(body) -> None:
     with pytest.raises(InvalidProof, match=f"there is no .* {'07' * 32}"):
         shown(at("").chain, "buyer-1", body)
@@ -174,6 +309,6 @@ def test_expected_values_are_compared_as_values(name: str, given: list[str], is_
 
 def test_an_address_is_compared_not_its_text() -> None:
     life = at("accepted")
-    found = shown(life.chain, "dealer-munich", OrderAccept(life.order))
+    found = shown(life.chain, "dealer-munich", accept(life.chain, life.order))
     seller = found.facts["seller"]
     assert from_text(seller.text.partition(" ")[0]) == seller.value == address("dealer-munich")

@@ -9,6 +9,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 from support.chain import address
 
 from node import limits
@@ -22,10 +23,11 @@ from node.rules.iso_codes import MINOR_UNITS
 from node.txtypes.chain.actions import MemberAdmit
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
+from node.txtypes.sale.deal import Tax
 from node.txtypes.service.records import Due
 from wallet.commands.tx import tx
 from wallet.examples import example_arguments
-from wallet.options import body_from, options_of
+from wallet.options import FROM_THE_CHAIN, body_from, options_of
 from wallet.reading import parse_odometer, show_odometer
 from wallet.values import Names, parse_amount, parse_time, show_amount
 
@@ -212,6 +214,7 @@ def listing(**changes) -> dict:
     return dict(
         vin=VIN, price="52900.00EUR", country="DE", expires_at="+30d",
         rails=["rail=bank_transfer,providers=payment-provider-1", '{"rail": "card", "providers": ["bank-1"]}'],
+        tax="scheme=standard,rate_permille=190,amount=844622", contracts=["on_premises", "distance"],
     ) | changes  # fmt: skip
 
 
@@ -223,6 +226,8 @@ def test_body_of_friendly_values() -> None:
         (accepted.rail, accepted.providers) for accepted in body.rails
     ]
     assert () == body.configuration
+    assert Tax("standard", 190, 844_622) == body.tax
+    assert (1_000, 0, False, 0) == (*astuple(body.rails[0])[2:], body.offer_floor), "what is left out has its default"
 
 
 def test_strict_json_is_a_friendly_form_too() -> None:
@@ -239,7 +244,7 @@ def test_a_list_within_a_short_structure_gathers_its_values() -> None:
 
 
 def test_reading_in_every_form() -> None:
-    fields = dict(order="00" * 32)
+    fields = dict(order="00" * 32, material_root="00" * 32)
     for typed in ("160km", {"value": 160, "unit": "km", "source": "cluster"}, "value=160,unit=km,source=cluster"):
         body = body_from(TYPES["order.handover"], fields | {"odometer": typed}, NAMES)
         assert Odometer(160, "km", "cluster") == body.odometer
@@ -294,10 +299,10 @@ def test_every_field_has_its_option(name: str) -> None:
 
 
 def test_enums_are_choices_and_lists_repeat() -> None:
-    made = {option.name: option for option in options_of(TYPES["order.offer"])}
-    assert isinstance(made["rail"].type, click.Choice)
+    made = {option.name: option for option in options_of(TYPES["order.cancel"])}
+    assert isinstance(made["reason"].type, click.Choice) and "[default: 0]" in made["kept"].help
     assert {option.name for option in options_of(TYPES["listing.create"]) if option.multiple} == {
-        "configuration", "rails", "discloses",
+        "configuration", "rails", "contracts", "discloses",
     }  # fmt: skip
 
 
@@ -313,10 +318,8 @@ def test_every_example_is_a_valid_body(name: str) -> None:
     fields = {field.json_name for field in fields_of(TYPES[name])}
     given = {n: list(v) if isinstance(v, tuple) else v for n, v in context.params.items() if v not in (None, ())}
     body = {n: filled(v) for n, v in given.items() if n in fields}
-    if name == "order.offer":
-        body |= {"disclosure_root": "00" * 32, "listing_version": 1}
-    if "shown" in fields:
-        body |= {"shown": "00" * 32}
+    chain = {"listing_version": 1, "round": 0}
+    body |= {name: chain.get(name, "00" * 32) for name in FROM_THE_CHAIN & fields}
     built = body_from(TYPES[name], body, NAMES)
     assert json.dumps(to_json(built))
 

@@ -1,0 +1,161 @@
+"""What a deal means to those who sign it: its terms as single facts, and what follows from them and from the state of
+the order: who gets the titles, what the seller keeps, what goes back.
+
+Amounts within terms are minor units of the price's currency; here they are amounts of money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from node.crypto.addresses import to_text
+from node.errors import InvalidProof
+from node.ledger import kinds
+from node.ledger.body import TransactionBody
+from node.ledger.family import Reader
+from node.ledger.fields import Address, Money
+from node.ledger.json_form import to_json
+from node.ledger.kinds import Kind, fields_of, kind_of
+from node.limits import DAY_MS, HOUR_MS
+from node.txtypes.members.mandate import MandateGrant
+from node.txtypes.payment.giving_back import PaymentRefund
+from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money
+from node.txtypes.sale.ending import OrderCancel, fee_of
+from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.negotiation import OrderOffer
+from node.txtypes.sale.order import ORDER, Order, creditor_of, debts_of
+from node.txtypes.sale.payments import PAYMENT, Payment, payments_of
+from wallet.show import value_text
+
+MONEY: Final = kinds.MONEY
+TEXT: Final = kinds.Text()
+TERMS_FACTS: Final = (*(field.json_name for field in fields_of(Terms)), "trade_in_vin")
+"""The names of the facts that terms are shown as."""
+
+
+class DealFact(NamedTuple):
+    """`text`: None where the value's own text says it. `is_proven`: it follows from state, not from the body alone."""
+
+    name: str
+    kind: Kind
+    value: Any
+    text: str | None = None
+    is_proven: bool = True
+
+
+# --- the terms ------------------------------------------------------------------------------------------------
+def terms_facts(terms: Terms, label: Callable[[str], str]) -> Iterator[DealFact]:
+    """The terms as single facts. `label`: an address as people read it."""
+    currency = terms.price.currency
+
+    def money(amount: int) -> str:
+        return value_text(to_json(Money(amount, currency)))
+
+    texts: dict[str, str] = {
+        "tax": f"{terms.tax.scheme}, {per_mille(terms.tax.rate_permille)}, {money(terms.tax.amount)}",
+        "fees": "; ".join(f"{fee.code} {money(fee.amount)}" for fee in terms.fees) or "-",
+        "legs": "; ".join(
+            f"{place}: {leg.kind} {money(leg.amount)} by {leg.rail}"
+            + (f" through {label(to_text(leg.provider))}" if leg.provider is not None else "")
+            + (" in escrow" if leg.custody == "escrow" else "")
+            + f", {span(leg.due_ms)} after the acceptance"
+            for place, leg in enumerate(terms.legs)
+        ),
+        "reserve_ms": span(terms.reserve_ms),
+    }
+    for field in fields_of(Terms):
+        if field.json_name == "cancel_fee":
+            yield DealFact("cancel_fee", MONEY, Money(terms.cancel_fee, currency))
+        elif field.json_name in texts:
+            yield DealFact(field.json_name, field.kind, getattr(terms, field.name), texts[field.json_name])
+        else:
+            yield DealFact(field.json_name, field.kind, getattr(terms, field.name))
+    yield DealFact("trade_in_vin", TEXT, terms.trade_in.vin if terms.trade_in is not None else "")
+
+
+def span(duration_ms: int) -> str:
+    """`0 days`, `1 day`, `36 hours`, else exact milliseconds."""
+    for unit, name in ((DAY_MS, "day"), (HOUR_MS, "hour")):
+        if duration_ms % unit == 0:
+            return f"{duration_ms // unit} {name}{'' if duration_ms == unit else 's'}"
+    return f"{duration_ms} ms"
+
+
+def per_mille(rate: int) -> str:
+    return f"{rate // 10}.{rate % 10} %"
+
+
+# --- what follows -----------------------------------------------------------------------------------------------
+def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator[DealFact]:
+    """What a transaction about a deal leads to, as the state is now."""
+    if isinstance(body, MandateGrant):
+        yield from _mandate_facts(body)
+    elif isinstance(body, PaymentRefund):
+        payment = reader.get(PAYMENT, body.payment)
+        order = reader.get(ORDER, payment.order) if payment is not None else None
+        if payment is not None and order is not None:
+            yield DealFact("creditor", kind_of(Address), creditor_of(order, payment))
+    elif isinstance(body, OrderOffer):
+        listing = reader.get(LISTING, body.listing)
+        if listing is not None:
+            yield from _deal(body.terms, sender, is_proven=False)
+    elif order_id := getattr(body, "order", b""):
+        order = reader.get(ORDER, order_id)
+        if order is not None:
+            yield from _order_facts(body, order, reader)
+
+
+def _deal(terms: Terms, buyer: bytes, *, is_proven: bool) -> Iterator[DealFact]:
+    finance, currency = terms.finance, terms.price.currency
+    receiver = finance.lender if finance is not None and finance.title_to == "lender" else buyer
+    yield DealFact("title_to", kind_of(Address), receiver, is_proven=is_proven)
+    kept = 0 if terms.contract == "distance" else terms.cancel_fee
+    yield DealFact("kept_if_buyer_leaves", MONEY, Money(kept, currency), is_proven=is_proven)
+    yield DealFact("in_money", MONEY, Money(in_money(terms), currency), is_proven=is_proven)
+
+
+def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterator[DealFact]:
+    terms: Terms = getattr(body, "terms", order.terms)
+    currency = terms.price.currency
+    yield from _deal(terms, order.buyer, is_proven=terms is order.terms)
+    match body:
+        case OrderCancel():
+            payments, is_deal = payments_of(reader, order.payments), order.status == "accepted"
+            fee = fee_of(order, payments, body.reason) if is_deal else 0
+            after = replace(order, status="cancelled", kept=body.kept if body.reason == "mutual" else fee)
+            back = _owed(after, payments)
+            yield DealFact("seller_keeps", MONEY, Money(max(0, order.net - back), currency))
+            yield DealFact("goes_back", MONEY, Money(back, currency))
+        case OrderHandover():
+            after = replace(order, status="completed")
+            yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
+        case PaymentInitiate():
+            legs = [leg for leg in terms.legs if leg.provider is not None] if body.leg == CLAIM_LEG else terms.legs
+            place = 0 if body.leg == CLAIM_LEG else body.leg
+            leg = legs[place] if place < len(legs) else None
+            if leg is None or leg.provider is None:
+                raise InvalidProof(f"it is proven that the order has no part {place} that is paid in money: compare it")
+            yield DealFact("provider", kind_of(Address), leg.provider)
+            yield DealFact("rail", TEXT, leg.rail)
+
+
+def _owed(order: Order, payments: list[Payment]) -> int:
+    """Minor units that the seller owes of an order that has ended, by the chain's own rule."""
+    return sum(debt.amount.amount for debt in debts_of(order, payments, 0, 0))
+
+
+def _mandate_facts(body: MandateGrant) -> Iterator[DealFact]:
+    sale = body.sale
+    if sale is not None:
+        currency = sale.floor.currency
+        yield DealFact("floor", MONEY, sale.floor, is_proven=False)
+        yield DealFact("trade_in_max", MONEY, Money(sale.trade_in_max, currency), is_proven=False)
+        fixed = value_text(to_json(Money(sale.commission_fixed, currency)))
+        yield DealFact(
+            "commission", TEXT, f"{per_mille(sale.commission_permille)} of the price and {fixed}", is_proven=False
+        )
