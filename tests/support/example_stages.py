@@ -10,11 +10,13 @@ from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.chain.validator_set import ValidatorPause
 from node.txtypes.disputes.types import RecordRespond
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
 from support import registering
 from support.chain import DAY_MS, address
 from support.disputing import dispute, name_of, newest
 from support.foreign import TWO, part
-from support.life import VIN, Life, km, maintenance, register, where
+from support.life import VIN, Life, accept, attest, handover, initiate, km, maintenance, offer, register, terms, where
 from support.ordering import BUYER, SELLER, cancel
 from support.specimens import specimen
 from support.stages import at
@@ -117,6 +119,54 @@ def scheduled(life: Life) -> None:
     life.chain.do(SELLER, specimen("delivery.schedule", life.chain, {"order": life.order}))
 
 
+def sold_at_a_distance(life: Life) -> None:
+    """The buyer has the car by a distance contract."""
+    agreed = terms(contract="distance", text=bytes(32))
+    life.order = life.chain.do("buyer-1", offer(life.chain, life.listing, terms=agreed))
+    life.chain.do("dealer-munich", accept(life.chain, life.order))
+    life.payment = life.chain.do("buyer-1", initiate(life.order))
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment))
+    life.chain.do("dealer-munich", handover(life.chain, life.order), "buyer-1")
+
+
+def recalled_money(life: Life) -> None:
+    """The buyer's bank has taken the money back after the handover."""
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment, "returned", b"recall"))
+
+
+def order_disputed(life: Life) -> None:
+    life.order_dispute = life.chain.do("buyer-1", specimen("order.dispute", life.chain, {"order": life.order}))  # type: ignore[attr-defined]
+
+
+def order_answered(life: Life) -> None:
+    order_disputed(life)
+    body = specimen("order.respond", life.chain, {"order_dispute": life.order_dispute})  # type: ignore[attr-defined]
+    life.chain.do("dealer-munich", body)
+
+
+def order_due(life: Life) -> None:
+    order_disputed(life)
+    life.chain.now += 28 * DAY_MS
+
+
+def case_opened(life: Life) -> None:
+    life.case = life.chain.do("buyer-1", specimen("case.open", life.chain))  # type: ignore[attr-defined]
+
+
+def case_written_down(life: Life) -> None:
+    body = specimen("case.open", life.chain, on_behalf=address("buyer-1"), channel="phone")
+    life.case = life.chain.do("dealer-munich", body)  # type: ignore[attr-defined]
+
+
+def built_to_order(life: Life) -> None:
+    """A car was ordered without a VIN, and one was built."""
+    life.listing = life.chain.do("bmw", specimen("listing.build", life.chain))
+    root = disclosure_root(life.listing, life.chain.state(LISTING, life.listing), None)
+    life.order = life.chain.do("buyer-1", offer(life.chain, life.listing, disclosure_root=root))
+    life.chain.do("bmw", accept(life.chain, life.order, material_root=bytes(32)), "buyer-1")
+    life.chain.do("bmw", register())
+
+
 def covered(life: Life) -> None:
     life.chain.do("bmw", specimen("warranty.start", life.chain))
 
@@ -170,6 +220,18 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
     "order.amend": ("accepted", nothing),
     "order.reinstate": ("accepted", cancelled),
     "order.handover": ("paid", nothing),
+    "order.assign_vin": ("", built_to_order),
+    "order.withdraw": ("listed", sold_at_a_distance),
+    "order.return": ("handed_over", nothing),
+    "order.dispute": ("paid", nothing),
+    "order.respond": ("paid", order_disputed),
+    "order.resolve": ("paid", order_answered),
+    "order.close": ("paid", order_due),
+    "claim.release": ("handed_over", recalled_money),
+    "case.open": ("wholesale", nothing),
+    "case.confirm": ("wholesale", case_written_down),
+    "case.reply": ("wholesale", case_opened),
+    "case.close": ("wholesale", case_opened),
     "payment.initiate": ("accepted", nothing),
     "payment.declare": ("paying", nothing),
     "payment.attest": ("paying", nothing),
@@ -194,7 +256,8 @@ STAGES: dict[str, tuple[str, Callable[[Life], object]]] = {
 """Where a type's specimen is valid, and what happens just before it; a type that is not here, at the genesis."""
 
 
-NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim", "inspection")
+NAMED = ("listing", "order", "payment", "proposal", "mandate", "record", "dispute", "claim", "inspection",
+         "order_dispute", "case")  # fmt: skip
 """What symbols of the examples stand for."""
 
 
