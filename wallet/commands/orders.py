@@ -11,7 +11,7 @@ import click
 from node.errors import InvalidProof, OperatorError
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text, to_json
-from node.txtypes.sale.next_step import NextStep, OrderNext
+from node.txtypes.sale.next_step import OrderStep, OrderNext
 from node.txtypes.sale.order import ORDER
 from node.usage import Commands
 from wallet.commands.read import echo_verified, ident, verified_json, verifying
@@ -57,7 +57,7 @@ def order() -> None:
 order.add_command(order_command, "show")
 
 
-def step_text(step: NextStep, names: dict[bytes, str]) -> str:
+def step_text(step: OrderStep, names: dict[bytes, str]) -> str:
     """One step as a sentence: who, what, how much, by when."""
     who = " or ".join(names.get(account, plain(account.hex()[:8])) for account in step.by) or "arbiters"
     amount = f" {show_amount(step.amount.amount, step.amount.currency)}" if step.amount is not None else ""

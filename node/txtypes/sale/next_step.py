@@ -26,7 +26,7 @@ from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 SETTLING: Final = "payment.attest"
 
 
-class NextStep(View, frozen=True):
+class OrderStep(View, frozen=True):
     """A transaction that takes the order on. `by`: who can send it, one of them; `until_ms`: by when, null for no end;
     `from_ms`: from when on, null for now. `leg`: the part of the price that it is about, `amount`: how much of it."""
 
@@ -43,7 +43,7 @@ class OrderNext(View, frozen=True):
 
     order: Id
     status: str
-    steps: tuple[NextStep, ...]
+    steps: tuple[OrderStep, ...]
 
     @staticmethod
     def of(ident: str, order: Order, reader: Reader, as_of: AsOf) -> OrderNext:
@@ -51,66 +51,66 @@ class OrderNext(View, frozen=True):
         return OrderNext(bytes.fromhex(ident), status_of(order, reader, as_of.now_ms), tuple(steps))
 
 
-def _steps(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]:
+def _steps(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderStep]:
     ours = (order.seller,) if order.agent is None else (order.seller, order.agent)
     status = status_of(order, reader, now_ms)
     if status in ("offered", "countered"):
         by = (order.buyer,) if order.turn == "buyer" else ours
         for tag in ("order.accept", "order.counter", "order.reject"):
-            yield NextStep(tag, by, until_ms=order.expires_at_ms)
+            yield OrderStep(tag, by, until_ms=order.expires_at_ms)
     elif status == "accepted":
         yield from _of_accepted(order, reader, now_ms, ours)
     elif status == "withdrawn":
-        yield NextStep("order.return", (order.buyer, order.seller), until_ms=order.return_by_ms)
+        yield OrderStep("order.return", (order.buyer, order.seller), until_ms=order.return_by_ms)
     elif status == "completed" and now_ms < order.withdraw_until_ms:
-        yield NextStep("order.withdraw", (order.buyer,), until_ms=order.withdraw_until_ms)
+        yield OrderStep("order.withdraw", (order.buyer,), until_ms=order.withdraw_until_ms)
     yield from _of_debts(order, reader, now_ms)
 
 
-def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, ...]) -> Iterator[NextStep]:
+def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, ...]) -> Iterator[OrderStep]:
     until = reserved_until_ms(order)
     if order.dispute:
-        yield NextStep("order.resolve", (), until_ms=until)
+        yield OrderStep("order.resolve", (), until_ms=until)
         return
     if not order.vin:
-        yield NextStep("order.assign_vin", ours, until_ms=until)
+        yield OrderStep("order.assign_vin", ours, until_ms=until)
     elif not _is_agreed(order, reader):
-        yield NextStep("order.acknowledge", (order.buyer,), until_ms=until)
+        yield OrderStep("order.acknowledge", (order.buyer,), until_ms=until)
     payments = payments_of(reader, order.payments)
     for place, leg in enumerate(order.terms.legs):
         if leg.provider is not None and (order.vin or leg.kind == "deposit"):
             yield from _of_leg(order, place, [p for p in payments if p.leg == place], now_ms, leg.amount, leg.provider)
     if order.vin and final_amount(order, payments, now_ms) >= in_money(order.terms):
-        yield NextStep("order.handover", (*ours, order.buyer), until_ms=until)
+        yield OrderStep("order.handover", (*ours, order.buyer), until_ms=until)
     elif now_ms >= order.until_ms:
-        yield NextStep("order.cancel", (order.seller, order.buyer), until_ms=until)
+        yield OrderStep("order.cancel", (order.seller, order.buyer), until_ms=until)
 
 
 def _of_leg(
     order: Order, place: int, own: list[Payment], now_ms: int, amount: int, provider: bytes
-) -> Iterator[NextStep]:
+) -> Iterator[OrderStep]:
     currency, came = order.price.currency, sum(map(net_of, own))
     due = due_at_ms(order, place)
     due = due if due < TIME_MAX_MS else 0
     under_way = sum(p.amount.amount - net_of(p) for p in own if not p.is_closed)
     if under_way > 0 and any(is_under_way(p, now_ms) or not p.is_closed for p in own):
-        yield NextStep(SETTLING, (provider,), until_ms=due, leg=place, amount=Money(under_way, currency))
+        yield OrderStep(SETTLING, (provider,), until_ms=due, leg=place, amount=Money(under_way, currency))
     if (missing := amount - came - under_way) > 0:
-        yield NextStep("payment.initiate", (order.buyer,), until_ms=due, leg=place, amount=Money(missing, currency))
+        yield OrderStep("payment.initiate", (order.buyer,), until_ms=due, leg=place, amount=Money(missing, currency))
     waits = [p.final_from_ms for p in own if net_of(p) and not final_of(p, now_ms)]
     if waits:
-        yield NextStep("order.handover", (order.seller, order.buyer), from_ms=max(waits), leg=place)
+        yield OrderStep("order.handover", (order.seller, order.buyer), from_ms=max(waits), leg=place)
 
 
-def _of_debts(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]:
+def _of_debts(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderStep]:
     params = reader.get(CHAIN, PARAMS_ID)
     assert params is not None, "a state has chain parameters"
     payments = payments_of(reader, order.payments)
     for debt in debts_of(order, payments, now_ms, params.refund_ms):
-        yield NextStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=debt.amount)
-        yield NextStep("payment.confirm_refund", (debt.creditor,), amount=debt.amount)
+        yield OrderStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=debt.amount)
+        yield OrderStep("payment.confirm_refund", (debt.creditor,), amount=debt.amount)
         if not order.is_claimed:
-            yield NextStep("order.claim_refund", (debt.creditor,), from_ms=debt.due_ms, amount=debt.amount)
+            yield OrderStep("order.claim_refund", (debt.creditor,), from_ms=debt.due_ms, amount=debt.amount)
 
 
 def _is_agreed(order: Order, reader: Reader) -> bool:

@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "73179a42942bf311c6fe2c71d5d92d59bbb88abd40d1addc6c2d786ea5ca2a52"
+RULESET_1 = "06f1d0910cdf823d30b4d705febd20f342af3590501d1b6009db1bd060b269a6"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
