@@ -68,7 +68,8 @@ def genesis_hash(document):
     def member(m):
         if m is None:
             return None
-        roles, sites = [grant(g) for g in m["roles"]], [list(s.values()) for s in m["sites"]]
+        roles = [grant(g) for g in m["roles"]]
+        sites = [[*list(s.values())[:-1], millis(s["valid_until"])] for s in m["sites"]]
         node = bytes.fromhex(m["node_key"]), m["node_address"]
         return [m["country"], m["group"], roles, sites, validator(m["validator"]), *node]
 

@@ -60,9 +60,9 @@ def check_call(words: list[str], *, is_whole: bool = True) -> None:
         if not isinstance(command, click.Group) or not rest:
             assert not rest, f"too many words: {rest}"
             return
-        found = command.get_command(context, rest[0])
-        assert found is not None, f"{words[0]} has no command {rest[0]}"
-        command, rest = found, rest[1:]
+        _, found, rest = command.resolve_command(context, rest)
+        assert found is not None, f"{words[0]} has no command for {rest}"
+        command = found
 
 
 def problem_of(call: list[str], *, is_whole: bool = True) -> str:
@@ -118,7 +118,7 @@ def test_the_help_of_a_type_shows_the_documents_example(name: str) -> None:
 # --- the tools of these tests --------------------------------------------------------------------------------
 def test_what_cannot_be_typed_is_named() -> None:
     for text, told in (
-        ("bmw-node strat --home x", "no command strat"),
+        ("bmw-node strat --home x", "No such command 'strat'"),
         ("bmw-node start --hom x --homme y", "--hom"),
         ("bmw-node start", "--home"),
         ("A=1 bmw-wallet tx title.transfer --reason gift > x", "gift"),

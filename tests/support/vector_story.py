@@ -23,6 +23,7 @@ from node.txtypes.chain.governance import GovernancePropose, GovernanceVote
 from node.txtypes.chain.validator_set import ValidatorPause, ValidatorResume, possession_bytes
 from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.members.member import MemberUpdate, Site
+from support import vector_after as after
 from support import vector_life as life
 from support import vector_sale as sale
 from support.chain import DAY_MS, address
@@ -47,7 +48,7 @@ def play() -> Story:
     sale.purchase(story)
     for chapter in (
         life.fitted, life.registered, life.corrected, life.covered, life.disputed, life.put_on_hold, _hold_lifted,
-        life.replaced, life.damaged, life.written_off,
+        life.replaced, life.damaged, life.written_off, after.built, after.complained,
     ):  # fmt: skip
         chapter(story)
     story.chain.produce()

@@ -41,10 +41,10 @@ WORDS: Final[dict[str, str]] = {
 class OrderCommands(Commands):
     """`order ID` shows an order; `order next ID` and `order watch ID` say more."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
 
 
 @click.group(

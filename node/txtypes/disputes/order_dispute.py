@@ -16,7 +16,7 @@ from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.txtypes.disputes.arbiters import Cast, cast_of, may_judge, named
 from node.txtypes.members.member import name_of
-from node.txtypes.sale.order import ORDER, Order, parties_of
+from node.txtypes.sale.order import Order, parties_of
 from node.txtypes.sale.payments import payments_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -139,7 +139,3 @@ def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cas
 def key_of(decision: Decision) -> str:
     """Two decisions are the same vote if they have the same key."""
     return f"{decision.action} {decision.amount} {decision.debtor}".strip()
-
-
-def order_of(ledger: Ledger, dispute: OrderDispute) -> Order:
-    return ledger.the(ORDER, dispute.order)

@@ -23,7 +23,7 @@ REFERENCE_USED = Guard("reference_used", "the payment reference was used before"
                        "die Zahlungsreferenz wurde schon benutzt", "付款凭证已被使用")  # fmt: skip
 REFERENCE_MISSING = Guard("reference_missing", "the payment reference is missing", "die Zahlungsreferenz fehlt",
                           "缺少付款凭证")  # fmt: skip
-REFERENCE_FORM = Guard("payment_reference_form", "the reference is none of this rail, or no UETR",
+PAYMENT_REFERENCE_FORM = Guard("payment_reference_form", "the reference is none of this rail, or no UETR",
                        "die Referenz passt nicht zum Zahlweg oder ist keine UETR",
                        "付款凭证与支付方式不符，或不是 UETR")  # fmt: skip
 
@@ -36,14 +36,14 @@ def check_reference(ledger: Ledger, ident: bytes, payment: Payment, kind: str, r
     subject = ident.hex()
     if kind not in NEEDS_REFERENCE:
         if reference is not None:
-            ledger.unmet(REFERENCE_FORM, subject, need=f"none for {kind}")
+            ledger.unmet(PAYMENT_REFERENCE_FORM, subject, need=f"none for {kind}")
         return
     is_bank = payment.rail in BANK_RAILS
     entry, uetr = (reference.entry, reference.uetr) if reference is not None else (None, None)
     if entry is None and not (kind == "pending" and uetr is not None):
         ledger.unmet(REFERENCE_MISSING, subject, need="an entry or a UETR" if kind == "pending" else "an entry")
     if uetr is not None and (not is_bank or not is_uetr(uetr)):
-        ledger.unmet(REFERENCE_FORM, subject, uetr.hex(), "a UUID of version 4, for a transfer")
+        ledger.unmet(PAYMENT_REFERENCE_FORM, subject, uetr.hex(), "a UUID of version 4, for a transfer")
     for key in _keys(payment, reference):
         used = ledger.get(REFERENCE, key)
         is_its_own = used is not None and used.payment == ident and used.is_pending and kind not in _NOT_YET

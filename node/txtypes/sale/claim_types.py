@@ -25,7 +25,6 @@ class ClaimRelease(TransactionBody, tag="claim.release", frozen=True):
     debtor: Address
     amount: Money
     static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("amount"),)
-    weight: ClassVar[int] = 80
     headline: ClassVar[tuple[str, ...]] = ("debtor", "amount")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
         "vin": "WBA8E9G50GNU12345", "order": "$order", "debtor": "buyer-1",

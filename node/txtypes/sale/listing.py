@@ -176,16 +176,6 @@ def require_listing(ledger: Ledger, ident: bytes) -> Listing | None:
     return listing
 
 
-def require_own_open(ledger: Ledger, ident: bytes) -> Listing | None:
-    """The listing, which must be the sender's and open; None only where there is none."""
-    listing = require_listing(ledger, ident)
-    if listing is not None:
-        if listing.seller != ledger.sender:
-            ledger.unmet(NOT_A_PARTY, ident.hex())
-        check_open(ledger, ident, listing)
-    return listing
-
-
 def check_open(ledger: Ledger, ident: bytes, listing: Listing) -> None:
     status = status_now(ident, listing, ledger.get(VEHICLE, listing.vin), ledger.now_ms)
     if status != "open":

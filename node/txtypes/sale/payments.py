@@ -136,11 +136,6 @@ def is_under_way(payment: Payment, now_ms: int) -> bool:
     return now_ms < money_until_ms(payment)
 
 
-def is_declared(payment: Payment, now_ms: int) -> bool:
-    """Whether the payer has said within 7 days that it sent the money, and the provider has said nothing since."""
-    return bool(payment.declared_at_ms) and not payment.sequence and now_ms < payment.declared_at_ms + DECLARED_MS
-
-
 def occupied(payment: Payment) -> int:
     """Minor units of its leg that the payment takes up."""
     return net_of(payment) if payment.is_closed else max(payment.amount.amount, net_of(payment))
@@ -180,6 +175,8 @@ class PaymentView(Payment, frozen=True):
     final: Amount = 0
     excess: Amount = 0
     reversible_until_ms: OptionalTime = 0
+    creditor_reference: str = ""
+    """What the payer writes on a transfer, so that the bank's statement names the payment (ISO 11649)."""
 
     @staticmethod
     def of(ident: str, payment: Payment, reader: Reader, as_of: AsOf) -> PaymentView:
@@ -188,6 +185,7 @@ class PaymentView(Payment, frozen=True):
             PaymentView, payment, id=bytes.fromhex(ident), status=status_of(payment, as_of.now_ms),
             net=net_of(payment), final=final_of(payment, as_of.now_ms),
             excess=max(0, payment.settled - payment.amount.amount),
+            creditor_reference=creditor_reference(bytes.fromhex(ident)) if payment.rail in BANK_RAILS else "",
             reversible_until_ms=payment.settled_at_ms + CARD_REVERSIBLE_MS if is_reversible else 0,
         )  # fmt: skip
 

@@ -339,6 +339,7 @@ def test_only_bookkeeping_leaves_no_receipts() -> None:
         "evidence",
         "frauds",
         "life",
+        "live-cases",
         "live-offers",
         "makers",
         "member-name",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.chain import Chain
+from support.example_stages import built_to_order, sold_at_a_distance
 from support.life import Life, accept, accident, attest, handover, initiate, offer
 from support.life import terms as plain
 from support.selling import (
@@ -106,11 +107,33 @@ def _rejected() -> Life:
     return life
 
 
+def _completed() -> Life:
+    """By a distance contract, so that the buyer can withdraw."""
+    life = at("listed")
+    sold_at_a_distance(life)
+    return life
+
+
+def _withdrawn() -> Life:
+    life = _completed()
+    life.chain.do(BUYER, specimen("order.withdraw", life.chain, {"order": life.order}))
+    return life
+
+
+def _returned() -> Life:
+    life = _completed()
+    back = specimen("order.return", life.chain, {"order": life.order}, event_at_ms=life.chain.now)
+    life.chain.do(BUYER, back, SELLER)
+    return life
+
+
 ORDERS: dict[str, Callable[[], Life]] = {
     "offered": lambda: at("offered"),
     "countered": _countered,
     "accepted": lambda: at("accepted"),
-    "completed": lambda: at("handed_over"),
+    "completed": _completed,
+    "withdrawn": _withdrawn,
+    "returned": _returned,
     "rejected": _rejected,
     "cancelled": _cancelled,
 }
@@ -130,6 +153,15 @@ def _scheduled(life: Life, status: str) -> None:
 def _arrived(life: Life, status: str) -> None:
     if status == "accepted":
         life.chain.do(SELLER, specimen("delivery.event", life.chain, {"order": life.order}, stage="arrived"))
+
+
+def _assigning(life: Life, status: str) -> Signed:
+    """Only an order of a car that is built to order is given one."""
+    if status == "accepted":
+        other = at("")
+        built_to_order(other)
+        life.chain, life.listing, life.order = other.chain, other.listing, other.order
+    return "bmw", specimen("order.assign_vin", life.chain, {"order": life.order}), ()
 
 
 def _owed(life: Life, status: str) -> None:
@@ -173,11 +205,17 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
                 pay(life)
             return SELLER, handover(chain, order), (BUYER,)
         case "payment.initiate":
-            if status == "completed":
+            if status in ("completed", "withdrawn"):
                 life.payment = life.payment or order_of(life).payments[0]
                 chain.do(PROVIDER, attest(chain, life.payment, "returned", b"back"))
                 return BUYER, initiate(order, leg=255), ()
             return BUYER, initiate(order), ()
+        case "order.assign_vin":
+            return _assigning(life, status)
+        case "order.withdraw":
+            return BUYER, specimen(tag, chain, ids), ()
+        case "order.return":
+            return BUYER, specimen(tag, chain, ids, event_at_ms=chain.now), (SELLER,)
         case "delivery.schedule" | "delivery.event":
             return SELLER, specimen(tag, chain, ids), ()
         case "delivery.confirm":

@@ -117,6 +117,7 @@ def test_what_is_free_is_what_the_protocol_names() -> None:
     assert {name for name, kind in free if kind == "Code"} == {
         "model", "model_seen", "configuration", "plant", "site", "number", "part_numbers", "code", "services",
         "campaign", "plan", "operation", "before", "after", "rxswins", "node_address", "part", "ecus",
+        "capabilities", "options",
     }  # fmt: skip
     assert {name for name, kind in free if kind == "Text"} == {*SERIALS, *CONTACTS}
 
