@@ -14,6 +14,7 @@ from node.ledger.guards import GuardsUnmet
 from node.txtypes.registry import FAMILIES
 from support.chain import Chain
 from support.refused_cases import MORE, enveloped, tabled, without_state
+from support.refused_deals import REFUSED_DEALS
 from support.stages import at
 
 State = Mapping[str, str]
@@ -76,7 +77,7 @@ def _vector(name: str, stage: str, stages: Mapping[str, State], chain: Chain, ra
 
 
 def refused() -> dict[str, object]:
-    cases = [*tabled(), *((case.name, case) for case in MORE)]
+    cases = [*tabled(), *((case.name, case) for case in (*MORE, *REFUSED_DEALS))]
     assert len({name for name, _ in cases}) == len(cases), "two cases have the same name"
     genesis = state_of(at("").chain)
     stages = {"": genesis} | {case.stage: state_of(at(case.stage).chain) for _, case in cases if case.stage}

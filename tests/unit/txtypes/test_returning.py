@@ -132,6 +132,12 @@ def test_both_agree_to_a_return_of_any_contract() -> None:
     assert address(SELLER) == life.chain.state(VEHICLE, VIN).holder
 
 
+def test_a_car_goes_back_only_if_it_was_taken() -> None:
+    life = sold_at_a_distance()
+    back = give_back(life, trade_in_back=True, trade_odometer=km(10))
+    assert ["trade_in_gone"] == codes_of(life, BUYER, back, SELLER)
+
+
 def test_an_overdue_refund_bars_the_seller_until_it_is_confirmed() -> None:
     life = sold_at_a_distance()
     life.chain.do(BUYER, give_back(life), SELLER)
