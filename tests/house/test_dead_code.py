@@ -16,6 +16,7 @@ EXCLUDED = ("scripts/",)
 
 ALLOWED = {
     "node.worker_pool.WorkerPool.pids": "tests kill the pool's processes by it",
+    "wallet.commands.orders.OrderCommands.resolve_command": "click calls it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }
 """Unused names that stay, each with its reason."""
