@@ -114,7 +114,9 @@ def named_in(value: Any) -> int:
 def root_of(vin: str, car: Vehicle) -> bytes:
     """The disclosure root of the car in a listing that stays as it is."""
     tax = Tax("standard", 0, 0)
-    listing = Listing(vin, car.holder, None, None, PRICE, tax, "DE", (), (), (), 0, 0, 1, "open", (), ())
+    listing = Listing(
+        vin, "", (), 0, 0, car.holder, None, None, PRICE, tax, "DE", (), (), (), 0, 0, 1, "open", (), ()
+    )  # fmt: skip
     return disclosure_root(bytes(32), listing, car)
 
 
