@@ -141,5 +141,11 @@ def key_of(decision: Decision) -> str:
     return f"{decision.action} {decision.amount} {decision.debtor}".strip()
 
 
+def pause_of(ledger: Ledger, order: Order) -> int:
+    """By how much the open dispute puts off the deadlines of the order; what it does not use up is taken back when it
+    is closed."""
+    return ledger.the(ORDER_DISPUTE, order.dispute).paused_ms if order.dispute else 0
+
+
 def order_of(ledger: Ledger, dispute: OrderDispute) -> Order:
     return ledger.the(ORDER, dispute.order)
