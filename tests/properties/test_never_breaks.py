@@ -66,10 +66,11 @@ def test_the_walks_go_where_rules_could_break() -> None:
     often = ("listing.create", "order.counter", "order.accept", "order.amend", "order.reinstate", "payment.initiate",
              "payment.declare", "payment.refund", "payment.confirm_refund", "payment.reassign", "order.cancel",
              "order.claim_refund", "delivery.schedule", "delivery.confirm", "delivery.event",
-             "mandate.grant", "order.withdraw", "order.return", "order.dispute", "order.respond", "order.resolve",
-             "claim.release", "case.open", "case.reply")  # fmt: skip
+             "mandate.grant", "order.return", "order.dispute", "order.respond", "order.resolve",
+             "order.close", "claim.release", "case.open", "case.reply", "case.close")  # fmt: skip
     assert not [kind for kind in often if accepted[kind] <= 10]
     assert accepted["delivery.refuse"] and accepted["mandate.end"] and accepted["case.confirm"]
+    assert accepted["order.withdraw"]
     assert min(attested[kind] for kind in ("settled", "refunded", "charged_back", "captured", "returned")) > 5
     assert not [kind for kind in ATTESTATIONS if not attested[kind]]
     assert len([reason for reason in CANCEL_REASONS if reasons[reason]]) >= 8
@@ -79,7 +80,8 @@ def test_the_walks_go_where_rules_could_break() -> None:
              "order_reserved", "order_not_reserving", "payment_transition", "payment_amount", "malformed",
              "listing_closed", "order_expired", "refund_overdue", "claims_open", "relist_locked", "provider_is_party",
              "attest_sequence", "cancel_reason", "legs_sum", "rail_share", "mandate_floor",
-             "round_differs")  # fmt: skip
+             "round_differs", "order_disputed", "withdrawal_over", "order_dispute_past",
+             "claim_absent", "case_status")  # fmt: skip
     assert not [code for code in tried if not refused[code]]
 
 
