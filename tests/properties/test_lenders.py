@@ -22,7 +22,7 @@ def test_nobody_else_is_named_as_the_lender(who: str) -> None:
     life = at("listed")
     assert CREDIT.finance is not None
     other = replace(CREDIT, finance=replace(CREDIT.finance, lender=address(who)))
-    assert ["rail_not_accepted"] == codes_of(life, BUYER, offer(life.chain, life.listing, terms=other))
+    assert ["legs_kind"] == codes_of(life, BUYER, offer(life.chain, life.listing, terms=other))
 
 
 def test_the_bank_that_has_paid_gets_its_lien_with_the_handover() -> None:

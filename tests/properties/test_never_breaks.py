@@ -21,6 +21,7 @@ from node.txtypes.members.conduct import NO_CONDUCT
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
 
@@ -65,9 +66,11 @@ def test_the_walks_go_where_rules_could_break() -> None:
     often = ("listing.create", "order.counter", "order.accept", "order.amend", "order.reinstate", "payment.initiate",
              "payment.declare", "payment.refund", "payment.confirm_refund", "payment.reassign", "order.cancel",
              "order.claim_refund", "delivery.schedule", "delivery.confirm", "delivery.event",
-             "mandate.grant")  # fmt: skip
+             "mandate.grant", "order.return", "order.dispute", "order.respond", "order.resolve",
+             "order.close", "claim.release", "case.open", "case.reply", "case.close")  # fmt: skip
     assert not [kind for kind in often if accepted[kind] <= 10]
-    assert accepted["delivery.refuse"] and accepted["mandate.end"]
+    assert accepted["delivery.refuse"] and accepted["mandate.end"] and accepted["case.confirm"]
+    assert accepted["order.withdraw"]
     assert min(attested[kind] for kind in ("settled", "refunded", "charged_back", "captured", "returned")) > 5
     assert not [kind for kind in ATTESTATIONS if not attested[kind]]
     assert len([reason for reason in CANCEL_REASONS if reasons[reason]]) >= 8
@@ -77,7 +80,8 @@ def test_the_walks_go_where_rules_could_break() -> None:
              "order_reserved", "order_not_reserving", "payment_transition", "payment_amount", "malformed",
              "listing_closed", "order_expired", "refund_overdue", "claims_open", "relist_locked", "provider_is_party",
              "attest_sequence", "cancel_reason", "legs_sum", "rail_share", "mandate_floor",
-             "round_differs")  # fmt: skip
+             "round_differs", "order_disputed", "withdrawal_over", "order_dispute_past",
+             "claim_absent", "case_status")  # fmt: skip
     assert not [code for code in tried if not refused[code]]
 
 
@@ -122,6 +126,20 @@ def two_listings(block: Block) -> Block:
     ident, found = next(iter(block.after["listing"].items()))
     live = replace(found, status="open", expires_at_ms=2**47)
     return with_(block, after=block.after | {"listing": {ident: live, "00" * 32: live}})
+
+
+def miscounted(block: Block) -> Block:
+    """A listing of cars to be built that counts an order which there is not."""
+    ident, found = next(iter(block.after["listing"].items()))
+    built = replace(found, vin="", model="330I", capacity=2, sold=1)
+    return with_(block, after=block.after | {"listing": {ident: built}, "order": {}})
+
+
+def kept_by_the_buyer(block: Block) -> Block:
+    """A car that was given back and has stayed where it was."""
+    body = next(tx.payload.body for tx in block.accepted if isinstance(tx.payload.body, OrderReturn))
+    order = block.after["order"][body.order.hex()]
+    return lie(block, "vehicle", order.vin, holder=order.buyer)
 
 
 def two_orders(block: Block) -> Block:
@@ -189,11 +207,13 @@ FLOODED = with_brand((), "flood_fresh", 0, 1, is_confirmed=True)
 LIES: dict[str, Callable[[], Block]] = {
     "one_birth_per_vin": lambda: with_(last()[2], after=last()[2].after | {"vehicle": {}}),
     "one_title_holder_per_living_vin": lambda: lie(last()[2], "vehicle", VIN, holder=address("police-1")),
-    "title_moves_only_by_a_transfer_or_a_handover": lambda: lie(last()[2], "vehicle", VIN, transfer_count=99),
+    "title_moves_only_by_a_transfer_a_handover_or_a_return": lambda: lie(last()[2], "vehicle", VIN, transfer_count=99),
     "a_transfer_is_signed_by_giver_and_receiver_who_trade_in_cars": lambda: unsigned(block_with(TitleTransfer)),
     "a_handover_needs_final_money_and_a_car_that_make_up_the_price_and_every_signature": lambda: unpaid(
         block_with(OrderHandover)
     ),
+    "a_car_goes_back_only_with_every_signature": lambda: kept_by_the_buyer(block_with(OrderReturn)),
+    "a_listing_of_cars_to_be_built_counts_its_orders": lambda: miscounted(last()[2]),
     "what_the_payment_provider_says_never_moves_title": lambda: lie(
         next(b for b in _a_life()[1] if [PaymentAttest] == [type(tx.payload.body) for tx in b.accepted]),
         "vehicle", VIN, holder=address("police-1"),

@@ -12,6 +12,7 @@ from node.ledger.family import index_prefix
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support import sale_rules
@@ -52,10 +53,13 @@ def one_title_holder_per_living_vin(block: Block, past: Past, reader: ChainReade
 
 
 @rule
-def title_moves_only_by_a_transfer_or_a_handover(block: Block, past: Past, reader: ChainReader) -> None:
+def title_moves_only_by_a_transfer_a_handover_or_a_return(block: Block, past: Past, reader: ChainReader) -> None:
     moves = Counter(body.vin for body in bodies(block, TitleTransfer))
     for body in bodies(block, OrderHandover):
         moves.update(cars_of(block.after["order"][body.order.hex()]))
+    for body in bodies(block, OrderReturn):
+        order = block.after["order"][body.order.hex()]
+        moves.update(cars_of(order) if body.trade_in_back else [order.vin])
     for vin, vehicle in block.after["vehicle"].items():
         before = block.before["vehicle"].get(vin)
         moved = vehicle.transfer_count - (before.transfer_count if before else 0)
@@ -104,6 +108,23 @@ def a_handover_needs_final_money_and_a_car_that_make_up_the_price_and_every_sign
 
 
 @rule
+def a_car_goes_back_only_with_every_signature(block: Block, past: Past, reader: ChainReader) -> None:
+    for tx in block.accepted:
+        body = tx.payload.body
+        if isinstance(body, OrderReturn):
+            order = block.after["order"][body.order.hex()]
+            finance, trade_in = order.terms.finance, order.terms.trade_in
+            needed = {order.seller, order.buyer, *([finance.lender] if finance is not None else [])}
+            receivers = {order.vin: order.seller}
+            if body.trade_in_back:
+                needed.add(trade_in.taker)
+                receivers[trade_in.vin] = order.buyer
+            require(needed == {s.address for s in tx.signatures}, "signatures")
+            for vin, receiver in receivers.items():
+                require(block.after["vehicle"][vin].holder == receiver, vin, "went back to somebody else")
+
+
+@rule
 def what_the_payment_provider_says_never_moves_title(block: Block, past: Past, reader: ChainReader) -> None:
     """A charge-back among it: money that goes back is a claim between the parties. At most a reservation lasts on."""
     if all(isinstance(tx.payload.body, PaymentAttest) for tx in block.accepted):
@@ -139,7 +160,7 @@ def the_history_has_no_gap_and_its_count_and_head_match(block: Block, past: Past
 def one_live_listing_per_vin(block: Block, past: Past, reader: ChainReader) -> None:
     live: dict[str, str] = {}
     for ident, listing in block.after["listing"].items():
-        if listing.status == "open" and block.time_ms < listing.expires_at_ms:
+        if listing.vin and listing.status == "open" and block.time_ms < listing.expires_at_ms:
             require(listing.vin not in live, listing.vin, "is listed twice")
             live[listing.vin] = ident
             vehicle = block.after["vehicle"][listing.vin]

@@ -70,7 +70,7 @@ class Paying:
                 (seller, PaymentRefund(ident, part), ()),
                 (NAMES[creditor], PaymentConfirmRefund(ident, part), ()),
             ]
-        if not payment.is_closed and chance.random() < 0.1:
+        if not payment.is_closed and chance.random() < 0.2:
             other = address(chance.choice((*PROVIDERS, "carrier-1")))
             found.append((buyer, PaymentReassign(ident, other), (seller,)))
         return found

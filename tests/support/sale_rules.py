@@ -16,11 +16,14 @@ from node.txtypes.vehicle.vehicle import market_of
 from support.walk import Block
 from support.walk_checks import (
     BANKING,
+    HANDED_OVER,
+    PAUSE_MAX_MS,
     AfterBlock,
     Past,
     bodies,
     cars_of,
     net,
+    pause_of,
     payments_of,
     require,
     reserves,
@@ -47,7 +50,8 @@ def one_order_reserves_a_vin(block: Block, past: Past, reader: ChainReader) -> N
 
 @rule
 def every_reserved_vin_is_free_at_its_hard_end(block: Block, past: Past, reader: ChainReader) -> None:
-    """Whatever anybody does or omits: nothing but both parties' signatures moves the hard end."""
+    """Whatever anybody does or omits: nothing but both parties' signatures moves the hard end, and disputes by 60 days
+    in all."""
     params = block.after["chain"]["params"]
     for vin, vehicle in block.after["vehicle"].items():
         if vehicle.market.status == "reserved":
@@ -61,19 +65,26 @@ def every_reserved_vin_is_free_at_its_hard_end(block: Block, past: Past, reader:
               if type_of(tx.payload.body) in ("order.accept", "order.amend", "order.reinstate")}  # fmt: skip
     for ident, order in block.before["order"].items():
         after = block.after["order"][ident]
+        require(pause_of(block.after, after) <= PAUSE_MAX_MS, "disputes put off an order for too long", ident)
         if bytes.fromhex(ident) not in agreed:
-            require(after.until_ms == order.until_ms, "the time of an order moved", ident)
-            require(after.hold_until_ms <= order.hold_until_ms, "the hard end of an order moved", ident)
+            pause = pause_of(block.after, after) - pause_of(block.before, order)
+            require(after.until_ms == order.until_ms + pause, "the time of an order moved", ident)
+            require(after.hold_until_ms <= order.hold_until_ms + pause, "the hard end of an order moved", ident)
             is_revived = reserves(after, block.time_ms) and not reserves(order, block.time_ms)
             require(not is_revived, "an order was revived by one party", ident)
 
 
 @rule
 def nobody_else_changes_an_order(block: Block, past: Past, reader: ChainReader) -> None:
+    """But for those who decide a dispute about it, or count the votes."""
     acted: dict[str, set[bytes]] = {}
+    judges: set[bytes] = set()
     for tx in block.accepted:
         body, payment = tx.payload.body, getattr(tx.payload.body, "payment", None)
         about = block.after["payment"][payment.hex()].order if payment else getattr(body, "order", None)
+        if type_of(body) in ("order.resolve", "order.close"):
+            about = block.after["order-dispute"][body.dispute.hex()].order
+            judges.add(tx.payload.sender)
         if about is not None:
             acted.setdefault(about.hex(), set()).add(tx.payload.sender)
     for ident, order in block.before["order"].items():
@@ -85,7 +96,16 @@ def nobody_else_changes_an_order(block: Block, past: Past, reader: ChainReader) 
                 theirs |= {known.seller, known.buyer, known.agent, known.carrier, finance and finance.lender}
                 theirs |= {leg.provider for leg in known.terms.legs}
                 theirs |= {state["payment"][p.hex()].provider for p in known.payments}
-            require(bool(acted.get(ident)) and acted[ident] <= theirs, "a stranger changed the order", ident)
+            require(bool(acted.get(ident)) and acted[ident] <= theirs | judges, "a stranger changed the order", ident)
+
+
+@rule
+def a_listing_of_cars_to_be_built_counts_its_orders(block: Block, past: Past, reader: ChainReader) -> None:
+    ordered = Counter(order.listing.hex() for order in block.after["order"].values()
+                      if order.accepted_at_ms and order.status != "cancelled")  # fmt: skip
+    for ident, listing in block.after["listing"].items():
+        if not listing.vin:
+            require(listing.sold == ordered[ident], ident, "has", ordered[ident], "orders, and counts", listing.sold)
 
 
 # --- money ---------------------------------------------------------------------------------------------------
@@ -121,7 +141,7 @@ def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: Ch
     for ident, order in block.after["order"].items():
         view = OrderView.of(ident, order, AfterBlock(block), AsOf(block.time_ms, RULESETS[params.ruleset]))
         is_over = order.status in ("cancelled", "completed") or not reserves(order, block.time_ms)
-        kept = order.price.amount - traded(order) if order.status == "completed" else order.kept
+        kept = order.price.amount - traded(order) if order.status in HANDED_OVER else order.kept
         owed = max(0, order.net - kept) if is_over else 0
         require(sum(debt.amount.amount for debt in view.debts) == owed, ident, "owes", view.debts, "and not", owed)
         require(all(debt.amount.amount > 0 for debt in view.debts), ident, "owes nothing, or less")
@@ -137,7 +157,13 @@ def claims_are_positive_and_of_the_cars_own_orders(block: Block, past: Past, rea
         for claim in claims.entries:
             order = block.after["order"][claim.order.hex()]
             require(claim.amount.amount > 0 and order.vin == vin, vin, "has the claim", claim)
-            require(order.status == "completed" and claim.creditor == order.seller, vin, "has a stranger's claim")
+            parties = {order.seller, order.buyer}
+            others = {order.terms.finance and order.terms.finance.lender}
+            others |= {order.terms.trade_in and order.terms.trade_in.taker}
+            is_own = claim.creditor in parties and claim.debtor in parties | others
+            require(is_own and claim.creditor != claim.debtor, vin, "has a stranger's claim")
+            is_over = order.status in (*HANDED_OVER, "returned") or claim.cause == "decided"
+            require(is_over, vin, "has a claim of a sale that was not", claim)
 
 
 @rule

@@ -33,12 +33,14 @@ from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import status_now
 from node.txtypes.sale.order import is_live
+from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle, market_of
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.dealing import BUYERS, PRICES, VINS, Dealing
 from support.life import accident, km, maintenance, read, register, transfer
 from support.paying import NAMES, Paying, State, Step
+from support.reversing import Reversing
 from wallet.txfile import sign_payload
 
 CARD_NUMBER = "4111111111111111"
@@ -88,6 +90,7 @@ class Walk:
         self.state = state_of(self.chain)
         self.dealing = Dealing(self.chance, self.chain)
         self.paying = Paying(self.chance, self.chain)
+        self.reversing = Reversing(self.chance, self.chain)
 
     def blocks(self, count: int) -> Iterator[Block]:
         for _ in range(count):
@@ -138,9 +141,9 @@ class Walk:
                 seen.deals["parts"] += len(order.payments) > 1
 
     def _steps(self) -> list[Step]:
-        """One to three steps; a handover stands alone, so that its block shows what it did and nothing else."""
+        """One to three steps; a handover or a return stands alone, so that its block shows what it did and no more."""
         steps = [self._step() for _ in range(self.chance.choice((1, 1, 2, 3)))]
-        alone = next((step for step in steps if isinstance(step[1], OrderHandover)), None)
+        alone = next((step for step in steps if isinstance(step[1], OrderHandover | OrderReturn)), None)
         return [alone] if alone else steps
 
     def _signed(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> bytes:
@@ -154,7 +157,7 @@ class Walk:
 
     # --- steps -------------------------------------------------------------------------------------------
     def _step(self) -> Step:
-        self.dealing.state = self.paying.state = self.state
+        self.dealing.state = self.paying.state = self.reversing.state = self.state
         weights, makers = zip(*self._natural(), strict=True)
         steps: list[Step] = []
         while not steps:
@@ -181,8 +184,23 @@ class Walk:
             yield weight, partial(deal.of_order, bytes.fromhex(ident), order)
         for ident, payment in state["payment"].items():
             yield self.paying.urgency(payment), partial(self.paying.of_payment, bytes.fromhex(ident), payment)
+        yield from self._reversed()
         for ident, mandate in state["mandate"].items():
             yield 0.05, partial(deal.of_mandate, bytes.fromhex(ident), mandate)
+
+    def _reversed(self) -> Iterator[tuple[float, Callable[[], list[Step]]]]:
+        state, undo = self.state, self.reversing
+        for ident, order in state["order"].items():
+            if order.accepted_at_ms:
+                weight = 4 if order.status == "withdrawn" else 0.5 if order.status == "completed" else 0.05
+                yield weight, partial(undo.of_order, bytes.fromhex(ident), order)
+        for vin, claims in state["claims"].items():
+            yield 1.5, partial(undo.of_claims, vin, claims)
+        for ident, dispute in state["order-dispute"].items():
+            yield 0 if dispute.closed_at_ms else 8, partial(undo.of_dispute, bytes.fromhex(ident), dispute)
+        yield 0.8, undo.new_case
+        for ident, case in state["case"].items():
+            yield 0.01 if case.closed_at_ms else 0.4, partial(undo.of_case, bytes.fromhex(ident), case)
 
     def _births(self) -> list[Step]:
         unborn = [vin for vin in VINS if vin not in self.state["vehicle"]]
@@ -236,8 +254,12 @@ class Walk:
             return chance.choice([bytes.fromhex(ident) for ident in state[family]] or [bytes(32)])
 
         match name:
-            case "listing" | "order" | "payment" | "mandate":
+            case "listing" | "order" | "payment" | "mandate" | "case":
                 return ids(name)
+            case "dispute":
+                return ids("order-dispute")
+            case "deduction":
+                return chance.choice((1, 10**9))
             case "vin":
                 return chance.choice(VINS)
             case "price" | "amount":

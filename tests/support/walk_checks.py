@@ -10,10 +10,13 @@ from typing import Any
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.vehicle.title import VehicleRegister
+from support.paying import State
 from support.second_codec import h, pack
 from support.walk import Block
 
 DAY_MS = 86_400_000
+PAUSE_MAX_MS = 60 * DAY_MS
+HANDED_OVER = ("completed", "withdrawn")
 CARD_WAIT_MS = {"challenge": 0, "frictionless": 14 * DAY_MS, "exempt": 14 * DAY_MS}
 BANKING = ("bank_transfer", "instant_transfer")
 
@@ -94,7 +97,14 @@ def payments_of(block: Block, order: Any) -> dict[bytes, Any]:
 
 
 def cars_of(order: Any) -> list[str]:
-    return [order.vin, *([order.terms.trade_in.vin] if order.terms.trade_in is not None else [])]
+    """Of a deal; a car that is still to be built has no VIN."""
+    traded_in = order.terms.trade_in
+    return [vin for vin in (order.vin, traded_in.vin if traded_in is not None else "") if vin]
+
+
+def pause_of(state: State, order: Any) -> int:
+    """By how much disputes have put off the order's deadlines, an open one among them."""
+    return order.paused_ms + (state["order-dispute"][order.dispute.hex()].paused_ms if order.dispute else 0)
 
 
 def traded(order: Any) -> int:

@@ -139,3 +139,9 @@ def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cas
 def key_of(decision: Decision) -> str:
     """Two decisions are the same vote if they have the same key."""
     return f"{decision.action} {decision.amount} {decision.debtor}".strip()
+
+
+def pause_of(ledger: Ledger, order: Order) -> int:
+    """By how much the open dispute puts off the deadlines of the order; what it does not use up is taken back when it
+    is closed."""
+    return ledger.the(ORDER_DISPUTE, order.dispute).paused_ms if order.dispute else 0

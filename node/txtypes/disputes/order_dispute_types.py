@@ -37,7 +37,7 @@ from node.txtypes.members.member import Roles
 from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, ended_ms, is_live, parties_of
-from node.txtypes.sale.order_body import ORDER_UNKNOWN, freed, step_listing, write_money
+from node.txtypes.sale.order_body import ORDER_UNKNOWN, count_ordered, freed, reserving, step_listing, write_money
 from node.txtypes.vehicle.claims import Claim, add_claim
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -218,11 +218,21 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
     if decision is not None and decision.action == "unwind":
         _unwind(ledger, body, dispute.order, order, decision.amount)
         return
-    write_money(ledger, dispute.order, order)
+    order = write_money(ledger, dispute.order, order)
+    if order.status == "accepted" and not is_live(order, ledger.now_ms):
+        _let_go(ledger, dispute.order, order)
     if not order.vin:
         return
     vehicle = ledger.the(VEHICLE, order.vin)
     append_record(ledger, order.vin, vehicle, body, ledger.now_ms, (f"decided:{outcome.partition(' ')[0]}",))
+
+
+def _let_go(ledger: Ledger, ident: bytes, order: Order) -> None:
+    """The pause alone has kept the reservation, so its cars are reserved no longer than the order is."""
+    for vin in vins_of_deal(order.vin, order.terms):
+        vehicle = ledger.the(VEHICLE, vin)
+        if vehicle.market.status == "reserved" and vehicle.market.order == ident:
+            ledger.put(VEHICLE, vin, replace(vehicle, market=reserving(ledger, ident, order, vin)))
 
 
 def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> None:
@@ -234,6 +244,8 @@ def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> No
 def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int) -> None:
     """End the order, or decide anew what the seller keeps of one that has ended."""
     was_live = order.status == "accepted" and bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == ident
+    if order.status == "accepted":
+        count_ordered(ledger, order, -1)
     ended = order.ended_at_ms or ledger.now_ms
     order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
     if was_live:

@@ -16,9 +16,8 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import vins_of_deal
-from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_paid_in_full, own_money
-from node.txtypes.sale.order_body import OrderBody, debts_now, freed, step_listing
+from node.txtypes.sale.order_body import OrderBody, count_ordered, debts_now, freed, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
@@ -102,9 +101,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
         self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
         if not was_accepted:
             return
-        listing = ledger.the(LISTING, order.listing)
-        if not listing.vin:
-            ledger.put(LISTING, order.listing, replace(listing, sold=max(0, listing.sold - 1)))
+        count_ordered(ledger, order, -1)
         is_reserving = bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == self.order
         cars = {vin: freed(ledger, self.order, order, vin) for vin in vins_of_deal(order.vin, order.terms)}
         if is_default:

@@ -32,7 +32,7 @@ from node.txtypes.sale.listing import (
     require_listing,
 )
 from node.txtypes.sale.order import OPTIONS_MAX, ORDER, Order, is_live
-from node.txtypes.sale.order_body import OrderBody, check_reservable, reserving, step_listing
+from node.txtypes.sale.order_body import OrderBody, check_reservable, count_ordered, reserving, step_listing
 from node.txtypes.sale.terms import check_terms
 from node.txtypes.sale.trade_in import check_trade_in
 from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
@@ -279,9 +279,7 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
             order = order.agreed_to(ledger, ledger.the(VEHICLE, order.vin))
         until = ledger.now_ms + order.terms.reserve_ms
         step_listing(ledger, order, "order.accept")
-        if not order.vin:
-            listing = ledger.the(LISTING, order.listing)
-            ledger.put(LISTING, order.listing, replace(listing, sold=listing.sold + 1))
+        count_ordered(ledger, order, 1)
         order = self.follow(
             ledger, order, turn="", accepted_at_ms=ledger.now_ms, until_ms=until,
             due_from_ms=ledger.now_ms if order.vin else 0,

@@ -164,6 +164,13 @@ def freed(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Vehicle:
     return replace(vehicle, market=market)
 
 
+def count_ordered(ledger: Ledger, order: Order, change: int) -> None:
+    """Count an order more or less of a listing of cars that are built to order."""
+    listing = ledger.the(LISTING, order.listing)
+    if not listing.vin:
+        ledger.put(LISTING, order.listing, replace(listing, sold=listing.sold + change))
+
+
 def step_listing(ledger: Ledger, order: Order, tag: str) -> None:
     """Write the listing in the status that follows a step of its order."""
     listing = ledger.the(LISTING, order.listing)

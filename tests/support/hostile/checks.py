@@ -29,6 +29,7 @@ BYTES_MAX: Final = {
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": 1_200,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
     "order": 4 * KIB, "payment": 3 * KIB, "claims": 3 * KIB, "delivery": 300, "payment-reference": 60, "uetr": 60,
+    "case": 4 * KIB, "live-cases": 400, "order-dispute": 4 * KIB,
 }  # fmt: skip
 """Family to the largest value, in bytes, that its lists leave room for."""
 RECORDS_READ_MAX: Final = {"inspection.record": 3}
@@ -114,7 +115,9 @@ def named_in(value: Any) -> int:
 def root_of(vin: str, car: Vehicle) -> bytes:
     """The disclosure root of the car in a listing that stays as it is."""
     tax = Tax("standard", 0, 0)
-    listing = Listing(vin, car.holder, None, None, PRICE, tax, "DE", (), (), (), 0, 0, 1, "open", (), ())
+    listing = Listing(
+        vin, "", (), 0, 0, car.holder, None, None, PRICE, tax, "DE", (), (), (), 0, 0, 1, "open", (), ()
+    )  # fmt: skip
     return disclosure_root(bytes(32), listing, car)
 
 

@@ -9,11 +9,16 @@ from msgspec.structs import replace
 
 from node.chain.dev_genesis import DEV_PARTIES
 from node.ledger.body import TransactionBody
+from node.txtypes.cases.case import CASE
+from node.txtypes.cases.types import CaseOpen, CaseReply
+from node.txtypes.disputes.order_dispute import Decision
+from node.txtypes.disputes.order_dispute_types import OrderResolve
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import Tax, Terms
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingCreate
 from node.txtypes.sale.negotiation import OrderOffer
-from node.txtypes.sale.order import ORDER, Order, is_live
+from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, is_live
 from node.txtypes.sale.payments import PAYMENT, Payment, Reference
 from support.chain import DAY_MS, Chain, address
 from support.dealing import TRADERS
@@ -24,10 +29,12 @@ from support.paying import State
 NAMES: Final = {address(party.name): party.name for party in DEV_PARTIES}
 VINS: Final = (VIN, *(f"WBA8E9G50GNU1234{n}" for n in "6789012"))
 OF_SALE: Final = ("listing", "order", "payment", "delivery")
+AFTERWARDS: Final = ("order.withdraw", "order.return", "order.dispute")
+"""Types about a sale that is over. A dispute may begin before, but blocks the handover."""
 ANSWERS: Final = ("order.counter", "order.accept", "order.reject")
 BUYERS: Final = (
     "order.acknowledge", "order.claim_refund", "payment.initiate", "payment.declare", "payment.confirm_refund",
-    "delivery.confirm", "delivery.refuse",
+    "delivery.confirm", "delivery.refuse", "order.withdraw", "order.return", "order.dispute",
 )  # fmt: skip
 """Types that the buyer sends."""
 
@@ -42,17 +49,26 @@ class Selling:
     def live(self, tag: str) -> dict[str, bytes]:
         """Mostly an order, its listing and its payment that a sale could go on with."""
         chance, now, found = self.chance, self.chain.now, dict[str, bytes]()
-        wanted = ("offered", "countered") if tag in ANSWERS else ("accepted",)
+        wanted = ("offered", "countered") if tag in ANSWERS else HANDED_OVER if tag in AFTERWARDS else ("accepted",)
+        disputes = [i for i, one in self.state["order-dispute"].items() if not one.closed_at_ms]
+        if disputes:
+            found |= dict(order_dispute=bytes.fromhex(chance.choice(disputes)))
         if tag == "order.offer":
             listings = [
                 i for i, one in self.state["listing"].items() if one.status == "open" and now < one.expires_at_ms
             ]
             found |= dict(listing=bytes.fromhex(chance.choice(listings))) if listings else {}
-        orders = [(i, o) for i, o in self.state["order"].items() if o.status in wanted and is_live(o, now)]
+        known = [(i, o) for i, o in self.state["order"].items() if o.status in wanted]
+        orders = [(i, o) for i, o in known if is_live(o, now) or o.status in HANDED_OVER]
+        with_car = [(i, o) for i, o in orders if o.vin and not o.dispute]  # most of them go on
+        orders = with_car if with_car and tag != "order.assign_vin" and chance.random() < 0.8 else orders
         if orders and tag.partition(".")[0] in OF_SALE and chance.random() < 0.8:
             ident, order = chance.choice(orders)
             found |= dict(order=bytes.fromhex(ident), listing=order.listing)
             found |= dict(payment=chance.choice(order.payments)) if order.payments else {}
+        if tag == "payment.attest" and chance.random() < 0.8:
+            waiting = [i for i, one in self.state["payment"].items() if not one.is_closed and not one.settled]
+            found |= dict(payment=bytes.fromhex(chance.choice(waiting))) if waiting else {}
         return found
 
     def whose(self, tag: str, order: Order) -> str:
@@ -91,6 +107,31 @@ class Selling:
         if isinstance(body, ListingCreate) and sender not in TRADERS:
             found |= dict(contracts=("private",), tax=Tax("private", 0, 0))
         return {name: value for name, value in found.items() if name in names and getattr(body, name) is not None}
+
+    def after_sale(self, body: TransactionBody) -> dict[str, Any]:
+        """What fits the case, the claim or the dispute that the body is about."""
+        chance, state = self.chance, self.state
+        match body:
+            case CaseReply() if (case := self.chain.state(CASE, body.case)) is not None:
+                return dict(sequence=len(case.replies))
+            case CaseOpen() if state["order"] and chance.random() < 0.5:
+                return dict(order=bytes.fromhex(chance.choice(list(state["order"]))))
+            case ClaimRelease() if state["claims"]:
+                vin = chance.choice(list(state["claims"]))
+                claim = chance.choice(state["claims"][vin].entries)
+                return dict(vin=vin, order=claim.order, debtor=claim.debtor, amount=claim.amount)
+            case OrderResolve():
+                action = chance.choice(("resume", "unwind", "dismiss", "claim"))
+                debtor = chance.choice(("seller", "buyer")) if action == "claim" else ""
+                amount = 100_000 if action in ("claim", "unwind") else 0
+                return dict(decision=Decision(action, amount, debtor))
+        return {}
+
+    def creditor(self, body: ClaimRelease, sender: str) -> str:
+        """Who could release the claim."""
+        found = self.state["claims"].get(body.vin)
+        own = [c.creditor for c in found.entries if (c.order, c.debtor) == (body.order, body.debtor)] if found else []
+        return NAMES[self.chance.choice(own)] if own and self.chance.random() < 0.8 else sender
 
     def terms_of(self, order: Order) -> Terms:
         """The order's, sometimes with a credit or a car in payment."""

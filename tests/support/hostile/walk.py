@@ -31,6 +31,7 @@ from node.rules.vin import VIN_PATTERN
 from node.txtypes.envelope import CheckedTx, Payload
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.order import ORDER, Order
@@ -38,7 +39,7 @@ from node.txtypes.sale.payments import PAYMENT, Payment
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
 from support.chain import DAY_MS, HOUR_MS, Chain, address
-from support.disputing import name_of
+from support.disputing import ARBITERS, name_of
 from support.hostile.planted import card, planted
 from support.hostile.selling import NAMES, OF_SALE, VINS, Selling
 from support.life import register, transfer, where
@@ -52,12 +53,15 @@ LEFT_OUT: Final = ("governance.vote", "validator.pause", "validator.resume")
 """What would change who governs the chain that the walk plays on."""
 RARE: Final = {
     "order.cancel": 0.1, "order.reject": 0.05, "listing.withdraw": 0.05, "listing.update": 0.1, "vehicle.scrap": 0.01,
-    "vehicle.total_loss": 0.05, "flag.set": 0.3, "vehicle.register": 0.1,
+    "vehicle.total_loss": 0.05, "flag.set": 0.3, "vehicle.register": 0.1, "listing.build": 0.03, "order.dispute": 0.2,
+    "case.close": 0.2, "payment.reassign": 0.1, "payment.refund": 0.3, "payment.confirm_refund": 0.3,
+    "order.amend": 0.4, "order.counter": 0.5,
 }  # fmt: skip
 """Share of the tries of a type that are played: what ends a car, or stops it, would leave little else to try."""
 IDS: Final = {
-    "listing.create": "listing", "order.offer": "order", "payment.initiate": "payment", "mandate.grant": "mandate",
-    "governance.propose": "proposal", "record.dispute": "dispute", "warranty.claim": "claim",
+    "listing.create": "listing", "listing.build": "listing", "order.offer": "order", "payment.initiate": "payment",
+    "mandate.grant": "mandate", "governance.propose": "proposal", "record.dispute": "dispute",
+    "warranty.claim": "claim", "order.dispute": "order_dispute", "case.open": "case",
 }  # fmt: skip
 SERIALS: Final = ("serial", "engine_serial", "battery_id")
 """Fields that hold serial numbers."""
@@ -270,8 +274,10 @@ class Hostile(Selling):
                     natural[name] = ("odometer", "duty", "unroadworthy", "total_loss")
                 case "receiver":
                     natural[name] = address(chance.choice(("dealer-munich", "dealer-shanghai", "bmw", "buyer-1")))
-                case "order" if (order := chain.state(ORDER, body.order)) is not None:
+                case "order" if body.order and (order := chain.state(ORDER, body.order)) is not None:
                     sender = self.whose(tag, order)
+                case "dispute" if tag == "order.resolve":
+                    sender = chance.choice(ARBITERS)
                 case "payment" if (payment := chain.state(PAYMENT, body.payment)) is not None:
                     order = chain.state(ORDER, payment.order)
                     is_told = tag == "payment.attest" and chance.random() < 0.8
@@ -290,7 +296,9 @@ class Hostile(Selling):
                 case "event_at_ms":
                     late = chance.choice((0, 0, 0, 0, HOUR_MS, HOUR_MS, DAY_MS, 100 * DAY_MS, 500 * DAY_MS))
                     natural[name] = chain.now - late
-        body = replace(body, **natural | self.of_sale(sender, body, ids, vin))
+        body = replace(body, **natural | self.of_sale(sender, body, ids, vin) | self.after_sale(body))
+        if isinstance(body, ClaimRelease):
+            sender = self.creditor(body, sender)
         if "holder_signs" in natural and sender == holder:
             body = replace(body, holder_signs=False)
         plants: list[Plant] = []

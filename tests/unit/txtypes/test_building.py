@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
+from support.disputing import ARBITERS
 from support.life import PRICE, VIN, Life, accept, acknowledge, attest, handover, initiate, register, terms
 from support.ordering import BUYER, codes_of
 from support.specimens import specimen
 from support.stages import at
 
 from node.ledger.fields import Money
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
 from node.txtypes.sale.deal import Leg
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, status_now
@@ -141,3 +143,26 @@ def test_a_buyer_who_has_not_seen_the_car_is_not_in_default() -> None:
     life.chain.now += 30 * DAY_MS
     default = specimen("order.cancel", life.chain, {"order": life.order}, reason="buyer_default")
     assert ["cancel_reason"] == codes_of(life, MAKER, default)
+
+
+def test_an_order_that_ended_leaves_its_place_to_another_until_it_is_revived() -> None:
+    """By the parties, or by what arbiters decide."""
+    life = ordered(capacity=1)
+    life.chain.do(MAKER, register())
+    life.chain.do(MAKER, assigning(life))
+
+    def sold() -> int:
+        return life.chain.state(LISTING, life.listing).sold
+
+    assert 1 == sold()
+    life.chain.do(BUYER, specimen("order.cancel", life.chain, {"order": life.order}))
+    assert 0 == sold()
+    life.chain.do(MAKER, specimen("order.reinstate", life.chain, {"order": life.order}), BUYER)
+    assert 1 == sold()
+    dispute = life.chain.do(BUYER, specimen("order.dispute", life.chain, {"order": life.order}))
+    life.chain.do(MAKER, specimen("order.respond", life.chain, {"order_dispute": dispute}))
+    for arbiter in ARBITERS:
+        if not life.chain.state(ORDER_DISPUTE, dispute).closed_at_ms:
+            unwind = dict(decision=Decision("unwind", 0, ""))
+            life.chain.do(arbiter, specimen("order.resolve", life.chain, {"order_dispute": dispute}, **unwind))
+    assert ("cancelled", 0) == (order_of(life).status, sold())

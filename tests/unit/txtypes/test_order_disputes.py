@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chain import DAY_MS, address
 from support.disputing import ARBITERS
-from support.life import PRICE, VIN, Life, handover
+from support.life import PRICE, VIN, Life, attest, handover
 from support.ordering import BUYER, SELLER, codes_of
 from support.specimens import specimen
 from support.stages import at
@@ -183,3 +183,41 @@ def test_a_disputed_refund_is_not_overdue() -> None:
     assert [] == codes_of(life, BUYER, claim)
     life.chain.do(SELLER, opening(life, reason="refund", ask=PRICE.amount))
     assert ["refund_not_due"] == codes_of(life, BUYER, claim)
+
+
+def test_a_reservation_that_the_pause_alone_has_kept_ends_with_it() -> None:
+    """The time was over, and the money that was under way has failed meanwhile."""
+    life = at("paying")
+    life.chain.now = order_of(life).until_ms - 1_000
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment, "pending"))
+    life.chain.now += DAY_MS
+    dispute = life.chain.do(BUYER, opening(life))
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment, "failed"))
+    assert is_live(order_of(life), life.chain.now)
+    decided(life, dispute, RESUME, RESUME, RESUME)
+    assert not is_live(order_of(life), life.chain.now)
+    assert "reserved" != market_of(life.chain.state(VEHICLE, VIN), life.chain.now).status
+
+
+def test_an_amendment_leaves_the_pause_as_it_is() -> None:
+    life = at("paid")
+    until, opened = order_of(life).until_ms, life.chain.now
+    dispute = life.chain.do(BUYER, opening(life))
+    amended = specimen("order.amend", life.chain, {"order": life.order}, terms=order_of(life).terms)
+    life.chain.do(SELLER, amended, BUYER)
+    assert until + PAUSE_MAX_MS == order_of(life).until_ms
+    life.chain.now = opened + 5 * DAY_MS
+    decided(life, dispute, RESUME, RESUME, RESUME)
+    lasted = order_of(life).paused_ms
+    assert 5 * DAY_MS <= lasted and until + lasted == order_of(life).until_ms
+    life.chain.do(SELLER, amended, BUYER)
+    assert until + lasted == order_of(life).until_ms
+
+
+def test_both_parties_revive_a_disputed_order_for_as_long_as_they_agree() -> None:
+    life, dispute = disputed()
+    life.chain.do(SELLER, specimen("order.cancel", life.chain, {"order": life.order}, reason="mutual"), BUYER)
+    until = life.chain.now + 20 * DAY_MS
+    life.chain.do(SELLER, specimen("order.reinstate", life.chain, {"order": life.order}, until_ms=until), BUYER)
+    decided(life, dispute, RESUME, RESUME, RESUME)
+    assert until + order_of(life).paused_ms == order_of(life).until_ms
