@@ -11,7 +11,7 @@ import click
 from node.errors import InvalidProof, OperatorError
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text, to_json
-from node.txtypes.sale.next_step import OrderStep, OrderNext
+from node.txtypes.sale.next_step import OrderNext, OrderStep
 from node.txtypes.sale.order import ORDER
 from node.usage import Commands
 from wallet.commands.read import echo_verified, ident, verified_json, verifying
