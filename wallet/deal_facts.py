@@ -20,16 +20,22 @@ from node.ledger.fields import Address, Money
 from node.ledger.json_form import to_json
 from node.ledger.kinds import Kind, fields_of, kind_of
 from node.limits import DAY_MS, HOUR_MS
-from node.txtypes.members.mandate import MandateGrant
-from node.txtypes.payment.giving_back import PaymentRefund
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE
+from node.txtypes.disputes.order_dispute_types import OrderDisputeBody, OrderDisputeOpen, OrderResolve
+from node.txtypes.members.mandate import MANDATE, MandateGrant
+from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentRefund
 from node.txtypes.payment.initiating import PaymentInitiate
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money
+from node.txtypes.sale.building import ListingBuild
+from node.txtypes.sale.claim_types import ClaimRelease
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, traded_in
 from node.txtypes.sale.ending import OrderCancel, fee_of
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.negotiation import OrderOffer
 from node.txtypes.sale.order import ORDER, Order, creditor_of, debts_of
 from node.txtypes.sale.payments import PAYMENT, Payment, payments_of
+from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
+from node.txtypes.vehicle.claims import claims_of
 from wallet.show import value_text
 
 MONEY: Final = kinds.MONEY
@@ -95,7 +101,11 @@ def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator
     """What a transaction about a deal leads to, as the state is now."""
     if isinstance(body, MandateGrant):
         yield from _mandate_facts(body)
-    elif isinstance(body, PaymentRefund):
+    elif isinstance(body, ListingBuild):
+        yield from _build_facts(body, sender, reader)
+    elif isinstance(body, OrderDisputeBody):
+        yield from _dispute_facts(body, reader)
+    elif isinstance(body, PaymentRefund | PaymentConfirmRefund):
         payment = reader.get(PAYMENT, body.payment)
         order = reader.get(ORDER, payment.order) if payment is not None else None
         if payment is not None and order is not None:
@@ -108,6 +118,11 @@ def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator
         order = reader.get(ORDER, order_id)
         if order is not None:
             yield from _order_facts(body, order, reader)
+    if isinstance(body, ClaimRelease):
+        own = [claim.amount for claim in claims_of(reader, body.vin)
+               if (claim.order, claim.debtor, claim.creditor) == (body.order, body.debtor, sender)]  # fmt: skip
+        owed = sum(amount.amount for amount in own if amount.currency == body.amount.currency)
+        yield DealFact("remains", MONEY, Money(max(0, owed - body.amount.amount), body.amount.currency))
 
 
 def _deal(terms: Terms, buyer: bytes, *, is_proven: bool) -> Iterator[DealFact]:
@@ -134,6 +149,16 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
         case OrderHandover():
             after = replace(order, status="completed")
             yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
+        case OrderWithdraw():
+            after = replace(order, status="returned", kept=0)
+            yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
+        case OrderReturn():
+            after = replace(order, status="returned", kept=body.deduction)
+            yield DealFact("deducted", MONEY, Money(body.deduction, currency), is_proven=False)
+            yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
+            yield DealFact("trade_in_owed", MONEY, Money(0 if body.trade_in_back else traded_in(terms), currency))
+        case OrderDisputeOpen():
+            yield DealFact("asks_for", MONEY, Money(body.ask, currency), is_proven=False)
         case PaymentInitiate():
             legs = [leg for leg in terms.legs if leg.provider is not None] if body.leg == CLAIM_LEG else terms.legs
             place = 0 if body.leg == CLAIM_LEG else body.leg
@@ -142,6 +167,30 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
                 raise InvalidProof(f"it is proven that the order has no part {place} that is paid in money: compare it")
             yield DealFact("provider", kind_of(Address), leg.provider)
             yield DealFact("rail", TEXT, leg.rail)
+
+
+def _dispute_facts(body: OrderDisputeBody, reader: Reader) -> Iterator[DealFact]:
+    """What is asked for, and what an arbiter votes for."""
+    dispute = reader.get(ORDER_DISPUTE, body.dispute)
+    order = reader.get(ORDER, dispute.order) if dispute is not None else None
+    if dispute is not None and order is not None:
+        currency = order.price.currency
+        yield DealFact("asks_for", MONEY, Money(dispute.ask, currency))
+        if isinstance(body, OrderResolve):
+            yield DealFact("decided", MONEY, Money(body.decision.amount, currency), is_proven=False)
+
+
+def _build_facts(body: ListingBuild, sender: bytes, reader: Reader) -> Iterator[DealFact]:
+    mandate = reader.get(MANDATE, body.mandate) if body.mandate is not None else None
+    currency = body.price.currency
+    yield DealFact("seller", kind_of(Address), mandate.principal if mandate is not None else sender)
+    priced = (
+        f"{option.code} {value_text(to_json(Money(option.price, currency)))}"
+        + (" (individual)" if option.is_individual else "")
+        for option in body.options
+    )
+    yield DealFact("equipment", TEXT, "; ".join(priced), is_proven=False)
+    yield DealFact("floor", MONEY, Money(body.offer_floor, currency), is_proven=False)
 
 
 def _owed(order: Order, payments: list[Payment]) -> int:

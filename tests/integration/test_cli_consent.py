@@ -18,7 +18,7 @@ from node.ledger.json_form import to_json
 from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.sale.negotiation import OrderCounter
 from node.txtypes.sale.order import ORDER
-from node.txtypes.vehicle.vehicle import VEHICLE
+from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 pytestmark = pytest.mark.slow
 
@@ -225,10 +225,11 @@ def test_an_acknowledgement_names_the_car_as_it_was_shown(tmp_path: Path) -> Non
     with wallet_node(chain) as node:
         wallet = HomeWallet(tmp_path, node).has("buyer-1")
         acknowledge = ("tx", "order.acknowledge", "--order", life.order.hex(), "--from", "buyer-1", *expected(facts))
-        stale = wallet(*acknowledge, "--shown", "00" * 32, "--dry-run")
+        stale = wallet(*acknowledge, "--material-root", "00" * 32, "--dry-run")
         assert 1 == stale.code and "disclosure_stale" in stale.err and "Shown:" not in stale.err
         done = wallet(*acknowledge, "--wait", "--json")
         assert "committed" == done.json["status"] and f"Shown: {VIN}" in done.err
         unknown = wallet("tx", "order.acknowledge", "--order", "00" * 32, "--from", "buyer-1")
         assert 2 == unknown.code and "--order: there is no order" in unknown.err
-    assert 1 == chain.state(ORDER, life.order).agreed_changes
+    agreed = chain.state(ORDER, life.order).agreed_root
+    assert material_root(VIN, chain.state(VEHICLE, VIN)) == agreed

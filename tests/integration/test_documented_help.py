@@ -107,8 +107,17 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     reader.example("bmw-wallet key import --dev buyer-1")
     for text in ("bmw-wallet sign order.json", "bmw-wallet sign order.json --from buyer-1"):
         reader.example(text, on_terminal=True)
-    order = field(shell.follow(printed["order.offer"], on_terminal=True), "txid")
-    reader.example("bmw-wallet order 5f1c... --json", **{"5f1c...": order})
+    bought = {"5f1c...": field(listed, "txid"), "alice": "buyer-1"}
+    offered = reader.example("bmw-wallet buy 5f1c... --from alice --rail bank_transfer --wait", on_terminal=True,
+                             **bought)  # fmt: skip
+    order = field(offered, "txid")
+    for text in ("bmw-wallet order 5f1c... --json", "bmw-wallet order show 5f1c... --json"):
+        assert '"status": "offered"' in reader.example(text, **{"5f1c...": order})
+    assert "accept the terms" in reader.example("bmw-wallet order next 5f1c...", **{"5f1c...": order})
+    shell.run(f"export ORDER={order}")
+    shell.follow(printed["order.cancel"], on_terminal=True)
+    watched = reader.example("bmw-wallet order watch 5f1c...", **{"5f1c...": order})
+    assert "Nothing is waited for." in watched
     moved = printed["title.transfer"].text.replace("--receiver dealer-munich", "--receiver buyer-1")
     assert shell.run(moved.replace("--cosign dealer-munich --wait", f"{kept} handover.json"))[0] == 0
     reader.example("bmw-wallet cosign handover.json --from buyer-1 -o signed.json", on_terminal=True)

@@ -322,6 +322,8 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     life.chain.do("bmw", specimen("warranty.start", life.chain))
     claim = life.chain.do("workshop-berlin", specimen("warranty.claim", life.chain), "buyer-1").hex()
     mandate = life.chain.do("dealer-munich", specimen("mandate.grant", life.chain)).hex()
+    case = life.chain.do("buyer-1", specimen("case.open", life.chain, order=life.order)).hex()
+    disputed = life.chain.do("buyer-1", specimen("order.dispute", life.chain, {"order": life.order})).hex()
     for tag in ("part.bind", "software.update", "vehicle.sighting", "vehicle.import", "battery.bind", "battery.health"):
         example = TYPES[tag].EXAMPLE
         life.chain.do(example.sender, specimen(tag, life.chain, **_LATER.get(tag, {})), *example.cosigners)
@@ -353,7 +355,9 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/batteries": "", "/v1/batteries/{battery}": battery, "/v1/installed-software": "",
         "/v1/installed-software/{vin}": VIN, "/v1/sightings": "", "/v1/sightings/{vin}": "WBA8E9G50GNU99999",
         "/v1/alerts": "", "/v1/vehicles/{vin}/report": VIN, "/v1/vehicles/{vin}/odometer": VIN,
-        "/v1/vehicles/{vin}/parts": VIN, "/v1/vehicles/{vin}/recalls": VIN,
+        "/v1/vehicles/{vin}/parts": VIN, "/v1/vehicles/{vin}/recalls": VIN, "/v1/vehicles/{vin}/sale-readiness": VIN,
+        "/v1/cases": "", "/v1/cases/{case}": case, "/v1/sites": "", "/v1/accounts/{address}/obligations": buyer,
+        "/v1/order-disputes": "", "/v1/order-disputes/{dispute}": disputed, "/v1/orders/{order}/next": life.order.hex(),
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")

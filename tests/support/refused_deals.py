@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from node.ledger.body import TransactionBody
 from node.txtypes.cases.case import CASE
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
+from node.txtypes.sale.disclosure import disclosure_root
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import Reference
 from support.example_stages import (
@@ -18,7 +20,7 @@ from support.example_stages import (
     order_disputed,
     sold_at_a_distance,
 )
-from support.life import VIN, Life, attest, handover, initiate, km
+from support.life import VIN, Life, attest, handover, initiate, km, offer
 from support.specimens import specimen
 from support.stages import Case, change
 
@@ -76,6 +78,15 @@ def _giving_back(**changes: object) -> Callable[[Life], TransactionBody]:
     return body
 
 
+def _ordering(**changes: object) -> Callable[[Life], TransactionBody]:
+    def body(life: Life) -> TransactionBody:
+        root = disclosure_root(life.listing, life.chain.state(LISTING, life.listing), None)
+        plain = dict(disclosure_root=root, listing_version=life.chain.state(LISTING, life.listing).version)
+        return offer(life.chain, life.listing, **plain | changes)
+
+    return body
+
+
 def _no_transfer(life: Life) -> TransactionBody:
     return replace(attest(life.chain, life.payment), reference=Reference(bytes(32), bytes(16)))
 
@@ -110,6 +121,8 @@ REFUSED_DEALS = (
          ("cases_live",), (), _ten_cases),
     Case("a car that is not the one ordered", "", "bmw", _order("order.assign_vin", vin=VIN), ("build_differs",), (),
          _another_car),
+    Case("an order with an option that is not offered", "", BUYER, _ordering(options=("S999X",)), ("option_unknown",),
+         (), built_to_order),
     Case("an acknowledgement of a car that is not built", "", BUYER,
          _order("order.acknowledge", material_root=bytes(32)), ("vin_missing",), (), built_to_order),
 )  # fmt: skip

@@ -114,6 +114,9 @@ def _of_order(kind: str, sender: bytes, told: Fields, order: Fields) -> Iterator
             yield trade_in["taker"] if trade_in is not None else None
             is_lent = finance is not None and (told["promises"] or finance["title_to"] == "lender")
             yield finance["lender"] if is_lent else None
+        case "order.return":
+            yield from (ours, theirs, finance["lender"] if finance is not None else None)
+            yield trade_in["taker"] if told["trade_in_back"] and trade_in is not None else None
 
 
 def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> Iterator[bytes | None]:
@@ -144,7 +147,7 @@ def co_signers(state: State, sender: bytes, body: list[Any], time_ms: int) -> It
             payment = state_value(state, "payment", told["payment"].hex())
             order = state_value(state, "order", payment["order"].hex()) if payment is not None else None
             yield from (order["seller"], order["buyer"]) if order is not None else ()
-        case "order.accept" | "order.amend" | "order.cancel" | "order.reinstate" | "order.handover":
+        case "order.accept" | "order.amend" | "order.cancel" | "order.reinstate" | "order.handover" | "order.return":
             order = state_value(state, "order", told["order"].hex())
             yield from _of_order(kind, sender, told, order) if order is not None else ()
         case "inspection.record":

@@ -88,18 +88,18 @@ class HomeWallet:
 
     def __init__(self, home: Path, node: WalletNode) -> None:
         (home / "genesis.json").write_text(genesis_to_json(node.chain.genesis))
-        self._settings = {
+        self.settings = {
             "BMW_WALLET_HOME": str(home / "wallet"), "BMW_WALLET_GENESIS": str(home / "genesis.json"),
             "BMW_WALLET_NODE": node.url, "BMW_WALLET_PASSPHRASE": PASSPHRASE,
         }  # fmt: skip
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Done:
-        return run("bmw-wallet", *arguments, **self._settings | environment)
+        return run("bmw-wallet", *arguments, **self.settings | environment)
 
     def on_a_terminal(self, *arguments: str, question: str, answer: str) -> tuple[int, str]:
         """(exit code, what is on the screen) of the real program, which a person answers."""
         person, terminal = os.openpty()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("BMW_")} | self._settings
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("BMW_")} | self.settings
         program = Path(sys.executable).with_name("bmw-wallet")
         with subprocess.Popen(
             [program, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=environment

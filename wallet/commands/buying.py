@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 import click
+from msgspec.structs import replace
 
 from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
@@ -13,6 +14,7 @@ from node.ledger.json_form import to_json
 from node.limits import DAY_MS
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.listing import LISTING, Listing
 from wallet.commands.consent import Consent, consent_options
 from wallet.commands.read import ident
@@ -63,7 +65,8 @@ def buy(
     buyer = session.keystore.info(session.signer(sender).name).address
     is_member = session.client.state_value(MEMBER.key(buyer)) is not None
     terms = {
-        "price": money, "tax": to_json(listing.tax), "fees": [], "trade_in": None, "finance": None,
+        "price": money, "tax": to_json(_tax(listing, int(money["amount"]))), "fees": [], "trade_in": None,
+        "finance": None,
         "legs": [{
             "kind": "balance", "rail": accepted.rail, "provider": to_text(through), "custody": "direct",
             "amount": int(money["amount"]), "due_ms": due_days * DAY_MS,
@@ -91,6 +94,15 @@ def _price(listing: Listing, text: str | None) -> dict[str, Any]:
     if text is None:
         return {"amount": str(listing.price.amount), "currency": listing.price.currency}
     return parse_amount(text)
+
+
+def _tax(listing: Listing, amount: int) -> Tax:
+    """The tax that a price of `amount` contains, where the listing's own says it only of its own price."""
+    tax = listing.tax
+    if tax.scheme != "standard" or amount == listing.price.amount:
+        return replace(tax, amount=min(tax.amount, amount))
+    gross = 1_000 + tax.rate_permille
+    return replace(tax, amount=(2 * amount * tax.rate_permille + gross) // (2 * gross))
 
 
 def _contract(listing: Listing, is_member: bool) -> str:

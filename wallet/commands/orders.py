@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
+from node.crypto.addresses import to_text
 from node.errors import InvalidProof, OperatorError
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text, to_json
+from node.txtypes.members.member import name_of
 from node.txtypes.sale.next_step import OrderNext, OrderStep
 from node.txtypes.sale.order import ORDER
 from node.usage import Commands
@@ -19,7 +22,7 @@ from wallet.commands.read import order as order_command
 from wallet.commands.shared import example
 from wallet.light import LightClient
 from wallet.session import Session
-from wallet.show import echo_json, plain
+from wallet.show import echo_json
 from wallet.values import show_amount
 
 POLL_S: Final = 2.0
@@ -59,7 +62,7 @@ order.add_command(order_command, "show")
 
 def step_text(step: OrderStep, names: dict[bytes, str]) -> str:
     """One step as a sentence: who, what, how much, by when."""
-    who = " or ".join(names.get(account, plain(account.hex()[:8])) for account in step.by) or "arbiters"
+    who = " or ".join(names[account] for account in step.by) or "arbiters"
     amount = f" {show_amount(step.amount.amount, step.amount.currency)}" if step.amount is not None else ""
     part = f" for part {step.leg}" if step.leg is not None else ""
     since = f", from {time_to_text(step.from_ms)}" if step.from_ms else ""
@@ -68,15 +71,16 @@ def step_text(step: OrderStep, names: dict[bytes, str]) -> str:
 
 
 def proven_next(session: Session, light: LightClient, order_id: str) -> tuple[OrderNext, dict[bytes, str]]:
-    """What the order waits for, computed here from proven values, and the names of its parties."""
+    """What the order waits for, computed here from proven values, and names for those who can act."""
 
     def compute(reader: Reader, as_of: AsOf) -> tuple[OrderNext, dict[bytes, str]]:
         value = reader.get(ORDER, order_id)
         if value is None:
             raise InvalidProof(f"it is proven that there is no order {order_id}: compare the id")
         found = OrderNext.of(order_id, value, reader, as_of)
+        others = {by: name_of(reader, by) or to_text(by) for step in found.steps for by in step.by}
         agent = {value.agent: "agent"} if value.agent else {}
-        return found, {value.seller: "seller", value.buyer: "buyer"} | agent
+        return found, others | {value.seller: "seller", value.buyer: "buyer"} | agent
 
     return session.verified(light, compute)
 
@@ -109,7 +113,10 @@ def next_step(session: Session, light: LightClient | None, order_id: str) -> Non
               help="seconds after which it gives up")  # fmt: skip
 @verifying
 def watch(session: Session, light: LightClient | None, order_id: str, timeout_s: int) -> None:
-    """Print each change of what an order waits for, from proven state, until nothing is waited for."""
+    """Print each change of what an order waits for, from proven state, until nothing is waited for.
+
+    As JSON each is one line.
+    """
     light = light or session.light_client(False)
     shown: Sequence[Any] = ()
     deadline = time.monotonic() + timeout_s
@@ -117,7 +124,7 @@ def watch(session: Session, light: LightClient | None, order_id: str, timeout_s:
         found, names = proven_next(session, light, order_id)
         if [found.status, found.steps] != list(shown):
             shown = [found.status, found.steps]
-            echo_json(to_json(found)) if session.wants_json else _echo(found, names)
+            click.echo(json.dumps(to_json(found))) if session.wants_json else _echo(found, names)
         if found.status in ENDED and not found.steps:
             return
         if time.monotonic() >= deadline:

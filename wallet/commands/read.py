@@ -210,7 +210,7 @@ def _proven_history(session: Session, light: LightClient, vin: str) -> list[dict
     return [record_json(vin, sequence, record, frauds) for sequence, record in enumerate(records)]
 
 
-@click.command("order", epilog=example("bmw-wallet order 5f1c... --json"))
+@click.command("order", epilog=example("bmw-wallet order show 5f1c... --json"))
 @click.argument("ident", metavar="ID", type=ident)
 @verifying
 def order(session: Session, light: LightClient | None, ident: str) -> None:

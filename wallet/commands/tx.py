@@ -30,11 +30,11 @@ from node.usage import Commands
 from wallet.client import unmet_of
 from wallet.commands.consent import Consent, agree, consent_options, show_offline
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
+from wallet.essences import ESSENCES, asks
 from wallet.examples import example_of
 from wallet.files import check_absent, read_file
 from wallet.forecast import echo_forecast
 from wallet.light import CLOCK_AHEAD_MAX_MS
-from wallet.meaning import ESSENCES, asks
 from wallet.options import body_from, options_of
 from wallet.proving import Place, Unproven
 from wallet.session import Session, Signer

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from support.chain import Chain, address
+from support.example_stages import placed
 from support.life import PRICE, VIN, accept, acknowledge, handover, initiate, offer, terms
 from support.specimens import specimen
 from support.stages import at
@@ -21,6 +24,7 @@ from node.ledger.kinds import fields_of
 from node.rpc.moments import moment_of
 from node.txtypes.chain.actions import ParameterSet
 from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, GovernanceVote
+from node.txtypes.disputes.order_dispute import Decision
 from node.txtypes.envelope import Payload, decode_signed_tx
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import SaleTerms
@@ -30,7 +34,8 @@ from node.txtypes.sale.deal import Finance, Terms
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.negotiation import OrderAccept, OrderCounter
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.meaning import ESSENCES, REFERENCES, Meaning, NotExpected, asks, check_expected, meaning
+from wallet.essences import ESSENCES, asks, reference_of
+from wallet.meaning import Meaning, NotExpected, check_expected, meaning
 from wallet.values import Names
 
 NAMES = Names(0, lambda text: text if text.startswith("bmw1") else _named(text), lambda _: None)
@@ -56,36 +61,46 @@ def shown_names(body) -> set[str]:
     return found
 
 
-def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
+def transactions() -> Iterator[tuple[Chain, Payload]]:
+    """Every transaction of the story over its end, and every type that it lacks at a place of its own."""
     chain, seen = play().chain, set()
-    moment = moment_of(chain.store)
     for height in range(1, chain.store.height() + 1):
         for raw in chain.store.block(height).transactions:
             payload = decode_signed_tx(raw, chain.genesis_hash).payload
-            body, written = payload.body, to_json(payload.body)
-            found = meaning(payload, moment, moment.as_of, {})
-            seen.add(type_of(body))
-            assert shown_names(body) <= set(found.facts), type_of(body)
-            for name in set(written) & set(REFERENCES):
-                assert any(fact.is_proven for fact in found.facts.values()), (type_of(body), name)
-            essential = found.essential(is_body_known=False)
-            assert essential[0] == "type" and set(essential) <= set(found.facts)
-            if type(body) not in ESSENCES:
-                assert {n for n, v in written.items() if v not in (None, "", [], {})} <= set(essential), (
-                    "the whole body"
-                )
-            alone = meaning(payload, None, None, {})
-            assert not any(fact.is_proven for fact in alone.facts.values())
-            assert set(alone.essential(is_body_known=False)) >= {"type", "sender"}
-    assert seen == set(TYPES)
+            seen.add(type_of(payload.body))
+            yield chain, payload
+    for tag in set(TYPES) - seen:
+        life, body = placed(tag)
+        yield life.chain, Payload(address(TYPES[tag].EXAMPLE.sender), 1, life.chain.now, body)
+
+
+def test_every_type_shows_its_whole_body_and_everything_that_it_names() -> None:
+    for chain, payload in transactions():
+        moment = moment_of(chain.store)
+        body, written = payload.body, to_json(payload.body)
+        found = meaning(payload, moment, moment.as_of, {})
+        assert shown_names(body) <= set(found.facts), type_of(body)
+        for name in (n for n, value in written.items() if value and reference_of(body, n)):
+            assert any(fact.is_proven for fact in found.facts.values()), (type_of(body), name)
+        essential = found.essential(is_body_known=False)
+        assert essential[0] == "type" and set(essential) <= set(found.facts)
+        if type(body) not in ESSENCES:
+            assert {n for n, v in written.items() if v not in (None, "", [], {})} <= set(essential), "the whole body"
+        alone = meaning(payload, None, None, {})
+        assert not any(fact.is_proven for fact in alone.facts.values())
+        assert set(alone.essential(is_body_known=False)) >= {"type", "sender"}
 
 
 def test_an_essence_is_of_a_type_and_its_facts_are_there() -> None:
     assert {kind.__struct_config__.tag for kind in ESSENCES} <= set(TYPES)
     asked = {name for name, kind in TYPES.items() if asks(kind)}
-    orders = {"offer", "counter", "accept", "acknowledge", "amend", "reinstate", "cancel", "handover"}
+    orders = {
+        "offer", "counter", "accept", "acknowledge", "amend", "reinstate", "cancel", "handover", "withdraw", "return",
+        "assign_vin", "dispute", "resolve",
+    }  # fmt: skip
     assert asked == {f"order.{step}" for step in orders} | {
-        "payment.initiate", "payment.refund", "governance.vote", "mandate.grant",
+        "payment.initiate", "payment.refund", "payment.confirm_refund", "claim.release", "listing.build",
+        "governance.vote", "mandate.grant",
     }  # fmt: skip
 
 
@@ -269,6 +284,68 @@ def test_a_mandate_to_sell_says_for_how_much() -> None:
     assert "52900.00 EUR or more" in found.change and "cars in payment to 5000.00 EUR" in found.change
     assert "3.0 % of the price and 250.00 EUR" in found.change
     assert "sells for" not in shown(chain, "dealer-munich", specimen("mandate.grant", chain)).change
+
+
+def placed_and_shown(tag: str, **changes) -> Meaning:
+    """The type's example at a place where it is valid, with some fields changed."""
+    life, body = placed(tag)
+    return shown(life.chain, TYPES[tag].EXAMPLE.sender, replace(body, **changes))
+
+
+def test_a_withdrawal_says_what_is_to_come_back_and_by_when() -> None:
+    found = placed_and_shown("order.withdraw")
+    assert PRICE == found.facts["goes_back"].value and found.facts["goes_back"].is_proven
+    assert "within 21 days" in found.change and "owes 52900.00 EUR, less" in found.change
+    assert {"vin", "price", "seller", "buyer", "goes_back"} == set(found.essential(is_body_known=True))
+
+
+def test_a_return_shows_both_titles_and_both_sums() -> None:
+    """The deduction of the body is minor units; a person reads money, and what is left of the price is owed."""
+    found = placed_and_shown("order.return", deduction=26_450)
+    assert (Money(26_450, "EUR"), Money(PRICE.amount - 26_450, "EUR")) == tuple(
+        found.facts[name].value for name in ("deducted", "goes_back")
+    )
+    assert "keeps 264.50 EUR of the price, and owes 52635.50 EUR" in found.change
+    assert f"from {to_text(address('buyer-1'))}" in found.change and "170 km" in found.change
+    assert Money(0, "EUR") == found.facts["trade_in_owed"].value and "The car in payment" not in found.change
+
+
+def test_the_car_that_was_built_is_shown_beside_none() -> None:
+    found = placed_and_shown("order.assign_vin")
+    assert (VIN, "") == (found.facts["vin"].value, found.facts["order_vin"].value)
+    assert not found.facts["vin"].is_proven and "330I" == found.facts["model"].value
+
+
+def test_cars_to_be_built_show_what_equipment_costs_and_whose_they_are() -> None:
+    found = placed_and_shown("listing.build", offer_floor=5_000_000)
+    assert "S205A 2200.00 EUR" == found.facts["equipment"].text
+    assert address("bmw") == found.facts["seller"].value
+    assert "100 cars" in found.change and "No offer below 50000.00 EUR" in found.change
+
+
+def test_a_dispute_about_an_order_shows_the_sale_not_a_record() -> None:
+    """Its id is in the field `dispute`, as that of a dispute about a record is."""
+    opened = placed_and_shown("order.dispute")
+    assert PRICE == opened.facts["asks_for"].value and not opened.facts["asks_for"].is_proven
+    for tag in ("order.respond", "order.resolve", "order.close"):
+        found = placed_and_shown(tag)
+        assert (address("buyer-1"), VIN, PRICE) == tuple(found.facts[n].value for n in ("opener", "vin", "asks_for"))
+        assert all(found.facts[name].is_proven for name in ("opener", "vin", "asks_for"))
+    vote = placed_and_shown("order.resolve", decision=Decision("unwind", 12_345, ""))
+    assert Money(12_345, "EUR") == vote.facts["decided"].value and "The amount is 123.45 EUR" in vote.change
+
+
+def test_what_is_left_of_a_claim_is_said() -> None:
+    found = placed_and_shown("claim.release", amount=Money(PRICE.amount - 1, "EUR"))
+    assert Money(1, "EUR") == found.facts["remains"].value and found.facts["remains"].is_proven
+    assert "0.01 EUR remains" in found.change
+    assert Money(0, "EUR") == placed_and_shown("claim.release").facts["remains"].value
+
+
+def test_whoever_confirms_a_refund_is_shown_who_owes_it_no_more() -> None:
+    found = placed_and_shown("payment.confirm_refund")
+    assert address("buyer-1") == found.facts["creditor"].value
+    assert f"{to_text(address('dealer-munich'))} (dealer-munich) owes it no more" in found.change
 
 
 @pytest.mark.parametrize("body", [OrderAccept(b"\x07" * 32, 0, b"\0" * 32), GovernanceVote(b"\x07" * 32, True)])
