@@ -93,12 +93,21 @@ class CaseView(Case, frozen=True):
         )  # fmt: skip
 
 
-CASE = Family( "case", Case, ident=HASH_IDENT, indexes=( Index("party", lambda case: sorted({case.member.hex(),
-case.customer.hex()}), ADDRESS_IDENT, description="member or customer"), Index("order", lambda case: (case.order.hex(),)
-if case.order else (), HASH_IDENT, description="id of the order"), ), concerns=lambda ident, case: (
-f"account/{case.member.hex()}", f"account/{case.customer.hex()}", *((f"order/{case.order.hex()}",) if case.order else
-()), ), event="case", status=lambda case: "closed" if case.closed_at_ms else "open", path="/v1/cases", view=CaseView,
-internal=("id",), )  # fmt: skip
+CASE = Family(
+    "case", Case, ident=HASH_IDENT,
+    indexes=(
+        Index("party", lambda case: sorted({case.member.hex(), case.customer.hex()}), ADDRESS_IDENT,
+              description="member or customer"),
+        Index("order", lambda case: (case.order.hex(),) if case.order else (), HASH_IDENT,
+              description="id of the order"),
+    ),
+    concerns=lambda ident, case: (
+        f"account/{case.member.hex()}", f"account/{case.customer.hex()}",
+        *((f"order/{case.order.hex()}",) if case.order else ()),
+    ),
+    event="case", status=lambda case: "closed" if case.closed_at_ms else "open",
+    path="/v1/cases", view=CaseView, internal=("id",),
+)  # fmt: skip
 
 
 class LiveCases(Value, tag=1, frozen=True):
