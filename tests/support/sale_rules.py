@@ -65,9 +65,9 @@ def every_reserved_vin_is_free_at_its_hard_end(block: Block, past: Past, reader:
               if type_of(tx.payload.body) in ("order.accept", "order.amend", "order.reinstate")}  # fmt: skip
     for ident, order in block.before["order"].items():
         after = block.after["order"][ident]
-        require(pause_of(block.after, after) <= PAUSE_MAX_MS, "disputes put off an order for too long", ident)
+        require(pause_of(after) <= PAUSE_MAX_MS, "disputes put off an order for too long", ident)
         if bytes.fromhex(ident) not in agreed:
-            pause = pause_of(block.after, after) - pause_of(block.before, order)
+            pause = pause_of(after) - pause_of(order)
             require(after.until_ms == order.until_ms + pause, "the time of an order moved", ident)
             require(after.hold_until_ms <= order.hold_until_ms + pause, "the hard end of an order moved", ident)
             is_revived = reserves(after, block.time_ms) and not reserves(order, block.time_ms)

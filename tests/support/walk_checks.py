@@ -10,7 +10,6 @@ from typing import Any
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.vehicle.title import VehicleRegister
-from support.paying import State
 from support.second_codec import h, pack
 from support.walk import Block
 
@@ -102,9 +101,9 @@ def cars_of(order: Any) -> list[str]:
     return [vin for vin in (order.vin, traded_in.vin if traded_in is not None else "") if vin]
 
 
-def pause_of(state: State, order: Any) -> int:
+def pause_of(order: Any) -> int:
     """By how much disputes have put off the order's deadlines, an open one among them."""
-    return order.paused_ms + (state["order-dispute"][order.dispute.hex()].paused_ms if order.dispute else 0)
+    return order.paused_ms + order.pausing_ms
 
 
 def traded(order: Any) -> int:

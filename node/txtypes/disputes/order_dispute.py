@@ -49,9 +49,8 @@ class OrderVote(Value, frozen=True):
 
 
 class OrderDispute(Value, tag=1, frozen=True):
-    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `paused_ms`: by how much the
-    dispute has put off the order's deadlines. `decision`: null until it is closed, then what was decided, or null again
-    if `is_undecided`."""
+    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `decision`: null until it
+    is closed, then what was decided; of a closed dispute, null is undecided."""
 
     order: Id
     opener: Address
@@ -65,7 +64,6 @@ class OrderDispute(Value, tag=1, frozen=True):
     is_answered: bool
     ends_at_ms: Time
     """When the votes are counted at the latest."""
-    paused_ms: Annotated[int, Meta(ge=0)]
     votes: Annotated[tuple[OrderVote, ...], Meta(max_length=15)]
     decision: Decision | None
     closed_at_ms: OptionalTime
@@ -139,9 +137,3 @@ def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cas
 def key_of(decision: Decision) -> str:
     """Two decisions are the same vote if they have the same key."""
     return f"{decision.action} {decision.amount} {decision.debtor}".strip()
-
-
-def pause_of(ledger: Ledger, order: Order) -> int:
-    """By how much the open dispute puts off the deadlines of the order; what it does not use up is taken back when it
-    is closed."""
-    return ledger.the(ORDER_DISPUTE, order.dispute).paused_ms if order.dispute else 0

@@ -92,11 +92,11 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         answer_by = now + ANSWER_MS
         ledger.put(ORDER_DISPUTE, ledger.txid, OrderDispute(
             self.order, ledger.sender, self.reason, self.ask, self.evidence, now, answer_by, (), False,
-            answer_by + VOTING_MS, paused, (), None, 0,
+            answer_by + VOTING_MS, (), None, 0,
         ))  # fmt: skip
         write_money(ledger, self.order, replace(
             order, dispute=ledger.txid, disputes=order.disputes + 1, until_ms=order.until_ms + paused,
-            hold_until_ms=order.hold_until_ms + paused,
+            hold_until_ms=order.hold_until_ms + paused, pausing_ms=paused,
         ))  # fmt: skip
 
 
@@ -205,10 +205,10 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
     assert decision is not None or outcome == UNDECIDED, "an outcome is one of the votes"
     ledger.put(ORDER_DISPUTE, ident, replace(dispute, decision=decision, closed_at_ms=ledger.now_ms))
     order = ledger.the(ORDER, dispute.order)
-    used = min(dispute.paused_ms, ledger.now_ms - dispute.opened_at_ms)
-    rest = dispute.paused_ms - used
+    used = min(order.pausing_ms, ledger.now_ms - dispute.opened_at_ms)
+    rest = order.pausing_ms - used
     order = replace(
-        order, dispute=b"", paused_ms=order.paused_ms + used, until_ms=order.until_ms - rest,
+        order, dispute=b"", paused_ms=order.paused_ms + used, pausing_ms=0, until_ms=order.until_ms - rest,
         hold_until_ms=order.hold_until_ms - rest,
     )  # fmt: skip
     if decision is not None and decision.action == "dismiss":

@@ -11,7 +11,6 @@ from node.ledger.fields import Hash32, Time
 from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.txtypes.disputes.order_dispute import pause_of
 from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, vins_of_deal
 from node.txtypes.sale.listing import require_listing
@@ -124,7 +123,7 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         before = ledger.the(ORDER, self.order)
-        until = before.accepted_at_ms + self.terms.reserve_ms + before.paused_ms + pause_of(ledger, before)
+        until = before.accepted_at_ms + self.terms.reserve_ms + before.paused_ms + before.pausing_ms
         order = self.follow(
             ledger, before, terms=self.terms, until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms
         )
@@ -183,7 +182,7 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         withdraw_claim(ledger, order)
         if order.status == "cancelled":
             count_ordered(ledger, order, 1)
-        until = self.until_ms + pause_of(ledger, order)
+        until = self.until_ms + order.pausing_ms
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
             accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,

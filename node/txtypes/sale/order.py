@@ -105,6 +105,8 @@ class Order(Value, tag=1, frozen=True):
     disputes: int = 0
     paused_ms: Annotated[int, Meta(ge=0)] = 0
     """By how much disputes that are closed have put off the deadlines."""
+    pausing_ms: Annotated[int, Meta(ge=0)] = 0
+    """By how much the open dispute puts them off; what it does not use up is taken back when it is closed."""
     withdraw_until_ms: OptionalTime = 0
     """Until when the buyer can withdraw from a completed distance contract, 0 for not at all."""
     return_by_ms: OptionalTime = 0
