@@ -12,6 +12,7 @@ from node.codec import encode
 from node.consensus.safety import EMPTY, NeverSigned, StoredLock, decode_hard_state
 from node.daemon import signer_wire
 from node.errors import Corrupted, Rejected
+from node.ledger.signed import decode_signed
 from node.p2p import wire
 from node.p2p.framing import (
     CHUNK_PLAIN_BYTES,
@@ -27,7 +28,7 @@ from node.p2p.noise import CipherState
 from node.storage import snapshot
 from node.txtypes.chain.validator_set import EvidenceUse
 from node.txtypes.disputes.dispute import OpenDisputes, OpenOfAccount
-from node.txtypes.envelope import _decode_payload, _decode_signed, decode_payload, decode_signed_tx
+from node.txtypes.envelope import _decode_payload, decode_payload, decode_signed_tx
 from node.txtypes.members.member import Fraud, Frauds
 from node.txtypes.registry import FAMILIES
 from support.frames import seal
@@ -44,7 +45,7 @@ def _transactions() -> list[bytes]:
 
 def _payloads_of_any_type() -> list[bytes]:
     """Known types, and one that only newer software has a class for."""
-    known = [_decode_signed(raw).payload for raw in _transactions()]
+    known = [decode_signed(raw).payload for raw in _transactions()]
     return [*known, encode([bytes(20), 1, 1, ["vehicle.teleport", "WBA8E9G50GNU12345", [1, None, True], {"a": b"b"}]])]
 
 
@@ -179,8 +180,8 @@ DECODERS = [
     Target("commit", round_trip(decode_commit), lambda: [encode(c.commit) for c in specimens.blocks()]),
     Target("header", round_trip(decode_header), lambda: [encode(c.block.header) for c in specimens.blocks()]),
     Target("transaction", taken(_signed_tx), _transactions),
-    Target("envelope", round_trip(_decode_signed), _transactions),
-    Target("payload", round_trip(_decode_payload), lambda: [_decode_signed(raw).payload for raw in _transactions()]),
+    Target("envelope", round_trip(decode_signed), _transactions),
+    Target("payload", round_trip(_decode_payload), lambda: [decode_signed(raw).payload for raw in _transactions()]),
     Target("payload of any type", taken(decode_payload), _payloads_of_any_type),
     Target("validator set", round_trip(_decode_entries), lambda: [encode(specimens.store().head().validators.entries)]),
     Target("hard state", round_trip(decode_hard_state, Corrupted), _hard_states),
