@@ -12,6 +12,7 @@ from node.codec import encode
 from node.consensus.safety import EMPTY, NeverSigned, StoredLock, decode_hard_state
 from node.daemon import signer_wire
 from node.errors import Corrupted, Rejected
+from node.ledger.fields import Money
 from node.ledger.signed import decode_signed
 from node.p2p import wire
 from node.p2p.framing import (
@@ -31,6 +32,7 @@ from node.txtypes.disputes.dispute import OpenDisputes, OpenOfAccount
 from node.txtypes.envelope import _decode_payload, decode_payload, decode_signed_tx
 from node.txtypes.members.member import Fraud, Frauds
 from node.txtypes.registry import FAMILIES
+from node.txtypes.vehicle.claims import Claim, Claims
 from support.frames import seal
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
@@ -205,8 +207,10 @@ DECODERS = [
 
 
 def _values_of(family: str) -> list[bytes]:
-    """The story's; it has neither frauds nor evidence nor disputes."""
+    """The story's; it has neither frauds nor evidence nor disputes nor claims."""
+    claim = Claim(bytes(32), b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
     made = {
+        "claims": Claims((claim,)),
         "frauds": Frauds((Fraud(bytes(20), "bank", 1),)),
         "evidence": EvidenceUse(1),
         "open-disputes": OpenDisputes((OpenOfAccount(bytes(32), 1),)),

@@ -254,7 +254,8 @@ def _commands() -> list[bytes]:
     for body in _bodies_json():
         lines = [body.pop("type")]
         for name, value in body.items():
-            lines.append(f"{name}={value if isinstance(value, str) else json.dumps(value)}")
+            if value is not None:  # such an option is left out
+                lines.append(f"{name}={value if isinstance(value, str) else json.dumps(value)}")
         found.append("\n".join(lines).encode())
     return found
 
