@@ -255,13 +255,12 @@ class _Course:
         made them all: the holder signed none, and others' readings lie around them. The car's birth stands for one
         before, so that one dated before the car's first reading takes no explanation away. Else none, with the one that
         the holder signed."""
-        around = included_at_ms(self.readings[one])
-        own = [
-            place
-            for place in falling
-            if self.party(place) == self.party(one)
-            and abs(included_at_ms(self.readings[place]) - around) <= odometer.VOLLEY_MS
-        ]
+        told = {p: included_at_ms(self.readings[p]) for p in falling if self.party(p) == self.party(one)}
+        own = _around(told, [one])
+        if self.is_backfilled(one) and (rest := [place for place in own if place != one]):
+            times = [told[place] for place in rest]  # it makes one mistake of no others that were not one without it
+            if max(times) - min(times) > odometer.VOLLEY_MS or not set(_around(told, rest)).issubset(own):
+                return [], []
         if signed := [place for place in own if self.readings[place].is_acknowledged]:
             return [], [(signed[0], signed[0])]
         others = [place for place in self.timely if self.party(place) != self.party(one)]
@@ -272,10 +271,8 @@ class _Course:
         """Of the other readings; None where they rise."""
         kept = [place for place in range(len(self.readings)) if place not in gone]
         falls = _falls([self.events[p] for p in kept], [self.metres[p] for p in kept])
-        if not falls:
-            return None
-        _, earlier, later = max(falls, key=lambda fall: fall[0])
-        return kept[earlier], kept[later]
+        largest = max(falls, key=lambda fall: fall[0], default=None)
+        return None if largest is None else (kept[largest[1]], kept[largest[2]])
 
     def explained(self, falls: list[Fall]) -> tuple[list[list[int]], list[int], list[tuple[int, int]]]:
         """(each explanation's places, the places of all falling readings, the pairs that the verdict rests on). An
@@ -304,6 +301,11 @@ class _Course:
         return tuple(self.readings[place].sequence for place in sorted(places)[-most:])
 
 
+def _around(told: dict[int, int], places: Sequence[int]) -> list[int]:
+    """The places that were told within 90 days of one of some places. `told`: place to time, in order of the places."""
+    return [p for p, at_ms in told.items() if any(abs(at_ms - told[q]) <= odometer.VOLLEY_MS for q in places)]
+
+
 def included_at_ms(reading: JudgedReading) -> int:
     """The time of the block that included a reading, to the second below."""
     return reading.event_at_ms + reading.delay_s * 1_000
@@ -319,12 +321,10 @@ def judge(series: Series) -> Judgement:
         explaining, falling, pairs = course.explained(falls)
         explanations = tuple(
             Explanation(
-                course.sequences(gone, NAMED_MAX),
-                course.sequences(set(falling).difference(gone), NAMED_MAX),
+                course.sequences(gone, NAMED_MAX), course.sequences(set(falling).difference(gone), NAMED_MAX),
                 len(gone) == 1 and course.is_typing_error(gone[0]),
-            )
-            for gone in explaining
-        )
+            ) for gone in explaining
+        )  # fmt: skip
         found = {"decreasing"} | {"one_reading" if len(gone) == 1 else "volley" for gone in explaining}
         verdict: Verdict = "CONTESTED" if explaining else "ILLOGICAL"
         pinned = tuple((course.readings[a].sequence, course.readings[b].sequence) for a, b in pairs)

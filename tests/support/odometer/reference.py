@@ -42,6 +42,16 @@ def _is_volley(own: Facts, facts: Facts) -> bool:
     )
 
 
+def _is_one_volley(rest: Facts, own: Facts, falling: Iterable[Fact]) -> bool:
+    """Whether the rest are one volley without the reading that is dated back: near each other, and near no other."""
+    near = [
+        fact for fact in falling for one in rest
+        if fact.author == one.author and abs(_included_ms(fact) - _included_ms(one)) <= 90 * DAY_MS
+    ]  # fmt: skip
+    is_close = all(abs(_included_ms(a) - _included_ms(b)) <= 90 * DAY_MS for a in rest for b in rest)
+    return is_close and all(fact in own for fact in near)
+
+
 def explanations(facts: Facts) -> set[frozenset[int]]:
     """The sequences of each mistake without which the rest rises, and no part of which is one."""
     pairs = falls(facts)
@@ -52,7 +62,8 @@ def explanations(facts: Facts) -> set[frozenset[int]]:
     for one in min(pairs, key=lambda pair: (pair[1].metres - pair[0].metres, pair[1], pair[0])):
         near = [fact for fact in falling if abs(_included_ms(fact) - _included_ms(one)) <= 90 * DAY_MS]
         own = [fact for fact in near if fact.author == one.author]
-        candidates += [own] if _is_volley(own, facts) else []
+        is_joining = _is_late(one) and not _is_one_volley([fact for fact in own if fact != one], own, falling)
+        candidates += [own] if _is_volley(own, facts) and not is_joining else []
     found = {frozenset(f.sequence for f in own) for own in candidates if not falls([f for f in facts if f not in own])}
     return {own for own in found if not any(other < own for other in found)}
 
