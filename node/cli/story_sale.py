@@ -25,6 +25,8 @@ RAILS: Final[tuple[dict[str, Any], ...]] = (
 )
 OLD_CAR: Final = ("0.1", "0.2", "6.1.1", "7.11", "O1", "O2", "O3", "O4")
 """Items that the inspection for an import looks at."""
+LETTERS: Final = ("The second key is missing.", "It is on its way.")
+"""What the buyer writes after the delivery, and what the dealer answers."""
 
 
 def euros(amount: int) -> str:
@@ -43,12 +45,13 @@ class Purchase:
         if not self._secret.exists():
             self._secret.write_bytes(secrets.token_bytes(32))
         self._entries: list[str] = []
+        self._letters: list[str] = []
 
     def play(self) -> None:
         """Raises `StoryFailed`."""
         listing = self._offered()
         order = self._agreed(listing)
-        self._entries = self._booked()
+        self._entries, self._letters = self._booked(), self._written()
         payment = self._paid(order)
         self._delivered(order, payment)
 
@@ -163,6 +166,13 @@ class Purchase:
         printed = self.stage.run_all([(*command, f"{self.vin}-{number}", "--json") for number in range(MOVEMENTS)])
         return [str(json.loads(text)["entry"]) for text in printed]
 
+    def _written(self) -> list[str]:
+        """Salted hashes of the letters of the complaint; the letters themselves stay with those who wrote them."""
+        printed = self.stage.run_all(
+            [("bmw-wallet", "ref", "commitment", "letter", text, "--json") for text in LETTERS]
+        )
+        return [str(json.loads(text)["commitment"]) for text in printed]
+
     def _attest(self, payment: str, sequence: int, kind: str, amount: int, provider: str, what: str) -> Any:
         """A movement of money."""
         entry = self._entries.pop()
@@ -186,23 +196,37 @@ class Purchase:
             "--odometer", "20km", sender="carrier-1",
         )  # fmt: skip
         self.stage.send_all(self._handover(order, OVERPAID))
-        self.stage.send(
+        complaint, answer = self._letters
+        refund = step(
             "has what came beyond the price sent back", "payment.refund", "--payment", payment,
             "--amount", euros(OVERPAID), sender="dealer-munich",
             expected={"vin": self.vin, "provider": "payment-provider-1", "creditor": self.buyer},
         )  # fmt: skip
+        _, case = self.stage.send_all(refund, step(
+            "complains that the second key is missing", "case.open", "--member", "dealer-munich", "--order", order,
+            "--channel", "online", "--category", "COMPLAINT", "--content", complaint, sender=self.buyer,
+        ))  # fmt: skip
         self.stage.send_all(
-            self._attest(payment, 1, "refunded", OVERPAID, "payment-provider-1", f"is back with {self.buyer}")
-        )
-        self._check(order)
+            self._attest(payment, 1, "refunded", OVERPAID, "payment-provider-1", f"is back with {self.buyer}"),
+            step(
+                "answers that it is on its way", "case.reply", "--case", case, "--sequence", "0", "--content", answer,
+                sender="dealer-munich",
+            ),
+        )  # fmt: skip
+        self.stage.send(
+            "has the key, and closes the case", "case.close", "--case", case, "--outcome", "solved", sender=self.buyer
+        )  # fmt: skip
+        self._check(order, case)
 
-    def _check(self, order: str) -> None:
-        """Raises `StoryFailed` where a title or an amount is not where the deal puts it."""
+    def _check(self, order: str, case: str) -> None:
+        """Raises `StoryFailed` where a title or an amount is not where the deal puts it, or the case is open still."""
         node = self.stage.next_node()
         told, old = node.get(f"/v1/orders/{order}"), node.get(f"/v1/vehicles/{self.old}")
         dealer = told["seller"]
         if told["status"] != "completed" or told["debts"]:
             raise StoryFailed(f"the order is {told['status']} and owes {told['debts']}, not completed without a debt")
+        if (status := node.get(f"/v1/cases/{case}")["status"]) != "closed":
+            raise StoryFailed(f"the case is {status}, not closed")
         if old["holder"] != dealer:
             raise StoryFailed(f"the title of the car in payment is with {old['holder']}, not with {dealer}")
         self.stage.tell("dealer-munich", "has the title of the car in payment, and owes nobody anything", self.old)
