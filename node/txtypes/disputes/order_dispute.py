@@ -125,7 +125,7 @@ def casts_of(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
 
 
 def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
-    """The votes that may still come."""
+    """The arbiters who have not voted on the dispute and still may, each as a vote without an outcome."""
     maker, voted = maker_of(ledger, order), {vote.arbiter for vote in dispute.votes}
     parties = involved(ledger, order)
     return [

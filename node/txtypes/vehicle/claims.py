@@ -19,7 +19,7 @@ from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import conduct_of
 
 CLAIMS_MAX: Final = 16
-"""Claims of one car. Beyond, the oldest one is dropped."""
+"""How many open claims of one car are kept. A further claim displaces the oldest one."""
 
 CLAIMS_OPEN = Guard("claims_open", "the account owes money for this very car",
                     "das Konto schuldet Geld für eben dieses Fahrzeug", "该账户尚欠此车款项")  # fmt: skip
