@@ -119,8 +119,8 @@ def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator
         if order is not None:
             yield from _order_facts(body, order, reader)
     if isinstance(body, ClaimRelease):
-        own = [claim.amount for claim in claims_of(reader, body.vin)
-               if (claim.order, claim.debtor, claim.creditor) == (body.order, body.debtor, sender)]  # fmt: skip
+        own = [claim.amount for claim in claims_of(reader, body.order)
+               if (claim.debtor, claim.creditor) == (body.debtor, sender)]  # fmt: skip
         owed = sum(amount.amount for amount in own if amount.currency == body.amount.currency)
         yield DealFact("remains", MONEY, Money(max(0, owed - body.amount.amount), body.amount.currency))
 

@@ -233,7 +233,7 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
         "brand odometer_replaced for good.",
     ),
     RegistrationAccept: Essence(
-        ("sender", "vin", "holder", "country", "kind", "usage", "plate", "until", "shown"),
+        ("sender", "vin", "holder", "country", "kind", "usage", "plate", "until", "material_root"),
         "{country} registers {vin}, or claims it where another country has it: after 30 days without an objection the "
         "other registration ends.",
     ),

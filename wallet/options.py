@@ -78,7 +78,7 @@ def body_from(struct: type[TransactionBody], given: Mapping[str, Any], names: Na
 
 # --- options -----------------------------------------------------------------------------------------
 FROM_THE_CHAIN: Final = frozenset({
-    "listing_version", "disclosure_root", "shown", "round", "material_root", "trade_material_root",
+    "listing_version", "disclosure_root", "round", "material_root", "trade_material_root",
 })  # fmt: skip
 """Fields that the wallet reads from the chain if they are not given."""
 

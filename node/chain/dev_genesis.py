@@ -58,8 +58,11 @@ DEV_PARTIES = (
 )
 COUNTRY_ROLES = ("registrar", "police")
 """Roles that are held for the party's country only."""
-PLACES = {"DE": (52_520_000, 13_405_000), "CN": (31_230_000, 121_474_000)}
-"""Country to the place of its sites, in millionths of a degree: Berlin, Shanghai."""
+PLACES = {
+    "MUC": (48_177_000, 11_556_000), "SHA": (31_230_000, 121_474_000), "BER": (52_520_000, 13_405_000),
+    "HAM": (53_551_000, 9_994_000), "INS": (48_137_000, 11_575_000),
+}  # fmt: skip
+"""First letters of a site's code to its place: latitude and longitude in millionths of a degree."""
 
 KeyOf = Callable[[str, str], PrivateKey]
 """Private key for (purpose, name)."""
@@ -79,7 +82,7 @@ def account_of(party: Party, key_of: KeyOf, sponsor: bytes) -> GenesisAccount:
             Grant(role, wmis, party.country if role in COUNTRY_ROLES else "", party.capabilities, 0, 0, ())
             for role, wmis in party.roles
         )
-        sites = (Site(party.site, party.country, *PLACES[party.country], (), "", "", ""),) if party.site else ()
+        sites = (Site(party.site, party.country, *PLACES[party.site[:3]], (), "", "", ""),) if party.site else ()
         node_key = key_of("node", party.name).public if party.power else b""
         member = GenesisMember(party.country, party.group, grants, sites, validator, node_key, "")
     return GenesisAccount(party.name, address, (account_key.public,), 1, b"", sponsor or address, member)

@@ -80,9 +80,7 @@ def _of_order(ident: bytes, order: Order, moment: Moment) -> list[Obligation]:
                     ident, order.vin, "price", debtor, order.seller, Money(missing, currency),
                     due if due < TIME_MAX_MS else 0, due < now,
                 ))  # fmt: skip
-    if order.vin:
-        found += [
-            Obligation(ident, order.vin, "claim", c.debtor, c.creditor, c.amount, c.due_ms, c.due_ms <= now)
-            for c in claims_of(moment, order.vin) if c.order == ident
-        ]  # fmt: skip
-    return found
+    return found + [
+        Obligation(ident, order.vin, "claim", c.debtor, c.creditor, c.amount, c.due_ms, c.due_ms <= now)
+        for c in claims_of(moment, ident)
+    ]

@@ -64,7 +64,7 @@ from node.txtypes.service.warranty_claim import CLAIM, WarrantyClaim, WarrantyDe
 from node.txtypes.vehicle.alerts import AlertClose
 from node.txtypes.vehicle.assign import TitleAssign
 from node.txtypes.vehicle.bindings import PART
-from node.txtypes.vehicle.claims import CLAIMS
+from node.txtypes.vehicle.claims import DEBTOR, ORDER_CLAIMS
 from node.txtypes.vehicle.imports import VehicleImport
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
@@ -98,7 +98,7 @@ _FAMILIES: Final[tuple[Family[Any], ...]] = (
     ACCOUNT, QUOTA, MEMBER, MEMBER_NAME, FRAUDS, CONDUCT, MANDATE,
     VEHICLE, ODOMETER, LIFE, RECALL,
     MAKERS, PART, BATTERY, SOFTWARE, SIGHTINGS,
-    LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, CLAIMS, DELIVERY,
+    LISTING, ORDER, LIVE_OFFERS, PAYMENT, REFERENCE, UETR, ORDER_CLAIMS, DEBTOR, DELIVERY,
     ARBITERS, RECORD_STATUS, RECORD_DISPUTE, OPEN_DISPUTES, ORDER_DISPUTE, CASE, LIVE_CASES,
     WARRANTY, CLAIM,
 )  # fmt: skip

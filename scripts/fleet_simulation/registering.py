@@ -47,7 +47,7 @@ def move_abroad(world: World, car: Car) -> None:
     shown = material_root(car.vin, world.chain.state(VEHICLE, car.vin))
     accepted = body_of(
         "registration.accept", vin=car.vin, country=new, plate=_plate(world, car, new), kind="permanent",
-        usage="private", until_ms=0, shown=shown, where=where(car, REGISTRARS[new]), event_at_ms=world.now,
+        usage="private", until_ms=0, material_root=shown, where=where(car, REGISTRARS[new]), event_at_ms=world.now,
     )  # fmt: skip
     if world.send(REGISTRARS[new], accepted, side="registrar").is_accepted:
         car.city = ABROAD

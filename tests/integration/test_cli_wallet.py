@@ -176,7 +176,7 @@ def test_who_is_given_a_car_signs_what_the_chain_has_of_it(wallet: Wallet) -> No
         "--from", "bmw", "--cosign", "dealer-munich", "--yes", "--accept-old-root",
         *(word for text in expected for word in ("--expect", text)),
     )  # fmt: skip
-    stale = wallet(*arguments, "--shown", "00" * 32, "--dry-run")
+    stale = wallet(*arguments, "--material-root", "00" * 32, "--dry-run")
     assert 1 == stale.code and "disclosure_stale" in stale.err and "Shown:" not in stale.err
     done = wallet(*arguments, "--wait", "--json")
     assert "committed" == done.json["status"]

@@ -14,7 +14,7 @@ from support.chain import DAY_MS, Chain, address
 from support.disputing import dispute
 from support.http import get, over_http
 from support.json_schema import errors
-from support.life import VIN, Life, accident, km, maintenance, many_cars
+from support.life import VIN, Life, accident, attest, km, maintenance, many_cars
 from support.specimens import specimen
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
@@ -327,6 +327,7 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     for tag in ("part.bind", "software.update", "vehicle.sighting", "vehicle.import", "battery.bind", "battery.health"):
         example = TYPES[tag].EXAMPLE
         life.chain.do(example.sender, specimen(tag, life.chain, **_LATER.get(tag, {})), *example.cosigners)
+    life.chain.do("payment-provider-1", attest(life.chain, life.payment, "returned", b"recalled"))
     bound = specimen("part.bind")
     part = part_id(bound.part_class, bound.number, bound.serial).hex()
     battery = battery_key(specimen("battery.bind").battery_id).hex()
@@ -358,6 +359,7 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/vehicles/{vin}/parts": VIN, "/v1/vehicles/{vin}/recalls": VIN, "/v1/vehicles/{vin}/sale-readiness": VIN,
         "/v1/cases": "", "/v1/cases/{case}": case, "/v1/sites": "", "/v1/accounts/{address}/obligations": buyer,
         "/v1/order-disputes": "", "/v1/order-disputes/{dispute}": disputed, "/v1/orders/{order}/next": life.order.hex(),
+        "/v1/order-claims": "", "/v1/order-claims/{order}": life.order.hex(),
     }  # fmt: skip
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")

@@ -191,9 +191,9 @@ def paid_twice() -> Block:
 
 
 def claimed_by_a_stranger() -> Block:
-    block = next(b for b in _a_life()[1] if b.after["claims"])
-    vin, claims = next(iter(block.after["claims"].items()))
-    return lie(block, "claims", vin, entries=(replace(claims.entries[0], creditor=address("police-1")),))
+    block = next(b for b in _a_life()[1] if b.after["order-claims"])
+    ident, claims = next(iter(block.after["order-claims"].items()))
+    return lie(block, "order-claims", ident, entries=(replace(claims.entries[0], creditor=address("police-1")),))
 
 
 def indebted(block: Block) -> Block:

@@ -331,7 +331,7 @@ class Dealing:
         found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts
                   if debt.due_ms <= chain.now or self.chance.random() < 0.1] * 2  # fmt: skip
         if order.status == "completed":
-            own = [c for c in self._claims(order) if (c.order, c.debtor) == (ident, order.buyer)]
+            own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
             part = next(part for part in order.terms.legs if part.provider is not None)
             owed = sum(claim.amount.amount for claim in own)
             owed -= sum(occupied(payment) for payment in payments if payment.leg == CLAIM_LEG)
@@ -342,6 +342,6 @@ class Dealing:
         both = (buyer,) if self.chance.random() < 0.9 else ()
         return [*found, (owner if order.agent is None else seller, reinstating(chain, ident), both)]
 
-    def _claims(self, order: Order) -> tuple[Any, ...]:
-        found = self.state["claims"].get(order.vin)
+    def _claims(self, ident: bytes) -> tuple[Any, ...]:
+        found = self.state["order-claims"].get(ident.hex())
         return found.entries if found is not None else ()

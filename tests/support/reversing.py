@@ -11,7 +11,7 @@ from node.txtypes.disputes.order_dispute_types import OrderDisputeClose, OrderDi
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.order import Order
 from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
-from node.txtypes.vehicle.claims import Claims
+from node.txtypes.vehicle.claims import OrderClaims
 from support.chain import HOUR_MS, START_MS, Chain, address
 from support.deals import material
 from support.disputing import ARBITERS
@@ -55,10 +55,9 @@ class Reversing:
             others.append(trade_in.taker)
         return NAMES[order.buyer], body, tuple(dict.fromkeys(NAMES[who] for who in others))
 
-    def of_claims(self, vin: str, claims: Claims) -> list[Step]:
+    def of_claims(self, ident: bytes, claims: OrderClaims) -> list[Step]:
         return [
-            (NAMES[claim.creditor], ClaimRelease(vin, claim.order, claim.debtor, claim.amount), ())
-            for claim in claims.entries
+            (NAMES[claim.creditor], ClaimRelease(ident, claim.debtor, claim.amount), ()) for claim in claims.entries
         ]
 
     def of_dispute(self, ident: bytes, dispute: OrderDispute) -> list[Step]:

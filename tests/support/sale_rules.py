@@ -153,9 +153,9 @@ def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: Ch
 
 @rule
 def claims_are_positive_and_of_the_cars_own_orders(block: Block, past: Past, reader: ChainReader) -> None:
-    for vin, claims in block.after["claims"].items():
+    for ident, claims in block.after["order-claims"].items():
+        order, vin = block.after["order"][ident], claims.vin
         for claim in claims.entries:
-            order = block.after["order"][claim.order.hex()]
             require(claim.amount.amount > 0 and order.vin == vin, vin, "has the claim", claim)
             parties = {order.seller, order.buyer}
             others = {order.terms.finance and order.terms.finance.lender}

@@ -41,7 +41,7 @@ def built(story: Story) -> None:
     story.do("bmw", handed, "buyer-1", name="order.handover of the built car")
     returned = attest(chain, payment, "returned", b"recall")
     story.do("payment-provider-1", returned, name="payment.attest returned")
-    story.do("bmw", specimen("claim.release", chain, {"order": order}, vin=BUILT, amount=PRICE))
+    story.do("bmw", specimen("claim.release", chain, {"order": order}, amount=PRICE))
     story.specimen("order.withdraw", {"order": order})
     back = dict(reason="withdrawal", odometer=km(25), material_root=_root(story))
     story.do("buyer-1", specimen("order.return", chain, {"order": order}, **back), "bmw")

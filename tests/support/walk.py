@@ -194,8 +194,8 @@ class Walk:
             if order.accepted_at_ms:
                 weight = 4 if order.status == "withdrawn" else 0.5 if order.status == "completed" else 0.05
                 yield weight, partial(undo.of_order, bytes.fromhex(ident), order)
-        for vin, claims in state["claims"].items():
-            yield 1.5, partial(undo.of_claims, vin, claims)
+        for ident, claims in state["order-claims"].items():
+            yield 1.5, partial(undo.of_claims, bytes.fromhex(ident), claims)
         for ident, dispute in state["order-dispute"].items():
             yield 0 if dispute.closed_at_ms else 8, partial(undo.of_dispute, bytes.fromhex(ident), dispute)
         yield 0.8, undo.new_case

@@ -97,8 +97,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
                 fields = _body_file(body_file, struct) | fields
             if struct is OrderOffer and not is_offline:
                 fields = _with_disclosure(session, fields)
-            if "shown" in struct.__struct_fields__ and not is_offline:
-                fields = _with_shown(session, fields)
+            if {"vin", "material_root"} <= set(struct.__struct_fields__) and not is_offline:
+                fields = _with_condition(session, fields)
             if "order" in struct.__struct_fields__ and not is_offline:
                 fields = _with_order(session, fields, struct)
             body = body_from(struct, fields, session.names(now_ms))
@@ -213,10 +213,10 @@ def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]
     return {"listing_version": listing.version, "disclosure_root": root} | fields
 
 
-def _with_shown(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+def _with_condition(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of an act by which a car is taken as it is, with the car's material root computed here if it is
     missing."""
-    if "vin" not in fields or "shown" in fields:
+    if "vin" not in fields or "material_root" in fields:
         return fields
     vin = VEHICLE.ident.canonical(str(fields["vin"]))
     raw = session.client.state_value(VEHICLE.key(vin))
@@ -224,7 +224,7 @@ def _with_shown(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
         raise Malformed(f"--vin: there is no vehicle {vin}")
     vehicle: Vehicle = VEHICLE.decode(raw)
     click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
-    return {"shown": material_root(vin, vehicle).hex()} | fields
+    return {"material_root": material_root(vin, vehicle).hex()} | fields
 
 
 def _with_order(session: Session, fields: dict[str, Any], struct: type[TransactionBody]) -> dict[str, Any]:

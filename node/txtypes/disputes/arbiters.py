@@ -6,7 +6,7 @@ Records and orders are judged alike: see `outcome_of` and `is_settled`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, Protocol
 
 from msgspec import Meta
 
@@ -15,6 +15,7 @@ from node.crypto.addresses import to_text
 from node.ledger.family import Family, Reader, fixed_ident
 from node.ledger.fields import Address
 from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.txtypes.members.member import MEMBER, Member, group_of, has_role
@@ -29,6 +30,17 @@ UNDECIDED: Final = "undecided"
 
 ARBITERS_FULL = Guard("arbiters_full", "there are as many arbiters as the chain can have",
                       "es gibt schon so viele Schlichter, wie die Kette haben kann", "仲裁员人数已满")  # fmt: skip
+VOTES_NOT_OPEN = Guard(
+    "votes_not_open",
+    "votes are cast from the author's answer or the end of its time on, for 14 days",
+    "abgestimmt wird ab der Antwort des Autors oder dem Ende seiner Frist, 14 Tage lang",
+    "自作者答复或答复期满起 14 天内表决",
+)
+VOTED_BEFORE = Guard("voted_before", "the arbiter has voted on this dispute already",
+                     "der Schlichter hat über diesen Streitfall schon abgestimmt", "该仲裁员已表决")  # fmt: skip
+ARBITER_RELATED = Guard("arbiter_related", "the arbiter is related to the author, the opener or the holder",
+                        "der Schlichter ist mit Autor, Eröffner oder Halter verbunden",
+                        "仲裁员与作者、提出者或所有人有关联", is_permission=True)  # fmt: skip
 
 
 class Arbiters(Value, tag=1, frozen=True):
@@ -71,6 +83,36 @@ def may_judge(ledger: Ledger, arbiter: bytes, involved: Iterable[bytes], vin: st
     return has_role(ledger, arbiter, "arbiter") and not any(
         is_close(ledger, arbiter, party, vin, ledger.now_ms) for party in involved
     )
+
+
+class Vote(Protocol):
+    """The vote of an arbiter about a record or an order."""
+
+    @property
+    def arbiter(self) -> bytes: ...
+
+
+class Judged(Protocol):
+    """A dispute that arbiters vote on, once its author has answered or had the time to."""
+
+    @property
+    def answer_by_ms(self) -> int: ...
+    @property
+    def ends_at_ms(self) -> int: ...
+    @property
+    def votes(self) -> Sequence[Vote]: ...
+
+
+def check_vote(ledger: Ledger, ident: bytes, dispute: Judged, status: str, involved: Iterable[bytes], vin: str) -> None:
+    """Notes why the sender may not vote on the dispute: not now, not again, or not an arbiter who is related."""
+    if status != "voting":
+        need = f"from {time_to_text(dispute.answer_by_ms)} to {time_to_text(dispute.ends_at_ms)}"
+        ledger.unmet(VOTES_NOT_OPEN, ident.hex(), status, need)
+    if any(vote.arbiter == ledger.sender for vote in dispute.votes):
+        ledger.unmet(VOTED_BEFORE, to_text(ledger.sender))
+    is_arbiter = not any(unmet.is_permission for unmet in ledger.unmet_guards)
+    if is_arbiter and not may_judge(ledger, ledger.sender, involved, vin):
+        ledger.unmet(ARBITER_RELATED, to_text(ledger.sender))
 
 
 class Cast(NamedTuple):

@@ -6,14 +6,13 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.fields import Amount, Id, Money
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.txtypes.disputes.arbiters import UNDECIDED, VOTING_MS, is_settled, may_judge, outcome_of
+from node.txtypes.disputes.arbiters import UNDECIDED, VOTING_MS, check_vote, is_settled, outcome_of
 from node.txtypes.disputes.order_dispute import (
     ANSWER_MS,
     DISPUTES_PER_ORDER_MAX,
@@ -31,7 +30,7 @@ from node.txtypes.disputes.order_dispute import (
     status_at,
     waiting_for,
 )
-from node.txtypes.disputes.types import ANSWER_PAST, ARBITER_RELATED, VOTED_BEFORE, VOTES_NOT_OPEN, VOTES_OPEN
+from node.txtypes.disputes.types import ANSWER_PAST, VOTES_OPEN
 from node.txtypes.members.conduct import count
 from node.txtypes.members.member import Roles
 from node.txtypes.sale.deal import vins_of_deal
@@ -151,14 +150,8 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
     })  # fmt: skip
 
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
-        if (status := status_at(dispute, ledger.now_ms)) != "voting":
-            need = f"from {time_to_text(dispute.answer_by_ms)} to {time_to_text(dispute.ends_at_ms)}"
-            ledger.unmet(VOTES_NOT_OPEN, self.dispute.hex(), status, need)
-        if any(vote.arbiter == ledger.sender for vote in dispute.votes):
-            ledger.unmet(VOTED_BEFORE, to_text(ledger.sender))
-        is_arbiter = not any(unmet.is_permission for unmet in ledger.unmet_guards)
-        if is_arbiter and not may_judge(ledger, ledger.sender, involved(ledger, order), order.vin):
-            ledger.unmet(ARBITER_RELATED, to_text(ledger.sender))
+        status = status_at(dispute, ledger.now_ms)
+        check_vote(ledger, self.dispute, dispute, status, involved(ledger, order), order.vin)
         if need := _unfit(self.decision, order):
             ledger.unmet(DECISION_UNFIT, self.dispute.hex(), key_of(self.decision), need)
 
@@ -238,7 +231,7 @@ def _let_go(ledger: Ledger, ident: bytes, order: Order) -> None:
 def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> None:
     debtor, creditor = (order.seller, order.buyer) if decision.debtor == "seller" else (order.buyer, order.seller)
     money = Money(decision.amount, order.price.currency)
-    add_claim(ledger, order.vin, Claim(ident, b"", debtor, creditor, money, "decided", ledger.now_ms))
+    add_claim(ledger, ident, order.vin, Claim(b"", debtor, creditor, money, "decided", ledger.now_ms))
 
 
 def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 from msgspec.structs import replace
 
-from node.crypto.addresses import to_text
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
 from node.ledger.fields import (
@@ -27,7 +26,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.disputes.amend import DISPUTE_DUE, NOT_THE_AUTHOR, check_alone, check_target, face_of, retract
-from node.txtypes.disputes.arbiters import VOTING_MS, is_settled, may_judge, outcome_of
+from node.txtypes.disputes.arbiters import VOTING_MS, check_vote, is_settled, outcome_of
 from node.txtypes.disputes.decisions import decide, with_disputed_effects, withdraw
 from node.txtypes.disputes.dispute import (
     ANSWER_MS,
@@ -61,17 +60,6 @@ NOT_THE_OPENER = Guard(
 )
 ANSWER_PAST = Guard("answer_past", "the author has answered, or its time for that has passed",
                     "der Autor hat geantwortet, oder seine Frist ist vorbei", "作者已答复或答复期限已过")  # fmt: skip
-VOTES_NOT_OPEN = Guard(
-    "votes_not_open",
-    "votes are cast from the author's answer or the end of its time on, for 14 days",
-    "abgestimmt wird ab der Antwort des Autors oder dem Ende seiner Frist, 14 Tage lang",
-    "自作者答复或答复期满起 14 天内表决",
-)
-VOTED_BEFORE = Guard("voted_before", "the arbiter has voted on this dispute already",
-                     "der Schlichter hat über diesen Streitfall schon abgestimmt", "该仲裁员已表决")  # fmt: skip
-ARBITER_RELATED = Guard("arbiter_related", "the arbiter is related to the author, the opener or the holder",
-                        "der Schlichter ist mit Autor, Eröffner oder Halter verbunden",
-                        "仲裁员与作者、提出者或所有人有关联", is_permission=True)  # fmt: skip
 VOTES_OPEN = Guard(
     "votes_open",
     "the dispute is not counted yet: the vote goes on",
@@ -225,14 +213,8 @@ class RecordResolve(DisputeBody, tag="record.resolve", frozen=True):
     })  # fmt: skip
 
     def dispute_guards(self, ledger: Ledger, dispute: RecordDispute) -> None:
-        if (status := status_at(dispute, ledger.now_ms)) != "voting":
-            need = f"from {time_to_text(dispute.answer_by_ms)} to {time_to_text(dispute.ends_at_ms)}"
-            ledger.unmet(VOTES_NOT_OPEN, self.dispute.hex(), status, need)
-        if any(vote.arbiter == ledger.sender for vote in dispute.votes):
-            ledger.unmet(VOTED_BEFORE, to_text(ledger.sender))
-        is_arbiter = not any(unmet.is_permission for unmet in ledger.unmet_guards)
-        if is_arbiter and not may_judge(ledger, ledger.sender, involved(ledger, dispute), dispute.vin):
-            ledger.unmet(ARBITER_RELATED, to_text(ledger.sender))
+        status = status_at(dispute, ledger.now_ms)
+        check_vote(ledger, self.dispute, dispute, status, involved(ledger, dispute), dispute.vin)
 
     def apply(self, ledger: Ledger) -> None:
         dispute = ledger.the(RECORD_DISPUTE, self.dispute)

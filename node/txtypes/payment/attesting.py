@@ -159,14 +159,12 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
     def _pay_claim(self, ledger: Ledger, payment: Payment, order: Order, paid: int) -> None:
         """Money that pays a claim ends it. If it goes back, too, and not by the seller's will, it is owed again."""
         if paid > 0:
-            reduce_claims(ledger, order.vin, payment.order, paid, debtor=order.buyer)
+            reduce_claims(ledger, payment.order, paid, debtor=order.buyer)
         elif paid < 0 and self.kind != "refunded":
             cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
             money = Money(-paid, order.price.currency)
-            add_claim(
-                ledger, order.vin,
-                Claim(payment.order, self.payment, order.buyer, order.seller, money, cause, ledger.now_ms),
-            )  # fmt: skip
+            claim = Claim(self.payment, order.buyer, order.seller, money, cause, ledger.now_ms)
+            add_claim(ledger, payment.order, order.vin, claim)
 
     def _note_claims(self, ledger: Ledger, payment: Payment, before: Order, after: Order) -> None:
         """Money that goes back after the handover leaves a claim against the buyer, unless the seller refunds it, and
@@ -176,14 +174,14 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
         if missing > 0 and self.kind != "refunded":
             cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
             money = Money(missing, currency)
-            claim = Claim(payment.order, self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
-            add_claim(ledger, after.vin, claim)
+            claim = Claim(self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
+            add_claim(ledger, payment.order, after.vin, claim)
         elif missing < 0:
             leg, finance = after.terms.legs[payment.leg], after.terms.finance
             is_credit = leg.kind == "finance" and finance is not None and self.kind == "settled"
             debtor = finance.lender if is_credit and finance is not None else after.buyer
             own = self.payment if self.kind == "represented" else b""
-            reduce_claims(ledger, after.vin, payment.order, -missing, debtor=debtor, payment=own)
+            reduce_claims(ledger, payment.order, -missing, debtor=debtor, payment=own)
 
 
 def was_role_held(ledger: Ledger, account: bytes, role: str, since_ms: int) -> bool:

@@ -24,6 +24,7 @@ from node.txtypes.sale.terms import (
     check_currency,
     check_provider,
     check_rail,
+    check_sponsor,
     countries_of,
 )
 
@@ -118,6 +119,8 @@ class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
         check_provider(ledger, self.provider, payment.rail, listing.country)
         countries = countries_of(ledger, listing, self.provider)
         check_rail(ledger, self.payment.hex(), payment.rail, order.price.currency, countries)
+        accepted = next((accepted for accepted in listing.rails if accepted.rail == payment.rail), None)
+        check_sponsor(ledger, self.provider, order.buyer, accepted)
         finance = order.terms.finance
         if payment.rail == "finance" and finance is not None and self.provider != finance.lender:
             ledger.unmet(RAIL_NOT_ACCEPTED, self.payment.hex(), need="the lender: another credit is an amendment")

@@ -99,8 +99,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     def _most(self, ledger: Ledger, order: Order, leg: Leg) -> int:
         if self.leg != CLAIM_LEG:
             return leg.amount
-        own = [c for c in claims_of(ledger, order.vin) if (c.order, c.debtor) == (self.order, order.buyer)]
-        return sum(claim.amount.amount for claim in own)
+        return sum(claim.amount.amount for claim in claims_of(ledger, self.order) if claim.debtor == order.buyer)
 
     def _check_provider(self, ledger: Ledger, order: Order, leg: Leg) -> None:
         assert leg.provider is not None, "checked"

@@ -214,19 +214,19 @@ class RegistrationSet(Registering, tag="registration.set", frozen=True):
 
 class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
     """A country registers a car that has left or leaves another for it, which confirms its export, or an imported one.
-    `shown`: the car's material
-    root, so that the country confirms that it has seen the brands, the open recalls and the newest reading. Of a car
+    By the
+    `material_root` the country confirms that it has seen the brands, the open recalls and the newest reading. Of a car
     that another country has, it is a claim, which needs the holder's own signature (`holder_signs` without a mandate)
     and that of a bank with a lien: it takes effect when the other country confirms the export, or 30 days later unless
     that country objects by a stop-flag or by ending its registration for another reason. A flag of anybody else that
     blocks registration closes the claim too, and the country may claim the car again at once when it is lifted."""
 
-    shown: Hash32
+    material_root: Hash32
     weight: ClassVar[int] = 120
     headline: ClassVar[tuple[str, ...]] = ("country", "kind", "usage")
     EXAMPLE: ClassVar[Example] = Example("registrar-2", {
         "vin": "WBA8E9G50GNU12345", "country": "CN", "plate": "cd" * 32, "kind": "permanent", "usage": "private",
-        "until": "", "shown": "$material_root", "odometer": None, "event_at": "now",
+        "until": "", "material_root": "$material_root", "odometer": None, "event_at": "now",
         "where": {"site": "", "vin_source": "document", "model_seen": "330I"},
     })  # fmt: skip
 
@@ -247,7 +247,7 @@ class RegistrationAccept(Registering, tag="registration.accept", frozen=True):
         claim = registration.claim
         if claim is not None and (step == "claim" or claim.country != self.country):
             ledger.unmet(CLAIM_OPEN, self.vin, claim.country)
-        check_shown(ledger, self.vin, vehicle, self.shown)
+        check_shown(ledger, self.vin, vehicle, self.material_root)
         self._check_registering(ledger, vehicle, ledger.now_ms + (CLAIM_MS if step == "claim" else 0))
         if step == "claim":
             self._check_claim(ledger, vehicle)

@@ -63,10 +63,8 @@ def check_mandate(
     if mandate is None:
         ledger.unmet(MANDATE_UNKNOWN, sold.mandate.hex() if sold.mandate is not None else "")
         return
-    vehicle = ledger.get(VEHICLE, sold.vin) if sold.vin else None
-    since = vehicle.title_since_ms if vehicle is not None else 0
     is_agent = mandate.agent == sold.agent
-    if not is_agent or not covers(mandate, right, sold.seller, sold.vin, since, ledger.now_ms):
+    if not is_agent or not covers(mandate, right, sold.seller, sold.vin, _title_since_ms(ledger, sold), ledger.now_ms):
         ledger.unmet(MANDATE_MISSING, to_text(mandate.agent), need=f"{right} for {sold.vin}")
     terms = mandate.sale
     if terms is None:
@@ -84,13 +82,17 @@ def check_mandate(
 def may_act(ledger: Ledger, right: Right, sold: Sold) -> bool:
     """Whether the agent's mandate has a right now, at the price that is agreed on."""
     mandate = ledger.get(MANDATE, sold.mandate) if sold.mandate is not None else None
-    vehicle = ledger.get(VEHICLE, sold.vin) if sold.vin else None
-    since = vehicle.title_since_ms if vehicle is not None else 0
     if mandate is None or mandate.sale is None or mandate.agent != sold.agent:
         return False
     floor, price = mandate.sale.floor, sold.price
     is_enough = price.currency == floor.currency and price.amount >= floor.amount
-    return is_enough and covers(mandate, right, sold.seller, sold.vin, since, ledger.now_ms)
+    return is_enough and covers(mandate, right, sold.seller, sold.vin, _title_since_ms(ledger, sold), ledger.now_ms)
+
+
+def _title_since_ms(ledger: Ledger, sold: Sold) -> int:
+    """Since when the seller has the title. A car that it has sold is no reason that ends the mandate of that sale."""
+    vehicle = ledger.get(VEHICLE, sold.vin) if sold.vin else None
+    return vehicle.title_since_ms if vehicle is not None and vehicle.holder == sold.seller else 0
 
 
 def _is_as_strict(accepted: AcceptedRail, known: AcceptedRail) -> bool:

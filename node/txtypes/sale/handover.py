@@ -211,7 +211,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
     def _claim(self, ledger: Ledger, order: Order, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0) -> None:
         if amount:
             money = Money(amount, order.price.currency)
-            add_claim(ledger, order.vin, Claim(self.order, b"", debtor, order.seller, money, cause, due_ms))
+            add_claim(ledger, self.order, order.vin, Claim(b"", debtor, order.seller, money, cause, due_ms))
 
     def _hand_over(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff

@@ -25,7 +25,16 @@ from node.rules.odometer import Verdict, is_worse
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, vins_of_deal
 from node.txtypes.sale.listing import LISTING, status_now
-from node.txtypes.sale.payments import PAYMENT, Payment, PaymentView, final_of, money_until_ms, net_of, paid_of
+from node.txtypes.sale.payments import (
+    PAYMENT,
+    Payment,
+    PaymentView,
+    final_of,
+    money_until_ms,
+    net_of,
+    paid_of,
+    payments_of,
+)
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root, verdict_now
 
@@ -159,7 +168,9 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
         "order.claim_refund": "completed", "payment.initiate": "completed", "order.withdraw": "withdrawn",
         "order.return": "returned",
     },
-    "withdrawn": {"order.return": "returned", "payment.initiate": "withdrawn"},
+    "withdrawn": {
+        "order.claim_refund": "withdrawn", "order.return": "returned", "payment.initiate": "withdrawn",
+    },
     "returned": {"order.claim_refund": "returned"},
     "rejected": {},
     "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
@@ -205,7 +216,7 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
         return order.status if status_now(order.listing, listing, vehicle, now_ms) == "open" else "fallen"
     is_lapsed = order.status == "accepted" and not is_live(order, now_ms)
     if order.status == "cancelled" or is_lapsed:
-        if order.net > order.kept or now_ms < order.money_until_ms:
+        if now_ms < order.money_until_ms or debts_of(order, payments_of(reader, order.payments), now_ms, 0):
             return "unwinding"
         return "unwound" if order.money_at_ms else "expired" if is_lapsed else "cancelled"
     if order.status == "withdrawn" and now_ms >= order.return_by_ms:
@@ -253,7 +264,8 @@ class Debt(View, frozen=True):
 
 def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: int) -> tuple[Debt, ...]:
     """What the seller has to give back: of an order that ended without title, or whose car came back, all but what it
-    may keep; of a completed one what came beyond the price. What it keeps is taken from the buyer's own money first."""
+    may keep; of a completed one what came beyond the price. What it keeps of an order without title is taken from the
+    buyer's money alone; after a return, which the lender has signed, from the buyer's first."""
     nets: dict[bytes, int] = {}
     for payment in payments:
         if payment.leg != CLAIM_LEG:
@@ -272,7 +284,8 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
     is_completed = order.status in HANDED_OVER
     # an excess is the buyer's, so a completed order keeps the lender's money first; a fee is the buyer's, too
     for creditor in sorted(nets, key=lambda account: (account == order.buyer) == is_completed):
-        taken = min(kept, nets[creditor])
+        is_spared = not order.title_record and creditor != order.buyer
+        taken = 0 if is_spared else min(kept, nets[creditor])
         kept -= taken
         if nets[creditor] > taken:
             debts.append(Debt(creditor, Money(nets[creditor] - taken, order.price.currency), due))

@@ -174,7 +174,7 @@ def count_ordered(ledger: Ledger, order: Order, change: int) -> None:
 def step_listing(ledger: Ledger, order: Order, tag: str) -> None:
     """Write the listing in the status that follows a step of its order."""
     listing = ledger.the(LISTING, order.listing)
-    if not listing.vin:
-        return  # it offers further cars
+    if not listing.vin or listing.status in ("withdrawn", "sold"):
+        return  # it offers further cars, or is over
     before = listing.status if tag in LISTING_STEPS.steps[listing.status] else "open"
     ledger.put(LISTING, order.listing, replace(listing, status=LISTING_STEPS.after(before, tag)))

@@ -13,6 +13,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import DEDUCTION_PER_MILLE, RETURN_MS
+from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import traded_in
 from node.txtypes.sale.handover import check_distance, standing_of
 from node.txtypes.sale.order import ORDER, Order
@@ -80,7 +81,7 @@ class OrderWithdraw(OrderBody, tag="order.withdraw", frozen=True):
 
 
 class OrderReturn(OrderBody, tag="order.return", frozen=True):
-    """Both parties sign that the car came back, and a lender who has the title or a lien signs too. The title goes back
+    """Seller (or its agent) and buyer sign that the car came back, and a lender too. The title goes back
     to the seller, who keeps the deduction and owes the rest. `trade_in_back`: the car that was taken in payment goes
     back too; otherwise its value is owed in money."""
 
@@ -104,7 +105,8 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         order = ledger.get(ORDER, self.order)
         if order is None:
             return ()
-        found = [order.seller, order.buyer]
+        ours = order.agent if order.agent is not None and ledger.sender == order.agent else order.seller
+        found = [ours, order.buyer]
         if order.terms.finance is not None:
             found.append(order.terms.finance.lender)
         if self.trade_in_back and order.terms.trade_in is not None:
@@ -112,7 +114,8 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         return tuple(dict.fromkeys(found))
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order.seller, order.buyer)
+        if ledger.sender != order.buyer:
+            check_acting(ledger, "return", order, self.order.hex(), is_priced=False)
         vehicle = require_vehicle(ledger, order.vin)
         check_reading(ledger, order.vin, self.odometer)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
@@ -161,18 +164,18 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
             self._give_back(ledger, order, trade_in.vin, self.trade_odometer, order.buyer, ())
         elif trade_in is not None:
             value = Money(traded_in(order.terms), order.price.currency)
-            claim = Claim(self.order, b"", trade_in.taker, order.buyer, value, "trade_in", ledger.now_ms)
-            add_claim(ledger, order.vin, claim)
+            claim = Claim(b"", trade_in.taker, order.buyer, value, "trade_in", ledger.now_ms)
+            add_claim(ledger, self.order, order.vin, claim)
         order = self.follow(ledger, order, kept=self.deduction, ended_at_ms=ledger.now_ms)
         order = write_money(ledger, self.order, order)
         self._end_claims(ledger, order)
 
     def _end_claims(self, ledger: Ledger, order: Order) -> None:
         """What the buyer owed for a car that it had is owed no more, but for the deduction."""
-        own = [c for c in claims_of(ledger, order.vin) if (c.order, c.debtor) == (self.order, order.buyer)]
+        own = [claim for claim in claims_of(ledger, self.order) if claim.debtor == order.buyer]
         excess = sum(claim.amount.amount for claim in own) - max(0, order.kept - order.net)
         if excess > 0:
-            reduce_claims(ledger, order.vin, self.order, excess, debtor=order.buyer)
+            reduce_claims(ledger, self.order, excess, debtor=order.buyer)
 
     def _give_back(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, liens: tuple[bytes, ...]

@@ -10,6 +10,7 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import DEPOSIT_MAX_PER_MILLE
 from node.rules.rails import UNPROVEN_RAILS
 from node.txtypes.identity.account import ACCOUNT
+from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.member import MEMBER, ROLE_SCOPE, has_role
 from node.txtypes.sale.deal import Leg, Terms, in_money
 from node.txtypes.sale.listing import Listing
@@ -170,10 +171,15 @@ def _check_leg(ledger: Ledger, subject: str, terms: Terms, leg: Leg, listing: Li
         taker = terms.trade_in.taker if terms.trade_in is not None else None
         if leg.provider in (buyer, listing.seller, listing.agent, taker):
             ledger.unmet(PROVIDER_IS_PARTY, to_text(leg.provider))
-        account = ledger.get(ACCOUNT, buyer)
-        is_sponsor = account is not None and account.sponsor == leg.provider
-        if is_sponsor and not (accepted is not None and accepted.allow_sponsored):
-            ledger.unmet(PROVIDER_SPONSORS_BUYER, to_text(leg.provider))
+        check_sponsor(ledger, leg.provider, buyer, accepted)
+
+
+def check_sponsor(ledger: Ledger, provider: bytes, buyer: bytes, accepted: AcceptedRail | None) -> None:
+    """Notes a provider that sponsors the buyer, unless the seller takes that rail from such a one."""
+    account = ledger.get(ACCOUNT, buyer)
+    is_sponsor = account is not None and account.sponsor == provider
+    if is_sponsor and not (accepted is not None and accepted.allow_sponsored):
+        ledger.unmet(PROVIDER_SPONSORS_BUYER, to_text(provider))
 
 
 def check_provider(ledger: Ledger, provider: bytes, rail: str, country: str) -> None:

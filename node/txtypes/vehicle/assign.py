@@ -67,14 +67,14 @@ def _liens(vehicle: Vehicle, setter: bytes, now_ms: int) -> tuple[Flag, ...]:
 
 class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
     """Move the title of a car without a sale. The holder makes a gift; a registrar carries out an inheritance, a
-    court's decision, a divorce or a repossession. The receiver signs too and names in `shown` the car's material root
-    that it has seen. Every bank with a lien signs. Only a bank with a lien can receive a repossessed car, and its lien
-    then ends. The holder's mandates for this car end."""
+    court's decision, a divorce or a repossession. The receiver signs too and names the car's material root that it has
+    seen. Every bank with a lien signs. Only a bank with a lien can receive a repossessed car, and its lien then ends.
+    The holder's mandates for this car end."""
 
     vin: Vin
     receiver: Address
     reason: AssignmentReason
-    shown: Hash32
+    material_root: Hash32
     odometer: Odometer | None
     """Null is allowed only if a registrar sends it."""
     event_at_ms: Time
@@ -84,7 +84,7 @@ class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
     by: ClassVar[Assigner] = Assigner()
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
-        "vin": "WBA8E9G50GNU12345", "receiver": "dealer-munich", "reason": "gift", "shown": "$material_root",
+        "vin": "WBA8E9G50GNU12345", "receiver": "dealer-munich", "reason": "gift", "material_root": "$material_root",
         "odometer": {"value": 13_000, "unit": "km", "source": "cluster"}, "event_at": "now",
     }, ("dealer-munich",))  # fmt: skip
 
@@ -104,7 +104,7 @@ class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
         if self.receiver == vehicle.holder:
             ledger.unmet(SAME_HOLDER, to_text(self.receiver))
         check_act_time(ledger, self.vin, self.event_at_ms)
-        check_shown(ledger, self.vin, vehicle, self.shown)
+        check_shown(ledger, self.vin, vehicle, self.material_root)
         if self.reason == "repossession" and not _liens(vehicle, self.receiver, ledger.now_ms):
             ledger.unmet(LIEN_MISSING, to_text(self.receiver))
         signed = consenting(ledger, vehicle, "transfer")

@@ -1,25 +1,30 @@
 """Claims that a sale leaves behind: money that went back after the handover, or that was promised and has not come.
 
-A claim never moves a title. It bars its debtor from dealing in that car until the creditor is satisfied.
+A claim never moves a title. It bars its debtor from dealing in that car until the creditor is satisfied. The claims of
+an order are one value, with room for all that an order can leave; a second value counts for a car and an account what
+the guards of the next sale ask for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
 
+from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.ledger.family import VIN_IDENT, Family, Reader
+from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
 from node.ledger.fields import Address, Id, Money, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import conduct_of
 
-CLAIMS_MAX: Final = 16
-"""How many open claims of one car are kept. A further claim displaces the oldest one."""
+CLAIMS_MAX: Final = limits.PAYMENTS_PER_ORDER_MAX + 8
+"""Room for every claim that an order can leave: one of each payment that went back, a promise, the value of a car in
+payment to either side, and what was decided against either."""
 
 CLAIMS_OPEN = Guard("claims_open", "the account owes money for this very car",
                     "das Konto schuldet Geld für eben dieses Fahrzeug", "该账户尚欠此车款项")  # fmt: skip
@@ -31,10 +36,9 @@ Cause = Literal["charged_back", "returned", "promise", "trade_in", "decided"]
 
 
 class Claim(Value, frozen=True):
-    """What the debtor owes the creditor from an order. `payment`: whose money went back, empty for none. `due_ms`: the
-    claim bars its debtor from then on."""
+    """What the debtor owes the creditor from an order. `payment`: whose money went back, empty for none. `due_ms`: when
+    it is to be paid."""
 
-    order: Id
     payment: bytes
     debtor: Address
     creditor: Address
@@ -43,25 +47,53 @@ class Claim(Value, frozen=True):
     due_ms: Time
 
 
-class Claims(Value, tag=1, frozen=True):
-    """The open claims of one car."""
+class OrderClaims(Value, tag=1, frozen=True):
+    """The open claims of one order, about the car `vin`."""
 
+    vin: Vin
     entries: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_MAX)]
 
 
-CLAIMS = Family(
-    "claims", Claims, ident=VIN_IDENT, concerns=lambda ident, claims: (f"vehicle/{ident}",), event="claims"
+class OrderClaimsView(OrderClaims, frozen=True):
+    """The open claims of one order; the order's id is theirs."""
+
+    id: Id
+
+    @staticmethod
+    def of(ident: str, claims: OrderClaims, reader: Reader, as_of: AsOf) -> OrderClaimsView:
+        return extended(OrderClaimsView, claims, id=bytes.fromhex(ident))
+
+
+class Debtor(Value, tag=1, frozen=True):
+    """How many open claims about a car an account owes. It deals in that car again once there are none."""
+
+    claims: Annotated[int, Meta(ge=1)]
+
+
+ORDER_CLAIMS = Family(
+    "order-claims", OrderClaims, ident=HASH_IDENT._replace(param="order"),
+    indexes=(
+        Index("vin", lambda claims: (claims.vin,), VIN_IDENT, description="VIN of the vehicle"),
+        Index("party", lambda claims: sorted({a.hex() for c in claims.entries for a in (c.debtor, c.creditor)}),
+              ADDRESS_IDENT, description="debtor or creditor of a claim"),
+    ),
+    concerns=lambda ident, claims: (f"order/{ident}", f"vehicle/{claims.vin}"), event="claims",
+    path="/v1/order-claims", view=OrderClaimsView, internal=("id",),
 )  # fmt: skip
+DEBTOR = Family(
+    "debtor", Debtor, ident=Ident("a VIN, a hyphen and an address in hex", r"[A-HJ-NPR-Z0-9]{17}-[0-9a-f]{40}")
+)
 
 
-def claims_of(reader: Reader, vin: str) -> tuple[Claim, ...]:
-    found = reader.get(CLAIMS, vin)
+def claims_of(reader: Reader, order: bytes) -> tuple[Claim, ...]:
+    """The open claims of an order, the oldest first."""
+    found = reader.get(ORDER_CLAIMS, order)
     return found.entries if found is not None else ()
 
 
 def is_debtor(ledger: Ledger, account: bytes, vin: str) -> bool:
     """Whether the account owes money for the car."""
-    return any(claim.debtor == account and claim.due_ms <= ledger.now_ms for claim in claims_of(ledger, vin))
+    return ledger.get(DEBTOR, _debtor_key(vin, account)) is not None
 
 
 def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
@@ -72,47 +104,51 @@ def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
         ledger.unmet(CLAIMS_OPEN, vin)
 
 
-def add_claim(ledger: Ledger, vin: Vin, claim: Claim) -> None:
-    """Add to the claim of the same order, payment and debtor, or begin one."""
-    entries = claims_of(ledger, vin)
-    known = _find(entries, claim)
+def add_claim(ledger: Ledger, order: bytes, vin: Vin, claim: Claim) -> None:
+    """Add to the claim of the same payment, debtor and cause, or begin one."""
+    entries = claims_of(ledger, order)
+    known = next((entry for entry in entries if _same(entry) == _same(claim)), None)
     if known is not None:
         total = Money(known.amount.amount + claim.amount.amount, known.amount.currency)
-        changed = tuple(replace(entry, amount=total) if entry is known else entry for entry in entries)
+        entries = tuple(replace(entry, amount=total) if entry is known else entry for entry in entries)
     else:
-        changed = (*entries, claim)[-CLAIMS_MAX:]
-    ledger.put(CLAIMS, vin, Claims(changed))
+        entries = (*entries, claim)
+    _write(ledger, order, vin, entries)
 
 
 def reduce_claims(
-    ledger: Ledger,
-    vin: str,
-    order: bytes,
-    amount: int,
-    *,
-    debtor: bytes,
-    payment: bytes = b"",
-    creditor: bytes = b"",
+    ledger: Ledger, order: bytes, amount: int, *, debtor: bytes, payment: bytes = b"", creditor: bytes = b""
 ) -> None:
-    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment` if it
-    is given. What remains of the amount is nobody's."""
-    kept = []
-    for claim in claims_of(ledger, vin):
-        if (
-            claim.order == order
-            and claim.debtor == debtor
-            and payment in (b"", claim.payment)
-            and (creditor in (b"", claim.creditor))
-        ):
-            taken = min(amount, claim.amount.amount)
-            amount -= taken
-            if taken == claim.amount.amount:
-                continue
-            claim = replace(claim, amount=Money(claim.amount.amount - taken, claim.amount.currency))
-        kept.append(claim)
-    ledger.put(CLAIMS, vin, Claims(tuple(kept)) if kept else None)
+    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment` and of
+    `creditor` where they are given. What remains of the amount is nobody's."""
+    found, kept = ledger.get(ORDER_CLAIMS, order), []
+    if found is None:
+        return
+    for claim in found.entries:
+        is_meant = claim.debtor == debtor and payment in (b"", claim.payment) and creditor in (b"", claim.creditor)
+        taken = min(amount, claim.amount.amount) if is_meant else 0
+        amount -= taken
+        if taken < claim.amount.amount:
+            kept.append(replace(claim, amount=Money(claim.amount.amount - taken, claim.amount.currency)))
+    _write(ledger, order, found.vin, tuple(kept))
 
 
-def _find(entries: tuple[Claim, ...], claim: Claim) -> Claim | None:
-    same = (claim.order, claim.payment, claim.debtor, claim.cause)
-    return next((e for e in entries if (e.order, e.payment, e.debtor, e.cause) == same), None)
+def _same(claim: Claim) -> tuple[bytes, bytes, str]:
+    return claim.payment, claim.debtor, claim.cause
+
+
+def _write(ledger: Ledger, order: bytes, vin: Vin, entries: tuple[Claim, ...]) -> None:
+    """Write the claims of an order, and how many each debtor owes on the car."""
+    change = Counter(claim.debtor for claim in entries)
+    change.subtract(claim.debtor for claim in claims_of(ledger, order))
+    ledger.put(ORDER_CLAIMS, order, OrderClaims(vin, entries) if entries else None)
+    for debtor in sorted(change):
+        if change[debtor]:
+            key = _debtor_key(vin, debtor)
+            before = ledger.get(DEBTOR, key)
+            count = (before.claims if before is not None else 0) + change[debtor]
+            ledger.put(DEBTOR, key, Debtor(count) if count else None)
+
+
+def _debtor_key(vin: str, account: bytes) -> str:
+    return f"{vin}-{account.hex()}"

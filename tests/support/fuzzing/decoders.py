@@ -32,7 +32,7 @@ from node.txtypes.disputes.dispute import OpenDisputes, OpenOfAccount
 from node.txtypes.envelope import _decode_payload, decode_payload, decode_signed_tx
 from node.txtypes.members.member import Fraud, Frauds
 from node.txtypes.registry import FAMILIES
-from node.txtypes.vehicle.claims import Claim, Claims
+from node.txtypes.vehicle.claims import Claim, Debtor, OrderClaims
 from support.frames import seal
 from support.fuzzing import specimens
 from support.fuzzing.target import Target, round_trip, taken
@@ -208,9 +208,10 @@ DECODERS = [
 
 def _values_of(family: str) -> list[bytes]:
     """The story's; it has neither frauds nor evidence nor disputes nor claims."""
-    claim = Claim(bytes(32), b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
+    claim = Claim(b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
     made = {
-        "claims": Claims((claim,)),
+        "order-claims": OrderClaims("WBA8E9G50GNU12345", (claim,)),
+        "debtor": Debtor(1),
         "frauds": Frauds((Fraud(bytes(20), "bank", 1),)),
         "evidence": EvidenceUse(1),
         "open-disputes": OpenDisputes((OpenOfAccount(bytes(32), 1),)),

@@ -116,10 +116,10 @@ class Selling:
                 return dict(sequence=len(case.replies))
             case CaseOpen() if state["order"] and chance.random() < 0.5:
                 return dict(order=bytes.fromhex(chance.choice(list(state["order"]))))
-            case ClaimRelease() if state["claims"]:
-                vin = chance.choice(list(state["claims"]))
-                claim = chance.choice(state["claims"][vin].entries)
-                return dict(vin=vin, order=claim.order, debtor=claim.debtor, amount=claim.amount)
+            case ClaimRelease() if state["order-claims"]:
+                ident = chance.choice(list(state["order-claims"]))
+                claim = chance.choice(state["order-claims"][ident].entries)
+                return dict(order=bytes.fromhex(ident), debtor=claim.debtor, amount=claim.amount)
             case OrderResolve():
                 action = chance.choice(("resume", "unwind", "dismiss", "claim"))
                 debtor = chance.choice(("seller", "buyer")) if action == "claim" else ""
@@ -129,8 +129,8 @@ class Selling:
 
     def creditor(self, body: ClaimRelease, sender: str) -> str:
         """Who could release the claim."""
-        found = self.state["claims"].get(body.vin)
-        own = [c.creditor for c in found.entries if (c.order, c.debtor) == (body.order, body.debtor)] if found else []
+        found = self.state["order-claims"].get(body.order.hex())
+        own = [c.creditor for c in found.entries if c.debtor == body.debtor] if found else []
         return NAMES[self.chance.choice(own)] if own and self.chance.random() < 0.8 else sender
 
     def terms_of(self, order: Order) -> Terms:

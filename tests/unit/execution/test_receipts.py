@@ -335,6 +335,7 @@ def test_only_bookkeeping_leaves_no_receipts() -> None:
     assert silent == {
         "arbiters",
         "chain",
+        "debtor",
         "consensus-key",
         "evidence",
         "frauds",

@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "06f1d0910cdf823d30b4d705febd20f342af3590501d1b6009db1bd060b269a6"
+RULESET_1 = "09083ee74f2e483bc31267199b181edfa4b0afea69a4b637701c597f72029a1c"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -178,6 +178,7 @@ def test_an_index_that_nothing_reads_is_not_there() -> None:
         ("part", "vehicle"), ("battery", "vehicle"), ("warranty", "vin"), ("warranty", "provider"), ("claim", "vin"),
         ("claim", "party"), ("record-dispute", "vin"), ("record-dispute", "opener"), ("record-dispute", "author"),
         ("order-dispute", "order"), ("order-dispute", "opener"), ("case", "party"), ("case", "order"),
+        ("order-claims", "vin"), ("order-claims", "party"),
     } == names  # fmt: skip
 
 

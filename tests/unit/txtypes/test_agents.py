@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from support.chain import address
-from support.life import Life, accept, listing, offer, transfer
+from support.life import Life, accept, km, listing, offer, transfer
 from support.life import terms as plain
 from support.selling import (
     AGENT,
@@ -15,18 +15,21 @@ from support.selling import (
     PROVIDER,
     RIGHTS,
     SELLER,
+    about_payment,
     amend,
     cancel,
     codes_of,
     counter,
     entrust,
     euro,
+    hand_over,
     handing_over,
     order_of,
     reinstate,
     reject,
     through_agent,
 )
+from support.specimens import specimen
 from support.stages import Case, at, change, table
 
 from node.ledger.fields import Money
@@ -185,6 +188,16 @@ def test_an_agent_reinstates_with_its_right_to_accept() -> None:
     life = through_agent("accepted")
     life.chain.do(BUYER, cancel(life))
     assert [] == codes_of(life, AGENT, reinstate(life), BUYER)
+
+
+def test_an_agent_takes_a_car_back_with_its_right_to_return() -> None:
+    for rights, codes in ((RIGHTS, []), (("list", "accept", "handover"), ["mandate_missing"])):
+        life = through_agent("paid", rights)
+        hand_over(life)
+        back = specimen("order.return", life.chain, {"order": life.order}, odometer=km(250), event_at_ms=life.chain.now)
+        assert codes == codes_of(life, AGENT, back, BUYER)
+        assert codes == codes_of(life, AGENT, about_payment(life, "payment.refund", 1))
+        assert [] == codes_of(life, SELLER, back, BUYER)
 
 
 # --- the end of a mandate ----------------------------------------------------------------------------------------

@@ -26,10 +26,21 @@ from support.selling import (
     told,
     with_credit,
 )
-from support.stages import at, force, ledger_of
+from support.stages import at, ledger_of
 
+from node import limits
+from node.ledger.overlay import Ledger
 from node.txtypes.sale.deal import Tax
-from node.txtypes.vehicle.claims import CLAIMS, CLAIMS_MAX, Claim, Claims, add_claim, claims_of, reduce_claims
+from node.txtypes.vehicle.claims import (
+    CLAIMS_MAX,
+    ORDER_CLAIMS,
+    Cause,
+    Claim,
+    add_claim,
+    claims_of,
+    is_debtor,
+    reduce_claims,
+)
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 ALL, CREDIT = PRICE.amount, 4_000_000
@@ -38,7 +49,7 @@ ALL, CREDIT = PRICE.amount, 4_000_000
 def claims(life: Life) -> list[tuple[str, str, int, str]]:
     """(debtor, creditor, minor units, cause) of the car's claims."""
     names = {address(name): name for name in (BUYER, SELLER, BANK, OTHER)}
-    found = life.chain.state(CLAIMS, VIN)
+    found = life.chain.state(ORDER_CLAIMS, life.order)
     return [
         (names[claim.debtor], names[claim.creditor], claim.amount.amount, claim.cause)
         for claim in (found.entries if found else ())
@@ -120,18 +131,17 @@ def test_money_that_went_back_before_the_handover_leaves_none() -> None:
 
 
 # --- promises -----------------------------------------------------------------------------------------------
-def test_a_promise_is_a_claim_against_the_lender_that_bars_it_after_five_days() -> None:
+def test_a_promise_is_a_claim_against_the_lender_that_bars_it_until_it_has_paid() -> None:
     life = financed()
     handed_over = life.chain.now - 1000
     assert [(BANK, SELLER, CREDIT, "promise")] == claims(life)
-    (claim,) = life.chain.state(CLAIMS, VIN).entries
+    (claim,) = life.chain.state(ORDER_CLAIMS, life.order).entries
     assert handed_over + 5 * DAY_MS == claim.due_ms
     life.listing = life.chain.do(BUYER, listing(life.chain, contracts=("private", "business")))
     bid = plain(contract="private", tax=Tax("private", 0, 0))
-    for now, is_barred in ((claim.due_ms - 1, False), (claim.due_ms, True)):
-        life.chain.now = now
-        body = offer(life.chain, life.listing, terms=bid, expires_at_ms=now + DAY_MS)
-        assert is_barred == ("claims_open" in codes_of(life, BANK, body))
+    assert "claims_open" in codes_of(life, BANK, offer(life.chain, life.listing, terms=bid))
+    tell(life, "settled", CREDIT)
+    assert "claims_open" not in codes_of(life, BANK, offer(life.chain, life.listing, terms=bid))
 
 
 def test_a_promise_that_is_kept_is_no_claim_any_more() -> None:
@@ -160,27 +170,52 @@ def test_a_credit_that_is_taken_back_after_the_handover_is_the_buyers_debt() -> 
 
 
 # --- the list ------------------------------------------------------------------------------------------------
-def claim(number: int, amount: int = 10, debtor: str = BUYER, order: bytes = bytes(32)) -> Claim:
-    return Claim(order, bytes([number]), address(debtor), address(SELLER), euro(amount), "returned", 0)
+ORDER_1, ORDER_2 = bytes(32), b"\x01" * 32
 
 
-def test_a_car_keeps_its_sixteen_newest_claims() -> None:
+def claim(number: int, amount: int = 10, debtor: str = BUYER) -> Claim:
+    return Claim(bytes([number]), address(debtor), address(SELLER), euro(amount), "returned", 0)
+
+
+def debtors(ledger: Ledger) -> dict[str, bool]:
+    return {name: is_debtor(ledger, address(name), VIN) for name in (BUYER, OTHER)}
+
+
+def test_no_claim_displaces_another_one_and_an_order_has_room_for_all_that_it_can_leave() -> None:
     ledger = ledger_of(at("born").chain)
-    for number in range(CLAIMS_MAX + 2):
-        add_claim(ledger, VIN, claim(number))
-    assert [bytes([number]) for number in range(2, CLAIMS_MAX + 2)] == [c.payment for c in claims_of(ledger, VIN)]
+    parties = (claim(0, debtor=BUYER), claim(0, debtor=OTHER))
+    sides: tuple[Cause, ...] = ("promise", "trade_in", "decided")
+    every = [claim(number) for number in range(1, limits.PAYMENTS_PER_ORDER_MAX + 1)]
+    every += [replace(side, payment=b"", cause=cause) for cause in sides for side in parties]
+    for order in (ORDER_1, ORDER_2):
+        for entry in every:
+            add_claim(ledger, order, VIN, entry)
+        assert tuple(every) == claims_of(ledger, order)
+    assert len(every) <= CLAIMS_MAX
+    assert {BUYER: True, OTHER: True} == debtors(ledger)
 
 
 def test_an_amount_ends_the_oldest_claims_of_one_order_and_debtor_first() -> None:
-    life = at("born")
-    entries = (claim(1), claim(2, 10, OTHER), claim(3), claim(4, order=b"\x01" * 32))
-    for amount, payment, left in (
-        (5, b"", [5, 10, 10, 10]),
-        (15, b"", [10, 5, 10]),
-        (99, b"", [10, 10]),
-        (99, b"\x03", [10, 10, 10]),
+    entries = (claim(1), claim(2, 10, OTHER), claim(3))
+    for amount, payment, left, bars in (
+        (5, b"", [5, 10, 10], {BUYER: True, OTHER: True}),
+        (15, b"", [10, 5], {BUYER: True, OTHER: True}),
+        (99, b"", [10], {BUYER: False, OTHER: True}),
+        (99, b"\x03", [10, 10], {BUYER: True, OTHER: True}),
     ):
-        force(life.chain, CLAIMS, VIN, Claims(entries))
-        ledger = ledger_of(life.chain)
-        reduce_claims(ledger, VIN, bytes(32), amount, debtor=address(BUYER), payment=payment)
-        assert left == [entry.amount.amount for entry in claims_of(ledger, VIN)]
+        ledger = ledger_of(at("born").chain)
+        for entry in entries:
+            add_claim(ledger, ORDER_1, VIN, entry)
+        reduce_claims(ledger, ORDER_1, amount, debtor=address(BUYER), payment=payment)
+        assert left == [entry.amount.amount for entry in claims_of(ledger, ORDER_1)]
+        assert bars == debtors(ledger)
+
+
+def test_a_debtor_of_two_orders_is_barred_until_both_are_satisfied() -> None:
+    ledger = ledger_of(at("born").chain)
+    for order in (ORDER_1, ORDER_2):
+        add_claim(ledger, order, VIN, claim(1))
+        add_claim(ledger, order, VIN, claim(1))
+    for order, is_barred in ((ORDER_1, True), (ORDER_2, False)):
+        reduce_claims(ledger, order, 20, debtor=address(BUYER))
+        assert is_barred == is_debtor(ledger, address(BUYER), VIN)

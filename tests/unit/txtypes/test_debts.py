@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.disputing import conduct
 from support.life import PRICE, Life, handover, listing, offer, transfer
@@ -103,6 +104,15 @@ def test_a_credit_goes_back_to_its_lender_and_the_fee_is_taken_from_the_buyers_m
     pay(life, 1)
     life.chain.do(SELLER, cancel(life, "mutual", kept), BUYER)
     assert expected == debts(life)
+
+
+def test_no_fee_falls_on_the_lender() -> None:
+    life = ordered(replace(with_credit(CREDIT), cancel_fee=FEE))
+    pay(life, 1)
+    cancelled(life)
+    assert ([(BANK, CREDIT)], "unwinding") == (debts(life), status(life))
+    tell(life, "refunded", CREDIT)
+    assert [] == debts(life)
 
 
 def test_what_came_beyond_the_price_is_owed_to_the_buyer_once_the_car_is_handed_over() -> None:

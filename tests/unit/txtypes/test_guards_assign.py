@@ -73,7 +73,7 @@ def another_bank(life: Life) -> None:
     Case("a gift of another's car", "born", "dealer-munich", gift, ("not_the_holder",), (HEIR,)),
     Case("a gift to oneself", "born", "bmw", lambda life: gift(life, "bmw"), ("same_holder",)),
     Case("a gift that the receiver has not signed", "born", "bmw", gift, ("signature_missing",)),
-    Case("a gift that shows something else", "born", "bmw", lambda life: gift(life, shown=bytes(32)),
+    Case("a gift that shows something else", "born", "bmw", lambda life: gift(life, material_root=bytes(32)),
          ("disclosure_stale",), (HEIR,)),
     Case("a gift without a reading", "born", "bmw", lambda life: gift(life, odometer=None), ("odometer_missing",),
          (HEIR,)),

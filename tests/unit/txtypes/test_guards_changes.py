@@ -36,6 +36,7 @@ from support.stages import Case, at, change, table
 from node.audit.invariants import check_invariants
 from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing_types import ListingWithdraw
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -205,6 +206,17 @@ def test_a_reinstated_order_runs_as_if_accepted_now(end) -> None:
     check_invariants(life.chain.store)
     pay(life)
     assert [] == handing_over(life)
+
+
+def test_a_listing_that_was_withdrawn_stays_so_when_its_order_is_reinstated() -> None:
+    life = ordered()
+    cancelled(life)
+    life.chain.do(SELLER, ListingWithdraw(life.listing))
+    life.chain.do(SELLER, reinstate(life), BUYER)
+    assert ("reserved", "withdrawn") == (market_of_car(life).status, life.chain.state(LISTING, life.listing).status)
+    cancelled(life)
+    assert "off" == market_of_car(life).status
+    assert "withdrawn" == life.chain.state(LISTING, life.listing).status
 
 
 def test_the_buyer_whose_seller_defaulted_gets_the_car_before_the_lock_ends() -> None:

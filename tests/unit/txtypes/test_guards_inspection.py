@@ -247,7 +247,7 @@ def test_the_group_of_the_holders_sponsor_is_not_independent() -> None:
     change(life.chain, ACCOUNT, address("buyer-1"), sponsor=address("dealer-shanghai"))
     in_group(life, "shanghai", "dealer-shanghai", "inspector-2")
     life.chain.do(HOLDER, specimen("title.assign", life.chain, receiver=address("buyer-1"), reason="gift",
-                  shown=root(life.chain), odometer=km(200)), "buyer-1")  # fmt: skip
+                  material_root=root(life.chain), odometer=km(200)), "buyer-1")  # fmt: skip
     assert ["not_independent"] == tried(life, inspection(life.chain, where=where("INS-2")), "buyer-1",
                                         sender="inspector-2")  # fmt: skip
     assert [] == tried(life, inspection(life.chain), "buyer-1")

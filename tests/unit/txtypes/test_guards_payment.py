@@ -37,12 +37,13 @@ from support.stages import Case, at, change, force, table
 from node import limits
 from node.errors import Malformed
 from node.ledger.fields import Money
+from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.payment.initiating import OPEN_MAX
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import creditor_reference
-from node.txtypes.vehicle.claims import CLAIMS, Claim, Claims
+from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 
 ALL = PRICE.amount
 
@@ -57,8 +58,8 @@ def suspended(life: Life) -> None:
 
 def indebted(life: Life) -> None:
     """The buyer owes money for the car that it has."""
-    claim = Claim(life.order, life.payment, address(BUYER), address(SELLER), euro(100), "charged_back", 0)
-    force(life.chain, CLAIMS, VIN, Claims((claim,)))
+    claim = Claim(life.payment, address(BUYER), address(SELLER), euro(100), "charged_back", 0)
+    force(life.chain, ORDER_CLAIMS, life.order, OrderClaims(VIN, (claim,)))
 
 
 # --- payment.initiate -------------------------------------------------------------------------------------
@@ -281,6 +282,8 @@ def reassigning(provider: str = BANK, **changes):
     Case("to one without the role", "paying", BUYER, reassigning("insurer-1"), ("provider_unaccredited",), (SELLER,)),
     Case("to the seller", "paying", BUYER, reassigning(SELLER), ("provider_unaccredited", "provider_is_party"),
          (SELLER,)),
+    Case("to the buyer's sponsor", "paying", BUYER, reassigning(), ("provider_sponsors_buyer",), (SELLER,),
+         lambda life: change(life.chain, ACCOUNT, address(BUYER), sponsor=address(BANK))),
     Case("of none", "paying", BUYER, reassigning(payment=bytes(32)), ("payment_unknown",)),
 )  # fmt: skip
 def test_reassign(case: Case) -> None:
@@ -303,10 +306,10 @@ def test_a_payment_of_a_claim_ends_it() -> None:
     indebted(life)
     life.payment = begin_claim(life, 100)
     tell(life, "settled", 60)
-    (claim,) = life.chain.state(CLAIMS, VIN).entries
+    (claim,) = life.chain.state(ORDER_CLAIMS, life.order).entries
     assert 40 == claim.amount.amount
     tell(life, "settled", 40)
-    assert life.chain.state(CLAIMS, VIN) is None
+    assert life.chain.state(ORDER_CLAIMS, life.order) is None
     assert ALL == life.chain.state(ORDER, life.order).net, "a claim is not the price"
 
 

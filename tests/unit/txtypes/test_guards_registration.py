@@ -271,7 +271,7 @@ def test_an_end_is_material_and_a_suspension_is_not() -> None:
     Case("exported", "born", "registrar-2", lambda life: accept(life.chain), before=exported),
     Case("an imported car", "born", "registrar-2", lambda life: accept(life.chain), before=imported),
     Case("a new car", "born", "registrar-2", lambda life: accept(life.chain), ("registration_status",)),
-    Case("shown something else", "born", "registrar-2", lambda life: accept(life.chain, shown=bytes(32)),
+    Case("shown something else", "born", "registrar-2", lambda life: accept(life.chain, material_root=bytes(32)),
          ("disclosure_stale",), before=leaving),
     Case("a total loss that leaves", "born", "registrar-2", lambda life: accept(life.chain), ("total_loss",),
          before=then(leaving, lost("confirmed"))),
@@ -288,7 +288,8 @@ def test_an_end_is_material_and_a_suspension_is_not() -> None:
     Case("a claim", "born", "registrar-2", lambda life: claim(life.chain), (), ("bmw",), before=registered),
     Case("a claim without the holder's signature", "born", "registrar-2", lambda life: claim(life.chain),
          ("signature_missing",), before=registered),
-    Case("a claim that shows something else", "born", "registrar-2", lambda life: claim(life.chain, shown=bytes(32)),
+    Case("a claim that shows something else", "born", "registrar-2",
+         lambda life: claim(life.chain, material_root=bytes(32)),
          ("disclosure_stale",), ("bmw",), before=registered),
     Case("a claim of a financed car", "born", "registrar-2", lambda life: claim(life.chain), (), ("bmw", "bank-1"),
          before=then(registered, flagged("lien", setter="bank-1"))),
@@ -354,7 +355,7 @@ def test_an_imported_car_is_accepted_not_registered() -> None:
     vin, seen = body.vin, where(model="PRIUS")
     refused = chain.sign("registrar-1", put(chain, vin=vin, where=seen))
     assert ["registration_status"] == chain.unmet(refused)
-    chain.do("registrar-1", accept(chain, "DE", vin=vin, where=seen, shown=root(chain, vin)))
+    chain.do("registrar-1", accept(chain, "DE", vin=vin, where=seen, material_root=root(chain, vin)))
     found = chain.state(VEHICLE, vin)
     assert ("registered", "DE", "in_service") == (
         found.registration.status,

@@ -14,7 +14,7 @@ from node.rpc.moments import moment_of
 from node.txtypes.disputes.order_dispute import ANSWER_MS, ORDER_DISPUTE, PAUSE_MAX_MS, Decision
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.sale.order import ORDER, is_live, status_of
-from node.txtypes.vehicle.claims import CLAIMS
+from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 RESUME, DISMISS = Decision("resume", 0, ""), Decision("dismiss", 0, "")
@@ -110,7 +110,7 @@ def test_after_the_handover_arbiters_leave_a_claim() -> None:
     life, dispute = disputed("handed_over")
     owed = Decision("claim", 1_000, "seller")
     decided(life, dispute, owed, owed, owed)
-    [claim] = life.chain.state(CLAIMS, VIN).entries
+    [claim] = life.chain.state(ORDER_CLAIMS, life.order).entries
     assert (address(SELLER), address(BUYER), 1_000, "decided") == (
         claim.debtor, claim.creditor, claim.amount.amount, claim.cause
     )  # fmt: skip

@@ -18,7 +18,7 @@ from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.order import ORDER, OrderView, debts_of, status_of
 from node.txtypes.sale.payments import payments_of
-from node.txtypes.vehicle.claims import CLAIMS
+from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 PROVIDER = "payment-provider-1"
@@ -102,6 +102,17 @@ def test_a_withdrawal_that_brings_no_car_back_lapses() -> None:
     assert "off" == market_of(life.chain.state(VEHICLE, VIN), life.chain.now).status
 
 
+def test_what_came_too_much_can_be_claimed_while_the_car_is_on_its_way_back() -> None:
+    life = sold_at_a_distance()
+    life.chain.do(PROVIDER, attest(life.chain, life.payment, "settled", b"twice", amount=Money(5, "EUR")))
+    life.chain.do(BUYER, withdraw(life))
+    life.chain.now += 14 * DAY_MS + 1
+    life.chain.do(BUYER, specimen("order.claim_refund", life.chain, {"order": life.order}))
+    assert ("withdrawn", 1) == (order_of(life).status, life.chain.state(CONDUCT, address(SELLER)).refunds_overdue)
+    life.chain.do(BUYER, give_back(life), SELLER)
+    assert {address(BUYER): PRICE.amount + 5} == debts(life)
+
+
 def test_a_car_on_its_way_back_is_sold_to_nobody() -> None:
     life = sold_at_a_distance()
     life.chain.do(BUYER, withdraw(life))
@@ -165,7 +176,7 @@ def test_a_charge_back_after_the_handover_leaves_a_claim_that_its_creditor_relea
         life.chain.do(PROVIDER, attest(life.chain, life.payment, kind, b"arn-%d" % number))
     life.chain.do(SELLER, handover(life.chain, life.order), BUYER)
     life.chain.do(PROVIDER, attest(life.chain, life.payment, "charged_back", b"arn-back"))
-    [claim] = life.chain.state(CLAIMS, VIN).entries
+    [claim] = life.chain.state(ORDER_CLAIMS, life.order).entries
     assert (address(BUYER), address(SELLER), PRICE) == (claim.debtor, claim.creditor, claim.amount)
     assert address(BUYER) == life.chain.state(VEHICLE, VIN).holder
     sold_on = specimen("listing.create", life.chain)
@@ -173,18 +184,18 @@ def test_a_charge_back_after_the_handover_leaves_a_claim_that_its_creditor_relea
     release = specimen("claim.release", life.chain, {"order": life.order})
     assert ["claim_absent"] == codes_of(life, BUYER, release)
     life.chain.do(SELLER, replace(release, amount=Money(1, "EUR")))
-    assert PRICE.amount - 1 == life.chain.state(CLAIMS, VIN).entries[0].amount.amount
+    assert PRICE.amount - 1 == life.chain.state(ORDER_CLAIMS, life.order).entries[0].amount.amount
     life.chain.do(SELLER, replace(release, amount=replace(PRICE, amount=PRICE.amount - 1)))
-    assert life.chain.state(CLAIMS, VIN) is None
+    assert life.chain.state(ORDER_CLAIMS, life.order) is None
     assert "claims_open" not in codes_of(life, BUYER, sold_on)
 
 
 def test_a_won_charge_back_ends_the_claim() -> None:
     life = sold_at_a_distance()
     life.chain.do(PROVIDER, attest(life.chain, life.payment, "returned", b"recall"))
-    assert PRICE == life.chain.state(CLAIMS, VIN).entries[0].amount
+    assert PRICE == life.chain.state(ORDER_CLAIMS, life.order).entries[0].amount
     life.chain.do(PROVIDER, attest(life.chain, life.payment, "settled", b"again"))
-    assert life.chain.state(CLAIMS, VIN) is None
+    assert life.chain.state(ORDER_CLAIMS, life.order) is None
 
 
 def test_the_view_tells_what_is_owed() -> None:

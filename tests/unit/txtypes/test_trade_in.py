@@ -32,7 +32,7 @@ from node.audit.invariants import check_invariants
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.sale.deal import Terms
 from node.txtypes.sale.order import ORDER
-from node.txtypes.vehicle.claims import CLAIMS
+from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.regions import OFF_MARKET, Market
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -124,7 +124,7 @@ def test_both_titles_move_in_one_step() -> None:
     assert (OFF_MARKET, OFF_MARKET) == (sold.market, taken.market)
     assert (before.record_count + 1, before.transfer_count + 1) == (taken.record_count, taken.transfer_count)
     assert "completed" == order_of(life).status
-    assert life.chain.state(CLAIMS, VIN) is None, "the seller itself owes nobody its value"
+    assert life.chain.state(ORDER_CLAIMS, life.order) is None, "the seller itself owes nobody its value"
     check_invariants(life.chain.store)
 
 
@@ -197,7 +197,7 @@ def test_an_agent_that_takes_the_car_owes_its_principal_the_value() -> None:
     pay(life)
     hand_over(life, BUYER, sender=AGENT, **trade_fields(life))
     assert address(AGENT) == life.chain.state(VEHICLE, SECOND).holder
-    (claim,) = life.chain.state(CLAIMS, VIN).entries
+    (claim,) = life.chain.state(ORDER_CLAIMS, life.order).entries
     assert (address(AGENT), address(SELLER), VALUE, "trade_in") == (
         claim.debtor, claim.creditor, claim.amount.amount, claim.cause,
     )  # fmt: skip
