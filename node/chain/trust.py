@@ -138,8 +138,11 @@ class SetBook:
         return self._sets[wanted]
 
 
-def advance(trust: Trust, target: LightBlock, source: HeaderSource, genesis: bytes) -> tuple[Trust, int]:
-    """Trust at `target`, and the number of set changes on the way. Raises `InvalidCertificate` or `Conflict`."""
+def advance(
+    trust: Trust, target: LightBlock, source: HeaderSource, genesis: bytes, way: list[LightBlock] | None = None
+) -> tuple[Trust, int]:
+    """Trust at `target`, and the number of set changes on the way. The blocks that were followed, `target` last, are
+    appended to `way`. Raises `InvalidCertificate` or `Conflict`."""
     book = SetBook(source, trust.validators)
     changes, fetched = 0, 0
     waiting = [target]
@@ -153,6 +156,8 @@ def advance(trust: Trust, target: LightBlock, source: HeaderSource, genesis: byt
             changes += (validators.hash != trust.validators.hash) + (following.hash != validators.hash)
             trust = Trust(header.height, block.commit.block_id, header.time_ms, following, header)
             waiting.pop()
+            if way is not None:
+                way.append(block)
             continue
         fetched += 1
         if fetched > FETCHES_MAX:
