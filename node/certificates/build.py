@@ -11,12 +11,13 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from node.certificates.canonical import CHECKSUM_BYTES, MAGIC
+from node.certificates.compact import VERSION as COMPACT_VERSION
 from node.chain.block import Committed
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import LightBlock, advance, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import encode
-from node.crypto.state_tree import StateProof
+from node.crypto.state_tree import ENTRY, StateProof, entries_of, slot_of
 from node.errors import OperatorError, Rejected
 from node.storage.chain_store import ChainReader
 from node.txtypes.chain.validator_set import ValidatorEntry
@@ -101,6 +102,35 @@ class Certificates:
         payments = [PAYMENT.key(payment) for payment in ORDER.decode(raw).payments]
         return self._file("order", [ORDER.key(ident), ORDER_CLAIMS.key(ident), *payments], None)
 
+    def compact(self, vin: str) -> bytes | None:
+        """The compact form (see `node.certificates.compact`); None for a VIN without a car. Raises
+        `CertificateUnavailable` where there is none: the validators are not those of genesis any more, the head has
+        evidence, or the car's bucket is a large one."""
+        raw = self._reader.state.get(VEHICLE.key(vin))
+        if raw is None:
+            return None
+        head, validators, proof = self._head(), genesis_trust(self._genesis).validators, self._prove(VEHICLE.key(vin))
+        header, commit = head.block.header, head.commit
+        is_fit = {header.validators_hash, header.next_validators_hash} == {validators.hash}
+        if not is_fit or head.block.evidence or proof.large is not None:
+            raise CertificateUnavailable("this car has no compact certificate now: take the whole one")
+        signed, power = list[int](), 0
+        by_power = sorted(range(len(validators)), key=lambda n: (-validators.entries[n].power, n))
+        for n in by_power:
+            if commit.signatures[n] and not validators.is_quorum(power):
+                signed.append(n)
+                power += validators.entries[n].power
+        signed.sort()
+        bitmap = sum(1 << n for n in signed).to_bytes(-(-len(validators) // 8), "little")
+        slot = slot_of(VEHICLE.key(vin))
+        place = [entry[:32] for entry in entries_of(proof.entries)].index(slot)
+        others = proof.entries[: ENTRY * place] + proof.entries[ENTRY * (place + 1) :]
+        return encode([
+            COMPACT_VERSION, self._hash[:8], header.height, commit.round, header.time_ms, header.parent_id,
+            validators.index(header.proposer), header.tx_root, header.last_commit_hash, header.ruleset_hash,
+            [commit.signatures[n] for n in signed], bitmap, vin, raw, place, others, list(proof.siblings),
+        ])  # fmt: skip
+
     # --- parts ------------------------------------------------------------------------------------------------
     def _file(self, kind: str, keys: Collection[bytes], history: object) -> bytes:
         way = self._way()
@@ -108,12 +138,15 @@ class Certificates:
         certificate = ["bmw-certificate", VERSION, kind, self._hash, way[:-1], way[-1], items, history, [], None]
         return packed(encode(certificate))
 
-    def _way(self) -> list[list[object]]:
-        """The links from genesis to the head, which is the last."""
-        source, height = _StoreSource(self._reader), self._reader.height()
+    def _head(self) -> Committed:
+        height = self._reader.height()
         if height < max(1, self._reader.first_height()):
             raise CertificateUnavailable("there is no block yet that a certificate could be of")
-        head, way = source.committed(height), list[LightBlock]()
+        return _StoreSource(self._reader).committed(height)
+
+    def _way(self) -> list[list[object]]:
+        """The links from genesis to the head, which is the last."""
+        source, head, way = _StoreSource(self._reader), self._head(), list[LightBlock]()
         try:
             advance(genesis_trust(self._genesis), LightBlock(head.block.header, head.commit), source, self._hash, way)
         except Rejected as error:

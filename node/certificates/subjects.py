@@ -38,10 +38,20 @@ class Mark(NamedTuple):
     since_ms: int
 
 
-def _value(state: Mapping[str, bytes | None], key: str, elements: int) -> list[Any]:
+def _given(state: Mapping[str, bytes | None], key: str) -> bytes:
     raw = state.get(key)
     if raw is None:
         raise InvalidCertificateFile("history_incomplete", f"{key} is not given, or is absent")
+    return raw
+
+
+def car_of(raw: bytes, key: str) -> dict[str, Any]:
+    """The fields of `vehicle/<vin>` that a verdict is made of."""
+    value = _value(raw, key, VEHICLE_ELEMENTS)
+    return {name: value[place] for name, place in VEHICLE.items()}
+
+
+def _value(raw: bytes, key: str, elements: int) -> list[Any]:
     found = decode(raw, key)
     if not isinstance(found, list) or len(found) != elements or found[0] != 1:
         raise malformed(f"{key} is of a version that this verifier does not know")
@@ -51,9 +61,9 @@ def _value(state: Mapping[str, bytes | None], key: str, elements: int) -> list[A
 def _marks(state: Mapping[str, bytes | None]) -> list[Mark]:
     if "frauds/all" not in state:
         raise InvalidCertificateFile("history_incomplete", "the list of authors revoked for fraud is not given")
-    if state["frauds/all"] is None:
-        return []
-    return [Mark(*shaped(entry, "bsi", "a revoked author")) for entry in _value(state, "frauds/all", 2)[1]]
+    raw = state["frauds/all"]
+    entries = [] if raw is None else _value(raw, "frauds/all", 2)[1]
+    return [Mark(*shaped(entry, "bsi", "a revoked author")) for entry in entries]
 
 
 def _record(record: Any, sequence: int, marks: Sequence[Mark]) -> tuple[bytes, dict[str, Any]]:
@@ -95,7 +105,7 @@ def _state_of(reported: Sequence[Any], now_ms: int) -> str:
     return "confirmed" if now_ms >= since_ms + CONFIRMED_MS else "pending"
 
 
-def _summary(car: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+def summary_of(car: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """What somebody who buys the car should know first, as it counts at a time."""
     flags = [shaped(flag, "sbsbii?i", "a flag") for flag in car["flags"]]
     brands = [shaped(brand, "ssiiil", "a brand") for brand in car["brands"]]
@@ -118,8 +128,8 @@ def _summary(car: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
 # --- what it is about ---------------------------------------------------------------------------------------------
 def _history(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> dict[str, Any]:
     vin, records = shaped(history, "sl", "the history")
-    vehicle, marks = _value(state, f"vehicle/{vin}", VEHICLE_ELEMENTS), _marks(state)
-    car = {name: vehicle[place] for name, place in VEHICLE.items()}
+    key, marks = f"vehicle/{vin}", _marks(state)
+    car = car_of(_given(state, key), key)
     shown, head = [], ZERO32
     for sequence, record in enumerate(records):
         digest, entry = _record(record, sequence, marks)
@@ -134,7 +144,7 @@ def _history(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> di
     counts = {form: sum(entry["form"] == form for entry in shown) for form in FORMS}
     withheld = counts["redacted"] + counts["hidden"]
     return {
-        "vin": vin, "vehicle": _summary(car, now_ms), "records": shown, "counts": counts,
+        "vin": vin, "vehicle": summary_of(car, now_ms), "records": shown, "counts": counts,
         "sentence": f"The history of {vin} is complete for what was submitted to this chain: {len(shown)} records"
                     + (f", {withheld} of them not shown in full." if withheld else "."),
     }  # fmt: skip
@@ -152,7 +162,7 @@ def _order(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> dict
     ids = [key.removeprefix("order/") for key in state if key.startswith("order/")]
     if len(ids) != 1 or history is not None:
         raise malformed("a certificate of an order proves one order")
-    value = _value(state, f"order/{ids[0]}", ORDER_ELEMENTS)
+    value = _value(_given(state, f"order/{ids[0]}"), f"order/{ids[0]}", ORDER_ELEMENTS)
     order = {name: value[place] for name, place in ORDER.items()}
     lacking = [p for p in order["payments"] if state.get(f"payment/{p.hex()}") is None]
     if lacking:

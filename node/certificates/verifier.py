@@ -249,13 +249,9 @@ def verify(
         raise malformed("it is of another version, or of a kind that is not known")
     if genesis != root.genesis_hash:
         raise InvalidCertificateFile("wrong_chain", f"it is of the chain {genesis.hex()}")
-    root_age_ms = max(0, now_ms - root.time_ms)
-    if root_age_ms > ROOT_AGE_MAX_MS and not accept_old_root:
-        raise InvalidCertificateFile("root_too_old", f"the root is {root_age_ms // DAY_MS} days old")
+    check_root_age(root, now_ms, accept_old_root=accept_old_root)
     point = _follow_all([*links, last], root)
     header = point.header
-    if header.time_ms > now_ms + AHEAD_MAX_MS:
-        raise InvalidCertificateFile("not_followed", "its time is ahead of this clock")
     state = _items(items, header.state_root, root.tree_depth)
     subject = SUBJECTS[kind](state, history, header.time_ms)
     known = sum(key in witnesses for key in _witnessed(signed, point, genesis))
@@ -266,18 +262,37 @@ def verify(
             raise InvalidCertificateFile("signature_wrong", "the note's signature is false")
     if known < witnesses_needed:
         raise InvalidCertificateFile("witness_missing", f"{known} of the reader's witnesses signed it")
-    age_ms = max(0, now_ms - header.time_ms)
+    age = check_age(header.time_ms, now_ms, age_max_ms)
+    sentence = f"{subject['sentence']} This was so at height {header.height}, {age['age_days']} days ago."
+    return subject | age | {
+        "kind": kind, "sentence": sentence, "height": header.height, "time_ms": header.time_ms,
+        "block_id": point.block_id.hex(), "trust": trust_in(point, root, now_ms, len(links), known),
+    }  # fmt: skip
+
+
+def trust_in(point: Point, root: Root, now_ms: int, links: int, witnesses: int) -> dict[str, int]:
+    """How a point is trusted: from which root, over how many links, by how much power and how many witnesses."""
+    return {
+        "root_height": root.height, "root_age_days": max(0, now_ms - root.time_ms) // DAY_MS, "links": links,
+        "signed_power": point.signed_power, "total_power": point.total_power, "witnesses": witnesses,
+    }  # fmt: skip
+
+
+def check_root_age(root: Root, now_ms: int, *, accept_old_root: bool) -> None:
+    """Raises `root_too_old` for a root above the trusting period, unless the reader accepts it."""
+    if now_ms - root.time_ms > ROOT_AGE_MAX_MS and not accept_old_root:
+        raise InvalidCertificateFile("root_too_old", f"the root is {(now_ms - root.time_ms) // DAY_MS} days old")
+
+
+def check_age(time_ms: int, now_ms: int, age_max_ms: int) -> dict[str, Any]:
+    """`status` and `age_days` of a certificate of a time. Raises `not_followed` for one ahead of the clock, and
+    `too_old_for_purpose` above `age_max_ms`."""
+    age_ms = max(0, now_ms - time_ms)
+    if time_ms > now_ms + AHEAD_MAX_MS:
+        raise InvalidCertificateFile("not_followed", "its time is ahead of this clock")
     if age_max_ms and age_ms > age_max_ms:
         raise InvalidCertificateFile("too_old_for_purpose", f"it is {age_ms // DAY_MS} days old")
-    return subject | {
-        "kind": kind, "status": "old" if age_ms > OLD_MS else "good", "age_days": age_ms // DAY_MS,
-        "height": header.height, "time_ms": header.time_ms, "block_id": point.block_id.hex(),
-        "trust": {
-            "root_height": root.height, "root_age_days": root_age_ms // DAY_MS, "links": len(links),
-            "signed_power": point.signed_power, "total_power": point.total_power, "witnesses": known,
-        },
-        "sentence": f"{subject['sentence']} This was so at height {header.height}, {age_ms // DAY_MS} days ago.",
-    }  # fmt: skip
+    return {"status": "old" if age_ms > OLD_MS else "good", "age_days": age_ms // DAY_MS}
 
 
 def _follow_all(links: Sequence[Any], root: Root) -> Point:
