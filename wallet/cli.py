@@ -18,6 +18,7 @@ PLACES: Final = {
     "account": "wallet.commands.read:account",
     "buy": "wallet.commands.buying:buy",
     "cars": "wallet.commands.holdings:cars",
+    "certificate": "wallet.commands.certificate:certificate",
     "cosign": "wallet.commands.files:cosign",
     "history": "wallet.commands.read:history",
     "key": "wallet.commands.key:key",

@@ -123,6 +123,10 @@ class NodeClient:
             raise Unreachable(f"{self._nodes[0]} does not answer like a node: check its address")
         return value
 
+    def file(self, path: str, query: Query = None) -> bytes:
+        """The bytes of a file that a node answers."""
+        return self._call(path, query, accept="application/octet-stream")
+
     def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
         """The first `limit` items of the list `name`, fetched page by page."""
         rows: list[dict[str, Any]] = []

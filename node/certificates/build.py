@@ -65,8 +65,8 @@ class Certificates:
     def history(
         self, vin: str, form_of: Callable[[int], Form], *, with_odometer: bool = False, with_members: bool = False
     ) -> bytes | None:
-        """The file of a car's history; None for a VIN without a car. `form_of`: how the record of a sequence is
-        given. `with_members`: with the proven values of the authors that are members."""
+        """The history of a car, to be `packed`; None for a VIN without a car. `form_of`: how the record of a
+        sequence is given. `with_members`: with the proven values of the authors that are members."""
         raw = self._reader.state.get(VEHICLE.key(vin))
         if raw is None:
             return None
@@ -87,20 +87,20 @@ class Certificates:
             keys.append(ODOMETER.key(vin))
         if with_members:
             keys += [MEMBER.key(author) for author in authors]
-        return self._file("history", keys, [vin, records])
+        return self._certificate("history", keys, [vin, records])
 
     def absence(self, vin: str) -> bytes | None:
-        """The file that proves that there is no car with the VIN; None if there is one."""
+        """The proof that there is no car with the VIN, to be `packed`; None if there is one."""
         key = VEHICLE.key(vin)
-        return None if self._reader.state.get(key) is not None else self._file("absence", [key], None)
+        return None if self._reader.state.get(key) is not None else self._certificate("absence", [key], None)
 
     def order(self, ident: bytes) -> bytes | None:
-        """The file of an order with its payments and its open claims; None for an id without an order."""
+        """An order with its payments and its open claims, to be `packed`; None for an id without an order."""
         raw = self._reader.state.get(ORDER.key(ident))
         if raw is None:
             return None
         payments = [PAYMENT.key(payment) for payment in ORDER.decode(raw).payments]
-        return self._file("order", [ORDER.key(ident), ORDER_CLAIMS.key(ident), *payments], None)
+        return self._certificate("order", [ORDER.key(ident), ORDER_CLAIMS.key(ident), *payments], None)
 
     def compact(self, vin: str) -> bytes | None:
         """The compact form (see `node.certificates.compact`); None for a VIN without a car. Raises
@@ -132,11 +132,11 @@ class Certificates:
         ])  # fmt: skip
 
     # --- parts ------------------------------------------------------------------------------------------------
-    def _file(self, kind: str, keys: Collection[bytes], history: object) -> bytes:
+    def _certificate(self, kind: str, keys: Collection[bytes], history: object) -> bytes:
         way = self._way()
         items = [[key.decode(), self._reader.state.get(key), _proof(self._prove(key))] for key in sorted(set(keys))]
         certificate = ["bmw-certificate", VERSION, kind, self._hash, way[:-1], way[-1], items, history, [], None]
-        return packed(encode(certificate))
+        return encode(certificate)
 
     def _head(self) -> Committed:
         height = self._reader.height()

@@ -116,12 +116,12 @@ def malformed(text: str) -> InvalidCertificateFile:
 def shaped(value: Any, shape: str, what: str) -> list[Any]:
     """The elements of an array of a given shape, one letter each: `b` binary, `i` integer from 0, `s` text, `l` array,
     a capital letter where it may be nil, `?` anything. Raises `certificate_malformed`."""
-    kinds = {"b": bytes, "i": int, "s": str, "l": list}
+    kinds: dict[str, type] = {"b": bytes, "i": int, "s": str, "l": list}
     if not isinstance(value, list) or len(value) != len(shape):
         raise malformed(f"{what}: {len(shape)} elements expected")
     for number, (found, letter) in enumerate(zip(value, shape, strict=True)):
         kind = kinds.get(letter.lower())
-        is_fit = kind is None or (type(found) is kind and (kind is not int or found >= 0))
+        is_fit = kind is None or (type(found) is kind and not (type(found) is int and found < 0))
         if not is_fit and not (letter.isupper() and found is None):
             raise malformed(f"{what}: element {number} is of another kind")
     return value

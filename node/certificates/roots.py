@@ -13,11 +13,21 @@ from typing import Any, Final
 
 from node.certificates.canonical import encode, is_signature, malformed, tagged
 from node.certificates.verifier import Root, validators_of
+from node.chain.genesis import Genesis
+from node.chain.trust import genesis_trust
+from node.codec import encode as encode_value
 
 FORMAT: Final = "bmw-checkpoint/1"
 CHECKPOINT_BYTES_MAX: Final = 256 * 1024
 _HEX: Final = ("genesis_hash", "block_id", "validators")
 _NUMBERS: Final = ("tree_depth", "height", "time_ms")
+
+
+def root_of_genesis(genesis: Genesis) -> Root:
+    """The trust root of a genesis document."""
+    trust = genesis_trust(genesis)
+    validators = encode_value(trust.validators.entries)
+    return Root(trust.block_id, genesis.tree_depth, trust.height, trust.block_id, trust.time_ms, validators)
 
 
 def checkpoint_bytes(root: Root) -> bytes:

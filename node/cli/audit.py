@@ -15,6 +15,7 @@ from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
+from node.cli.certificates import verify_certificate
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
@@ -182,6 +183,9 @@ def _divergence_text(report: ReplayReport) -> str:
     if divergence.index >= 0:
         where += f", transaction {divergence.index}, txid {divergence.txid.hex() or 'unknown'}"
     return f"the chain diverges at {where}, rule {divergence.rule}: {divergence.text}"
+
+
+main.add_command(verify_certificate)
 
 
 # --- compare -----------------------------------------------------------------------------------------------

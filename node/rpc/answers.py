@@ -281,5 +281,5 @@ class OneOf(NamedTuple):
     structs: dict[str, type[Any]]
 
 
-Shape = type[Any] | OneOf | PageOf | Stamped | Literal["text", "object", "codes"]
+Shape = type[Any] | OneOf | PageOf | Stamped | Literal["text", "object", "codes", "binary"]
 """The form of an answer: a struct, one of several structs, a page, a stamped view, or a form without schema."""

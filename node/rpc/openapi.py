@@ -34,6 +34,7 @@ ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
 _TEXT: Schema = {"type": "string"}
+_BINARY: Schema = {"type": "string", "format": "binary"}
 _OBJECT: Schema = {"type": "object", "additionalProperties": True}
 _ANY: tuple[Schema, ...] = ({"type": "array", "items": {}}, _TEXT, {"type": "integer"}, {"type": "boolean"})
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -201,6 +202,8 @@ class Components:
                 return ref("Codes")
             case "text" | "object":
                 return _TEXT if shape == "text" else _OBJECT
+            case "binary":
+                return _BINARY
             case PageOf(family=family):
                 assert family.view is not None, "a listed family has a view"
                 plural = plural_of(family)

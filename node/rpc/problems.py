@@ -31,6 +31,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "transaction_unknown": (404, "There is no such transaction"),
     **{f"{f.word}_unknown": (404, f"There is no such {f.name}") for f in FAMILIES.values() if f.view},
     "state_unknown": (404, "There is no such state key"),
+    "vehicle_exists": (409, "There is a vehicle with this VIN"),
+    "certificate_unavailable": (409, "This node can give no such certificate now"),
     "method_not_allowed": (405, "The path does not support this method"),
     "not_acceptable": (406, "No acceptable representation"),
     "timeout": (408, "The request took too long to arrive"),

@@ -16,7 +16,17 @@ from msgspec import Meta
 from node.chain.genesis import Genesis, genesis_to_json
 from node.ledger.family import Family
 from node.ledger.ruleset import Ruleset
-from node.rpc import answers, chain_queries, obligations, readiness, sites, transactions, values, vehicle_answers
+from node.rpc import (
+    answers,
+    certificates,
+    chain_queries,
+    obligations,
+    readiness,
+    sites,
+    transactions,
+    values,
+    vehicle_answers,
+)
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
 from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
 from node.rpc.codes import codes_document
@@ -246,6 +256,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/vehicles/{vin}/sale-readiness", readiness.sale_readiness, "values", "Whether the sale of a vehicle can "
          "take its next steps, and who can cure what stands in the way", Stamped(readiness.SaleReadiness),
          "vehicle_unknown", "order_unknown", "malformed", query=readiness.ReadinessQuery),
+    _get("/v1/vehicles/{vin}/certificate", certificates.vehicle_certificate, "values", "The history of a vehicle as a "
+         "file that proves itself", "binary", "vehicle_unknown", "certificate_unavailable", "malformed",
+         query=certificates.CertificateQuery, media=certificates.MEDIA_TYPES),
+    _get("/v1/absence/{vin}", certificates.absence_certificate, "values", "The proof that there is no vehicle with a "
+         "VIN", "binary", "vehicle_exists", "certificate_unavailable", media=certificates.MEDIA_TYPES[:1]),
+    _get("/v1/orders/{order}/certificate", certificates.order_certificate, "values", "An order with its payments as a "
+         "file that proves itself", "binary", "order_unknown", "certificate_unavailable",
+         media=certificates.MEDIA_TYPES[:1]),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
          Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
