@@ -37,5 +37,6 @@ make_environment() {
 
 make_environment
 export PATH="$VENV/bin:$PATH"
-export PYTHONDONTWRITEBYTECODE="${PYTHONDONTWRITEBYTECODE:-}"
+# With it, every process compiles every module again, a second of processor time each; a network starts many processes.
+unset PYTHONDONTWRITEBYTECODE
 cd "$ROOT"

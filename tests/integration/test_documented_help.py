@@ -93,8 +93,7 @@ def test_keys(reader: Helped) -> None:
 
 def test_transactions_in_files_and_reading(reader: Helped) -> None:
     shell = reader.shell
-    for name in ("bmw", "dealer-munich", "inspector-1"):
-        assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
+    reader.import_dev_keys("bmw", "dealer-munich", "inspector-1")
     printed = examples_of_types()
     shell.follow(printed["vehicle.register"])
     shell.follow(printed["title.transfer"], on_terminal=True)

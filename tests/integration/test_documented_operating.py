@@ -92,8 +92,7 @@ def test_joining_a_network(reader: Reader) -> None:
         signs(reader, node)
     shell.run("mkdir -p ~/work && cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
     shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
-    for name in ("bmw", "dealer-munich", "workshop-berlin"):
-        assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
+    reader.import_dev_keys("bmw", "dealer-munich", "workshop-berlin")
     reader.follow(OPERATING, "bmw-node init ./lyon")
     reader.set_ports("lyon", {"26700": str(base + 10), "26800": str(base + 110)})
     started = reader.command(OPERATING, "bmw-node start --home ./lyon")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from support.commands import import_dev_keys
 from support.documented import ROOT, Command, Shell, commands_of, missing_lines
 from support.processes import free_base_port, wait_for
 
@@ -47,6 +48,13 @@ class Reader:
             return self.shell.follow(command, code=code)
         finally:
             self.shell.changes = earlier
+
+    def import_dev_keys(self, *names: str) -> None:
+        """Into the wallet of the shell; see `support.commands.import_dev_keys`."""
+        ended, told = self.shell.run('echo "${BMW_WALLET_HOME:-$HOME/.bmw-wallet}" "$BMW_WALLET_PASSPHRASE"')
+        home, passphrase = told.split()
+        assert ended == 0
+        import_dev_keys(Path(home), *names, passphrase=passphrase)
 
     def start(self, document: str, start: str) -> None:
         """Start the network in the background."""
