@@ -61,8 +61,12 @@ class Reader:
         command = self.command(document, start)
         text = command.text.partition("&")[0] + f"--base-port {self.base} &"
         assert self.shell.run(text)[0] == 0
-        for port in range(self.base, self.base + 4):
-            self.wait(f"bmw-node status --node http://127.0.0.1:{port} | grep 'signing *signing'")
+        self.wait_signing(*range(4))
+
+    def wait_signing(self, *nodes: int) -> None:
+        """Until these nodes sign, numbered from the first port."""
+        for port in (self.base + node for node in nodes):  # `bmw-node status` would start a process at every look
+            self.wait(f"curl -s http://127.0.0.1:{port}/v1/status | jq -e '.signing == \"signing\"'")
 
     def wait(self, text: str) -> None:
         wait_for(lambda: self.shell.run(text)[0] == 0, 60, text)
