@@ -66,7 +66,7 @@ class Reader:
     def wait_signing(self, *nodes: int) -> None:
         """Until these nodes sign, numbered from the first port."""
         for port in (self.base + node for node in nodes):  # `bmw-node status` would start a process at every look
-            self.wait(f"curl -s http://127.0.0.1:{port}/v1/status | jq -e '.signing == \"signing\"'")
+            self.wait(f'curl -s http://127.0.0.1:{port}/v1/status | grep -E \'"signing": ?"signing"\'')
 
     def wait(self, text: str) -> None:
         wait_for(lambda: self.shell.run(text)[0] == 0, 60, text)
