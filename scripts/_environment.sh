@@ -37,6 +37,6 @@ make_environment() {
 
 make_environment
 export PATH="$VENV/bin:$PATH"
-# With it, every process compiles every module again, a second of processor time each; a network starts many processes.
+# With it, each of the many processes of a network or a test compiles every module again: a third of its start.
 unset PYTHONDONTWRITEBYTECODE
 cd "$ROOT"
