@@ -1,8 +1,24 @@
-"""Makes `support` importable and fixes hypothesis to what a noisy machine can do."""
+"""Makes `support` importable, orders the files for several workers, fixes hypothesis to what a noisy machine can do."""
 
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=60
 )
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker waits for the last one of another: in turn a file with networks, which mostly
+    waits, and one with slow tests, which computes."""
+    networks, slow, others = dict[Path, None](), dict[Path, None](), dict[Path, None]()
+    for item in items:
+        kind = networks if item.get_closest_marker("network") else slow if item.get_closest_marker("slow") else others
+        kind[item.path] = None
+    in_turn = chain.from_iterable(zip_longest(networks, [path for path in slow if path not in networks]))
+    places = {path: place for place, path in enumerate(dict.fromkeys([*in_turn, *others]))}
+    items.sort(key=lambda item: places[item.path])

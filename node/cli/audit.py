@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from node.audit.compare import Comparison, compare
-from node.audit.node_source import NodeSource
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
@@ -131,7 +130,13 @@ def _opened(store: Path | None, archive: Path | None, node: str | None) -> Block
     assert node is not None, "one of the three is given"
     if not is_url(node):
         raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
-    return NodeSource(node)
+    return _running(node)
+
+
+def _running(url: str) -> BlockSource:
+    from node.audit.node_source import NodeSource  # its HTTP client is slow to import, and here for URLs alone
+
+    return NodeSource(url)
 
 
 def is_url(text: str) -> bool:
@@ -226,7 +231,7 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
 
 def _detected(text: str) -> BlockSource:
     if is_url(text):
-        return NodeSource(text)
+        return _running(text)
     path = Path(text)
     if path.is_dir():
         return StoreSource(path)

@@ -67,10 +67,11 @@ class Stage:
     def __init__(self, network: LocalNetwork) -> None:
         self.network = network
         self.folder = network.folder
+        self.wallet = self.folder / "wallet"
         self.height = 0
         self._turn = 0
         self._environment = os.environ | {
-            "BMW_WALLET_HOME": str(self.folder / "wallet"),
+            "BMW_WALLET_HOME": str(self.wallet),
             "BMW_WALLET_GENESIS": str(network.genesis_file),
             "BMW_WALLET_PASSPHRASE": PASSPHRASE,
         }

@@ -7,18 +7,22 @@ from typing import Any
 
 import click
 
-from node.cli.guide import Played
+from node.cli.guide import PASSPHRASE, Played
 from node.cli.local_network import LocalNetwork
 from node.cli.stage import Stage, StoryFailed
 from node.cli.story_owner import Ownership, seen_at
 from node.cli.story_sale import Purchase
 from node.console import say
+from node.crypto.dev_keys import dev_key
+from wallet.keystore import Keystore
 
 IMPORTED = (
     "bmw", "dealer-munich", "workshop-berlin", "workshop-hamburg", "payment-provider-1", "bank-1", "carrier-1",
     "registrar-1", "inspector-1", "inspector-2", "arbiter-1", "arbiter-3", "arbiter-4",
 )  # fmt: skip
 """The parties of the story; their keys are public."""
+SCRYPT_N = 2
+"""Keys and passphrase are public, and a slow derivation would take a quarter of a second at every signature."""
 
 
 class Story:
@@ -45,10 +49,11 @@ class Story:
 
     def _keys(self, buyer: str) -> None:
         self.stage.heading("Keys")
-        names = {key["name"] for key in self.stage.json("bmw-wallet", "key", "list")["keys"]}
-        missing = [("bmw-wallet", "key", "import", "--dev", name) for name in IMPORTED if name not in names]
-        self.stage.run_all(missing)
-        if buyer not in names:
+        keystore = Keystore(self.stage.wallet, scrypt_n=SCRYPT_N)
+        for name in IMPORTED:
+            if not keystore.has(name):
+                keystore.import_seed(name, dev_key("account", name).seed(), PASSPHRASE)
+        if not keystore.has(buyer):
             self.stage.run("bmw-wallet", "key", "new", buyer)
             self.stage.tell(buyer, "makes a key", "bmw-wallet key new")
 

@@ -17,7 +17,6 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
-from cryptography import x509
 
 from node.errors import Busy, OperatorError
 from node.log import log, logger
@@ -150,6 +149,8 @@ class Certificate:
     def _load(self, context: ssl.SSLContext) -> None:
         """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""
         context.load_cert_chain(self._certificate, self._key, password=_no_pass_phrase)
+        from cryptography import x509  # slow to import, and most nodes have no certificate
+
         self._ends = x509.load_pem_x509_certificate(Path(self._certificate).read_bytes()).not_valid_after_utc
 
     def seconds_left(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.commands import PASSPHRASE, Done, process, run
+from support.commands import PASSPHRASE, Done, import_dev_keys, process, run
 from support.processes import running_network
 from support.stores import fingerprint
 from support.terminal import STYLES, in_terminal, without_escapes
@@ -55,8 +55,7 @@ def a_wallet(home: Path, genesis: Path, node: str) -> Wallet:
 def wallet(network: LocalNetwork) -> Wallet:
     """With the development keys of four parties."""
     call = a_wallet(network.folder / "wallet", network.genesis_file, network.nodes[0].url)
-    for name in NAMES:
-        assert 0 == call("key", "import", "--dev", name).code
+    import_dev_keys(network.folder / "wallet", *NAMES)
     return call
 
 
@@ -368,7 +367,7 @@ def test_a_key_on_a_full_disk_is_made_whole_or_not_at_all(tmp_path: Path) -> Non
 def test_a_wrong_field_is_named_by_its_option_and_no_file_is_written(
     offline: Wallet, tmp_path: Path, options: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    assert 0 == offline("key", "import", "--dev", "bmw").code
+    import_dev_keys(tmp_path / "wallet", "bmw")
     file = tmp_path / "t.json"
     done = offline("tx", "vehicle.register", *options, "--from", "bmw", "--offline", "-o", file)
     assert done.code in (2, 3)
@@ -394,7 +393,7 @@ def test_a_wrong_field_is_named_by_its_option_and_no_file_is_written(
 def test_amounts_times_and_structures_are_parsed_exactly_or_not_at_all(
     offline: Wallet, tmp_path: Path, option: str, value: str, words: tuple[str, ...]
 ) -> None:
-    assert 0 == offline("key", "import", "--dev", "bmw").code
+    import_dev_keys(tmp_path / "wallet", "bmw")
     rail = json.dumps({"rail": "card", "providers": ["bmw"]})
     given = {
         "--vin": VIN, "--price": "52900.00EUR", "--tax": "scheme=standard,rate_permille=190,amount=844622",
@@ -412,8 +411,7 @@ def test_amounts_times_and_structures_are_parsed_exactly_or_not_at_all(
 
 
 def test_a_transaction_file_that_is_not_what_it_should_be(offline: Wallet, tmp_path: Path) -> None:
-    for name in ("bmw", "dealer-munich"):
-        assert 0 == offline("key", "import", "--dev", name).code
+    import_dev_keys(tmp_path / "wallet", "bmw", "dealer-munich")
     file = tmp_path / "t.json"
     assert 0 == offline("tx", "vehicle.register", "--vin", VIN, *BIRTH, "--from", "bmw", "--offline", "-o", file).code
     whole = json.loads(file.read_text())

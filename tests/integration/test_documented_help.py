@@ -69,7 +69,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helped]:
     shell, base = found.shell, found.base
     try:
         assert shell.run(f"scripts/devnet --validators 1 --dir ~/net --base-port {base} &")[0] == 0
-        found.wait(f"bmw-node status --node http://127.0.0.1:{base} | grep 'signing *signing'")
+        found.wait_signing(0)
         shell.run("mkdir -p ~/work/records && cd ~/work && cp ~/net/genesis.json .")
         shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
         shell.changes |= {r"10\.0\.0\.[12]:26700": f"127.0.0.1:{base}", "/var/lib/bmw-node": "~/net/bmw"}
@@ -93,8 +93,7 @@ def test_keys(reader: Helped) -> None:
 
 def test_transactions_in_files_and_reading(reader: Helped) -> None:
     shell = reader.shell
-    for name in ("bmw", "dealer-munich", "inspector-1"):
-        assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
+    reader.import_dev_keys("bmw", "dealer-munich", "inspector-1")
     printed = examples_of_types()
     shell.follow(printed["vehicle.register"])
     shell.follow(printed["title.transfer"], on_terminal=True)

@@ -38,10 +38,6 @@ def _a_reader(folder: Path) -> Iterator[Reader]:
         found.shell.close()
 
 
-def signs(reader: Reader, node: int) -> None:
-    reader.wait(f"bmw-node status --node http://127.0.0.1:{reader.base + node} | grep 'signing *signing'")
-
-
 def on_terminal(reader: Reader, start: str, typed: str = "") -> str:
     """Follow the document's next command that begins with `start` on a terminal, and type an answer."""
     command = reader.command(OPERATING, start)
@@ -57,8 +53,7 @@ def test_the_tutorial(tutorial: Reader) -> None:
         tutorial.follow(OPERATING, start)
     tutorial.set_ports("net")
     tutorial.follow(OPERATING, "for i in 0 1 2 3")
-    for node in range(4):
-        signs(tutorial, node)
+    tutorial.wait_signing(*range(4))
     tutorial.follow(OPERATING, "bmw-node status --home")
     on_terminal(tutorial, "bmw-node validators")
     for start in ("export BMW_WALLET_HOME", "export BMW_WALLET_GENESIS", "bmw-wallet key import",
@@ -73,8 +68,7 @@ def test_the_tutorial(tutorial: Reader) -> None:
     tutorial.wait("bmw-node status | grep 'peers *1'")
     for start in ("bmw-node status", "curl -s", "for i in 2 3"):
         tutorial.follow(OPERATING, start)
-    for node in range(4):
-        signs(tutorial, node)
+    tutorial.wait_signing(*range(4))
     for start in ("bmw-node status", "bmw-node checkpoint", "bmw-audit replay"):
         tutorial.follow(OPERATING, start)
 
@@ -88,12 +82,10 @@ def test_joining_a_network(reader: Reader) -> None:
     shell, base = reader.shell, reader.base
     shell.run(f"cd {ROOT}")
     assert shell.run(f"scripts/devnet --dir ~/bmw-devnet --base-port {base} &")[0] == 0
-    for node in range(4):
-        signs(reader, node)
+    reader.wait_signing(*range(4))
     shell.run("mkdir -p ~/work && cd ~/work && cp ~/bmw-devnet/genesis.json . && export BMW_WALLET_HOME=~/wallet")
     shell.run("export BMW_WALLET_PASSPHRASE=only-here BMW_WALLET_GENESIS=~/work/genesis.json")
-    for name in ("bmw", "dealer-munich", "workshop-berlin"):
-        assert shell.run(f"bmw-wallet key import --dev {name}")[0] == 0
+    reader.import_dev_keys("bmw", "dealer-munich", "workshop-berlin")
     reader.follow(OPERATING, "bmw-node init ./lyon")
     reader.set_ports("lyon", {"26700": str(base + 10), "26800": str(base + 110)})
     started = reader.command(OPERATING, "bmw-node start --home ./lyon")
@@ -119,7 +111,7 @@ def test_joining_a_network(reader: Reader) -> None:
                     "starts_at": "", "ends_at": ""})  # fmt: skip
     decide(reader, {"type": "validator.set_power", "member": keys["address"], "power": 10,
                     "consensus_key": keys["consensus_key"], "possession": keys["possession"]})  # fmt: skip
-    signs(reader, 10)
+    reader.wait_signing(10)
     reader.follow(OPERATING, "bmw-wallet tx member.update")
     shell.run("unset BMW_NODE_URL")  # the home names its own node
     reader.follow(OPERATING, "bmw-node status --home ./lyon")

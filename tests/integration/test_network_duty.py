@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.commands import PASSPHRASE, Done, run
+from support.commands import PASSPHRASE, Done, import_dev_keys, run
 from support.council import VOTERS
 from support.processes import Load, check_no_fork, running_network, wait_for, wait_height
 
@@ -34,8 +34,7 @@ def a_wallet(network: LocalNetwork) -> Wallet:
     def call(*arguments: str) -> Done:
         return run("bmw-wallet", *arguments, **settings)
 
-    for name in EVERYBODY:
-        assert 0 == call("key", "import", "--dev", name).code
+    import_dev_keys(network.folder / "wallet", *EVERYBODY)
     return call
 
 

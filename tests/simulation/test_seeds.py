@@ -20,18 +20,18 @@ REGRESSIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "regress
 `open`: the fault is known and not mended yet.
 """
 OPEN = {case["seed"] for case in REGRESSIONS if case["open"]}
-SEEDS = 240
-"""They meet every fault, rule and notice that 300 meet, each at least twice."""
+SEEDS = [*range(140), 223, 236]
+"""They meet every fault, rule and notice that 240 meet, each at least twice."""
 SEEDS_PER_TEST = 20
 
 
 @pytest.mark.parametrize(
     "first",
-    [pytest.param(first, marks=[pytest.mark.slow] if first else []) for first in range(0, SEEDS, SEEDS_PER_TEST)],
+    [pytest.param(first, marks=[pytest.mark.slow] if first else []) for first in range(0, len(SEEDS), SEEDS_PER_TEST)],
 )
 def test_nothing_is_violated_under_any_mixture_of_faults(first: int) -> None:
     """Safety after every event, then progress, fates and a replay: `World.play` raises for any of them."""
-    for seed in sorted({*range(first, first + SEEDS_PER_TEST)} - OPEN):
+    for seed in sorted({*SEEDS[first : first + SEEDS_PER_TEST]} - OPEN):
         played = play(seed)
         assert played.violation == "", f"{played.violation}\nrepeat: {played.command}\n" + "\n".join(played.last_lines)
         assert played.heights >= 4, "a healed network is asked for four heights"

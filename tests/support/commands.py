@@ -16,10 +16,22 @@ from click.testing import CliRunner
 
 from node.cli.audit import main as audit_main
 from node.cli.node import cli as node_main
+from node.crypto.dev_keys import dev_key
 from wallet.cli import main as wallet_main
+from wallet.keystore import Keystore
 
 PASSPHRASE = "correct horse battery"
 MAINS = {"bmw-node": node_main, "bmw-wallet": wallet_main, "bmw-audit": audit_main}
+
+
+def import_dev_keys(home: Path, *names: str, passphrase: str = PASSPHRASE) -> None:
+    """What `bmw-wallet key import --dev NAME` does, into files that are quick to open: the command's scrypt takes a
+    quarter of a second of processor time, and again for each signature. A key that is there already is sealed anew."""
+    keystore = Keystore(home, scrypt_n=2)
+    for name in names:
+        if keystore.has(name):
+            keystore.delete(name)
+        keystore.import_seed(name, dev_key("account", name).seed(), passphrase)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,9 @@ from node.chain.genesis import genesis_to_json
 from node.crypto.dev_keys import dev_key
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain
-from support.commands import PASSPHRASE, Done, run
+from support.commands import PASSPHRASE, Done, import_dev_keys, run
 from support.life import Life, accident, maintenance
 from support.stages import fork
-from wallet.keystore import Keystore
 
 PASSED = ("Accept", "Content-Type", "Accept-Language")
 
@@ -139,8 +138,7 @@ class HomeWallet:
 
 def wallet_home(folder: Path, names: tuple[str, ...]) -> Path:
     """A home with the development keys of `names`, quick to open, for the chain of `today`."""
-    for name in names:
-        Keystore(folder, scrypt_n=2).import_seed(name, dev_key("account", name).seed(), PASSPHRASE)
+    import_dev_keys(folder, *names)
     (folder / "chain.json").write_text(genesis_to_json(_today().chain.genesis))
     return folder
 

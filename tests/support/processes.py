@@ -42,7 +42,7 @@ def wait_for(condition, timeout_s: float = 30.0, what: str = "the condition") ->
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < timeout_s, f"{what} did not come within {timeout_s} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return time.monotonic() - begun
 
 

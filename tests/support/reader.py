@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from support.commands import import_dev_keys
 from support.documented import ROOT, Command, Shell, commands_of, missing_lines
 from support.processes import free_base_port, wait_for
 
@@ -48,13 +49,24 @@ class Reader:
         finally:
             self.shell.changes = earlier
 
+    def import_dev_keys(self, *names: str) -> None:
+        """Into the wallet of the shell; see `support.commands.import_dev_keys`."""
+        ended, told = self.shell.run('echo "${BMW_WALLET_HOME:-$HOME/.bmw-wallet}" "$BMW_WALLET_PASSPHRASE"')
+        home, passphrase = told.split()
+        assert ended == 0
+        import_dev_keys(Path(home), *names, passphrase=passphrase)
+
     def start(self, document: str, start: str) -> None:
         """Start the network in the background."""
         command = self.command(document, start)
         text = command.text.partition("&")[0] + f"--base-port {self.base} &"
         assert self.shell.run(text)[0] == 0
-        for port in range(self.base, self.base + 4):
-            self.wait(f"bmw-node status --node http://127.0.0.1:{port} | grep 'signing *signing'")
+        self.wait_signing(*range(4))
+
+    def wait_signing(self, *nodes: int) -> None:
+        """Until these nodes sign, numbered from the first port."""
+        for port in (self.base + node for node in nodes):  # `bmw-node status` would start a process at every look
+            self.wait(f'curl -s http://127.0.0.1:{port}/v1/status | grep -E \'"signing": ?"signing"\'')
 
     def wait(self, text: str) -> None:
         wait_for(lambda: self.shell.run(text)[0] == 0, 60, text)

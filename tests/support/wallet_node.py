@@ -21,7 +21,7 @@ from node.chain.genesis import genesis_to_json
 from node.crypto.dev_keys import dev_key
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain
-from support.commands import PASSPHRASE, Done, run
+from support.commands import PASSPHRASE, Done, import_dev_keys, run
 
 Lie = Callable[[Any], Any]
 
@@ -117,8 +117,7 @@ class HomeWallet:
         return code, shown.decode()
 
     def has(self, *names: str) -> HomeWallet:
-        for name in names:
-            assert 0 == self("key", "import", "--dev", name).code
+        import_dev_keys(Path(self.settings["BMW_WALLET_HOME"]), *names)
         return self
 
 
