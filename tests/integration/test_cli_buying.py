@@ -34,6 +34,7 @@ from wallet.commands.orders import WORDS
 pytestmark = pytest.mark.slow
 
 AGREED = ("--yes", "--expect", f"vin={VIN}", "--expect", "seller=dealer-munich")
+AT_ITS_PRICE = ("--expect", "price=52900.00EUR")
 DEALER, BUYER, PROVIDER = (to_text(address(name)) for name in ("dealer-munich", "buyer-1", "payment-provider-1"))
 
 
@@ -42,7 +43,9 @@ def recent(stage: str) -> Life:
 
 
 def buy(wallet: HomeWallet, life: Life, *options: str) -> Done:
-    return wallet("buy", life.listing.hex(), "--from", "buyer-1", *AGREED, *options)
+    """At the listing's price, unless the options name one."""
+    named = () if "--price" in options or any(o.startswith("price=") for o in options) else AT_ITS_PRICE
+    return wallet("buy", life.listing.hex(), "--from", "buyer-1", *AGREED, *named, *options)
 
 
 # --- buy ---------------------------------------------------------------------------------------------------------
@@ -99,10 +102,12 @@ def test_what_cannot_be_bought_so_is_said_before_anything_is_signed(tmp_path: Pa
         ):  # fmt: skip
             refused = buy(wallet, life, *options)
             assert 2 == refused.code and all(word in refused.err for word in words), (options, refused.err)
-        absent = wallet("buy", "ab" * 32, "--from", "buyer-1", *AGREED)
+        absent = wallet("buy", "ab" * 32, "--from", "buyer-1", *AGREED, *AT_ITS_PRICE)
         assert 2 == absent.code and f"no listing {'ab' * 32}" in absent.err
         unasked = wallet("buy", life.listing.hex(), "--from", "buyer-1")
         assert 2 == unasked.code and "--expect NAME=VALUE" in unasked.err and "52900.00 EUR" in unasked.err
+        unpriced = wallet("buy", life.listing.hex(), "--from", "buyer-1", *AGREED)
+        assert 2 == unpriced.code and "--expect price=VALUE" in unpriced.err, "a seller may have raised it meanwhile"
         buy(wallet, life, "--expect", "price=50000.00EUR").refused(1, "not_expected", "52900.00 EUR")
         tried = buy(wallet, life, "--dry-run")
         assert 0 == tried.code and "valid now" in tried.out, tried.err
@@ -191,7 +196,7 @@ def test_what_is_proven_otherwise_is_neither_shown_nor_signed(tmp_path: Path) ->
         commands = {
             ("order", "next", order): ("order", "payment"),
             ("order", "watch", order, "--timeout", "1"): ("order", "payment"),
-            ("buy", life.listing.hex(), "--from", "buyer-1", *AGREED): ("listing", "vehicle"),
+            ("buy", life.listing.hex(), "--from", "buyer-1", *AGREED, *AT_ITS_PRICE): ("listing", "vehicle"),
             ("tx", "order.handover", "--order", order, "--odometer", "160km", "--from", "dealer-munich", "--cosign",
              "buyer-1", *AGREED): ("order", "vehicle", "payment"),
             ("tx", "order.cancel", "--order", order, "--reason", "changed_mind", "--from", "buyer-1", *AGREED):
