@@ -87,11 +87,13 @@ def two_buyers(market: NetworkSales) -> Rivals:
 def one_car_in_payment_of_two_orders(market: NetworkSales) -> Rivals:
     """The buyer gives the same car in payment of two others; the seller accepts both."""
     traded, sales = market.begin(ROUNDS, "wholesale", DEALER), market.begin(2 * ROUNDS, "listed")
-    pairs = list(zip(traded, sales[::2], sales[1::2], strict=True))
-    for sale, car in [(sale, car) for car, *both in pairs for sale in both]:
+    offers: list[Step] = []
+    for sale, car in zip(sales, traded * 2, strict=True):
         agreed = with_car(terms(contract="business"), market, car.vin, 1_000_000, address(SELLER))
-        [sale.order] = market.do([(DEALER, offer(market, sale.listing, terms=agreed), ())])
-    for _, one, other in pairs:
+        offers.append((DEALER, offer(market, sale.listing, terms=agreed), ()))
+    for sale, order in zip(sales, market.do(offers), strict=True):
+        sale.order = order
+    for one, other in zip(sales[:ROUNDS], sales[ROUNDS:], strict=True):
         yield accept_step(market, one), accept_step(market, other)
 
 
