@@ -90,6 +90,24 @@ def _flags(report: Report) -> Facts:
         yield _words(flag["name"]), Cell(text, "bad" if flag["is_firm"] else "warn")
 
 
+def _claims(report: Report) -> Facts:
+    for claim in report["claims"]:
+        debtor, creditor = (claim[f"{side}_name"] or claim[side] for side in ("debtor", "creditor"))
+        bar = "may not deal in this car" if claim["is_barring"] else f"may not from {_day(claim['due'])} on"
+        text = f"{debtor} owes {creditor} {value_text(claim['amount'])} from order {claim['order'][:12]}, and {bar}"
+        yield _words(claim["cause"]), Cell(text, "bad" if claim["is_barring"] else "warn")
+
+
+def _conduct(report: Report) -> Facts:
+    told = report["holder_conduct"]
+    if told["fraud_since"]:
+        yield "fraud", Cell(f"marked since {_day(told['fraud_since'])}", "bad")
+    if told["refunds_overdue"]:
+        yield "overdue", Cell(f"{counted(told['refunds_overdue'], 'refund')}; it may not sell until paid", "bad")
+    if told["defaulted"]:
+        yield "defaults", Cell(f"left {counted(told['defaulted'], 'accepted order')} as the seller", "warn")
+
+
 def _recalls(report: Report) -> Facts:
     for recall in report["recalls"]:
         numbers = ", ".join(f"{entry['authority']} {entry['number']}" for entry in recall["references"])
@@ -233,6 +251,8 @@ SECTIONS: Final = (
     Section("Existence", _existence),
     Section("Brands", _brands),
     Section("Stop-flags", _flags),
+    Section("Claims from earlier sales", _claims),
+    Section("The holder as a seller", _conduct),
     Section("Open recalls", _recalls),
     Section("Alerts", _alerts),
     Section("Odometer", _odometer),
