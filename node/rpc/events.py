@@ -16,9 +16,10 @@ from node.chain.block import block_id_of
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Corrupted
+from node.ledger import kinds
 from node.ledger.body import type_of
 from node.ledger.family import Family
-from node.ledger.json_form import time_to_text, to_json
+from node.ledger.json_form import time_to_text, value_to_json
 from node.ledger.receipts import Change, Receipt, RecordRef
 from node.rpc.acts import amount_of, case_turn, cause_of, code_of, order_turn
 from node.rpc.chain_queries import signed, stored, subjects_by_kind
@@ -29,6 +30,7 @@ from node.txtypes.cases.case import CASE
 from node.txtypes.envelope import Payload, SignedTx
 from node.txtypes.history import decode_record
 from node.txtypes.registry import FAMILIES, HAPPENINGS, family_of
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.order import ORDER
 
 Json = dict[str, Any]
@@ -125,12 +127,12 @@ class _Events:
             if family is not None and family.event:
                 name, _, ident = change.key.partition("/")
                 data = {"key": change.key, name: ident, "change": change.how, "status": change.status}
-                data |= _subject_data(change.subjects)
-                subjects = signers.union(change.subjects)
+                subjects = set(change.subjects)
                 if payload is not None and name in _OF_DEALS:
                     data |= _deal_data(self._reader, name, change, payload)
-                    subjects |= {subject for subject in receipt.subjects() if subject.startswith("order/")}
-                self.add(family.event, base | data, subjects)
+                    subjects |= _concerned(receipt, payload)
+                data |= _subject_data(sorted(subjects))
+                self.add(family.event, base | data, signers | subjects)
         for ref in receipt.records:
             self.add("vehicle.record", base | _record_data(self._reader, ref), {*signers, f"vehicle/{ref.vin}"})
         for happening in receipt.happenings:
@@ -138,7 +140,15 @@ class _Events:
             self.add(happening.name, data, signers.union(happening.subjects))
 
 
-def _subject_data(subjects: tuple[str, ...]) -> Json:
+def _concerned(receipt: Receipt, payload: Payload) -> set[str]:
+    """Whom a step of a deal concerns: all that the transaction does, so that a party gets the whole course."""
+    found = receipt.subjects()
+    if isinstance(payload.body, ClaimRelease):
+        found |= {f"order/{payload.body.order.hex()}", f"account/{payload.body.debtor.hex()}"}
+    return found
+
+
+def _subject_data(subjects: Iterable[str]) -> Json:
     by_kind = subjects_by_kind(subjects)
     accounts = [to_text(bytes.fromhex(ident)) for ident in by_kind["account"]]
     return {"vins": by_kind["vehicle"], "accounts": accounts, "orders": by_kind["order"]}
@@ -149,7 +159,7 @@ def _deal_data(reader: ChainReader, family: str, change: Change, payload: Payloa
     changes is read, so that every node tells the same."""
     body, ident = payload.body, change.key.partition("/")[2]
     amount = amount_of(body)
-    data = {"cause": cause_of(body), "code": code_of(body), "amount": None if amount is None else to_json(amount)}
+    data = {"cause": cause_of(body), "code": code_of(body), "amount": None if amount is None else value_to_json(kinds.MONEY, amount)}
     if family == "order":
         order = _stored(reader, ORDER, ident)
         data["turn"] = order_turn(body, payload.sender == order.buyer)

@@ -35,7 +35,8 @@ HELD: Final[dict[str, Sentence]] = {
     "recall_stop_drive": Sentence("No open recall forbids driving.", "Kein offener Rückruf verbietet das Fahren.",
                                   "没有禁止行驶的未完成召回。"),
     "total_loss": Sentence("The car is no total loss, or its buyer may take one.", "Das Fahrzeug ist kein "
-                           "Totalschaden, oder der Käufer darf einen übernehmen.", "车辆不是全损车，或买方有资格接收。"),
+                           "Totalschaden, oder der Käufer darf einen übernehmen.",
+                           "车辆不是全损车，或买方有资格接收。"),
     "total_loss_provisional": Sentence("No insurer has reported a total loss that is not confirmed yet.", "Kein "
                                        "Versicherer hat einen noch unbestätigten Totalschaden gemeldet.",
                                        "没有未确认的全损报告。"),
