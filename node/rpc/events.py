@@ -159,7 +159,8 @@ def _deal_data(reader: ChainReader, family: str, change: Change, payload: Payloa
     changes is read, so that every node tells the same."""
     body, ident = payload.body, change.key.partition("/")[2]
     amount = amount_of(body)
-    data = {"cause": cause_of(body), "code": code_of(body), "amount": None if amount is None else value_to_json(kinds.MONEY, amount)}
+    data: Json = {"cause": cause_of(body), "code": code_of(body)}
+    data["amount"] = None if amount is None else value_to_json(kinds.MONEY, amount)
     if family == "order":
         order = _stored(reader, ORDER, ident)
         data["turn"] = order_turn(body, payload.sender == order.buyer)

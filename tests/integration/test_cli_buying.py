@@ -19,8 +19,8 @@ from node.ledger.fields import Money
 from node.ledger.kinds import fields_of
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.ending import OrderCancel
-from node.txtypes.sale.next_step import OrderNext
 from node.txtypes.sale.order import ORDER
+from node.views.next_steps import NextSteps, next_steps
 from wallet.commands.orders import WORDS
 
 pytestmark = pytest.mark.slow
@@ -190,11 +190,11 @@ def test_an_order_that_is_not_there_and_a_node_that_lies(tmp_path: Path) -> None
 
 def test_every_step_has_words() -> None:
     """A step that the chain names and the wallet has no words for would end `order next`."""
-    source = Path(sys.modules[OrderNext.__module__].__file__ or "").read_text("utf-8")
+    source = Path(sys.modules[next_steps.__module__].__file__ or "").read_text("utf-8")
     named = {tag for tag in TYPES if f'"{tag}"' in source}
     assert named <= set(WORDS) <= set(TYPES)
     assert {"order.handover", "payment.initiate", "order.return"} <= named
-    assert {field.json_name for field in fields_of(OrderNext)} == {"order", "status", "steps"}
+    assert {field.json_name for field in fields_of(NextSteps)} == {"order", "status", "steps"}
 
 
 # --- order watch -------------------------------------------------------------------------------------------------
