@@ -86,7 +86,7 @@ _IF_OMITTED: Final[dict[str, Omission]] = {
 }  # fmt: skip
 
 
-class NextStep(OrderStep, frozen=True):
+class OrderNextStep(OrderStep, frozen=True):
     """A step of `OrderNext`, and what follows if it is not taken. `reason`: of an order that would be cancelled, else
     empty. `text`: the same in one sentence, in the requested language."""
 
@@ -100,7 +100,7 @@ class NextSteps(View, frozen=True):
 
     order: Id
     status: str
-    steps: tuple[NextStep, ...]
+    steps: tuple[OrderNextStep, ...]
 
 
 def next_steps(ident: str, order: Order, reader: Reader, as_of: AsOf, language: str = "en") -> NextSteps:
@@ -115,13 +115,13 @@ def next_steps(ident: str, order: Order, reader: Reader, as_of: AsOf, language: 
     return NextSteps(known.order, known.status, tuple(sorted(told, key=lambda step: step.until_ms or TIME_MAX_MS)))
 
 
-def _told(step: OrderStep, reason: str = "", omitted: Omission | None = None) -> NextStep:
+def _told(step: OrderStep, reason: str = "", omitted: Omission | None = None) -> OrderNextStep:
     is_lapse = step.type == "order.cancel" and not reason
     found = omitted or _IF_OMITTED[step.type]
-    return NextStep(**asdict(step), reason="time_over" if is_lapse else reason, if_omitted=found)
+    return OrderNextStep(**asdict(step), reason="time_over" if is_lapse else reason, if_omitted=found)
 
 
-def _of_dispute(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]:
+def _of_dispute(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderNextStep]:
     dispute = reader.get(ORDER_DISPUTE, order.dispute) if order.dispute else None
     if dispute is None:
         return
@@ -135,7 +135,7 @@ def _of_dispute(order: Order, reader: Reader, now_ms: int) -> Iterator[NextStep]
             yield _told(OrderStep("order.close", ()))
 
 
-def _of_delivery(order: Order, now_ms: int) -> Iterator[NextStep]:
+def _of_delivery(order: Order, now_ms: int) -> Iterator[OrderNextStep]:
     """Steps of the delivery, and the buyer's rights to end an order whose car is late or was refused."""
     is_open = order.delivery_stage == "scheduled" and now_ms < order.window_to_ms
     if is_open and not order.is_window_confirmed:
@@ -151,7 +151,7 @@ def _of_delivery(order: Order, now_ms: int) -> Iterator[NextStep]:
         yield _told(late, "late_delivery", "order_goes_on")
 
 
-def _of_claims(ident: str, order: Order, reader: Reader) -> Iterator[NextStep]:
+def _of_claims(ident: str, order: Order, reader: Reader) -> Iterator[OrderNextStep]:
     """The claims that the sale has left on its car: a buyer pays, and any creditor says that it is satisfied."""
     for claim in claims_of(reader, order.vin) if order.vin else ():
         if claim.order.hex() != ident:

@@ -17,7 +17,7 @@ from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.order import ORDER
 from node.usage import Commands
-from node.views.next_steps import NextStep, NextSteps, next_steps
+from node.views.next_steps import NextSteps, OrderNextStep, next_steps
 from node.views.texts import show_amount
 from wallet.commands.read import echo_verified, ident, verified_json, verifying
 from wallet.commands.read import order as order_command
@@ -64,7 +64,7 @@ def order() -> None:
 order.add_command(order_command, "show")
 
 
-def step_text(step: NextStep, names: dict[bytes, str]) -> str:
+def step_text(step: OrderNextStep, names: dict[bytes, str]) -> str:
     """One step as a sentence: who, what, how much, by when."""
     who = " or ".join(names[account] for account in step.by) or (
         "anybody" if step.type == "order.close" else "arbiters"
