@@ -63,6 +63,16 @@ def cheap(answer: dict) -> dict:
     return answer | {"terms": answer["terms"] | {"price": {"amount": "5290000", "currency": "EUR"}}}
 
 
+def other_value(answer: dict) -> dict:
+    """The lie of a node about the value of an order; also asked for a single value, unproven."""
+    for entry in answer.get("entries", ()):
+        if entry["value"] and entry["key"].startswith("order/"):
+            raw = bytearray.fromhex(entry["value"])
+            raw[-1] ^= 1
+            entry["value"] = raw.hex()
+    return answer
+
+
 def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
     wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]
 ) -> None:
@@ -102,14 +112,6 @@ def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
 def test_a_lie_about_the_state_itself_signs_nothing(
     wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]
 ) -> None:
-    def other_value(answer: dict) -> dict:
-        for entry in answer.get("entries", ()):  # also asked for a single value, unproven
-            if entry["value"] and entry["key"].startswith("order/"):
-                raw = bytearray.fromhex(entry["value"])
-                raw[-1] ^= 1
-                entry["value"] = raw.hex()
-        return answer
-
     node.lies["/v1/state"] = other_value
     before = node.submitted
     order = sale[1].order.hex()
@@ -165,7 +167,7 @@ def test_a_step_of_a_deal_is_shown_also_where_nobody_is_asked(tmp_path: Path) ->
     with wallet_node(chain) as node:
         wallet = HomeWallet(tmp_path, node).has("payment-provider-1")
         attesting = ("tx", "payment.attest", "--body", body, "--from", "payment-provider-1")
-        node.lies["/v1/state"] = lambda answer: answer | {"state_root": "00" * 32}
+        node.lies["/v1/state"] = other_value
         wallet(*attesting).refused(1, "invalid_proof")
         node.lies.clear()
         assert 0 == node.submitted
