@@ -6,8 +6,9 @@ The conduct is one state value. Everything else is counted from the indexes of o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 from msgspec import structs
 
@@ -26,6 +27,7 @@ from node.txtypes.vehicle.claims import claims_of
 VALUES_MAX: Final = 5_000
 """Orders, and cases, that one answer looks at."""
 
+R = TypeVar("R")
 Side = Literal["seller", "agent", "buyer", "lender"]
 
 
@@ -103,43 +105,52 @@ async def conduct(owner: Family[Any], call: Call) -> tuple[Moment, AccountConduc
     address = bytes.fromhex(ident)
     async with paced_snapshot(call.reader()) as (moment, share):
         known = ConductView.of(ident, require(moment, owner, ident), moment, moment.as_of)
-        orders, all_orders = await _listed(ORDER, ident, moment, share)
-        cases, all_cases = await _listed(CASE, ident, moment, share)
-        disputes = [found async for found in _disputes(orders, moment, share)]
-        claims = sum(
-            claim.debtor == address and claim.order.hex() == key
-            for key, order in orders.items() if order.vin for claim in claims_of(moment, order.vin)
-        )  # fmt: skip
+        orders, all_orders = await _listed(ORDER, ident, moment, share, partial(_ended, address, moment))
+        cases, all_cases = await _listed(CASE, ident, moment, share, partial(_case_view, moment))
         member, frauds = moment.get(MEMBER, ident), moment.get(FRAUDS, "all")
         marks = tuple(f for f in frauds.entries if f.author == address) if frauds is not None else ()
         return moment, AccountConduct(
             **structs.asdict(known),
             roles=roles_of(member, moment.as_of.now_ms) if member is not None else (),
             frauds=tuple(FraudMark(mark.role, mark.since_ms) for mark in marks),
-            orders=tuple(_order_counts(address, orders.values(), moment)),
-            disputes=_dispute_counts(address, disputes), cases=_case_counts(address, cases, moment),
-            claims_against=claims, is_whole=all_orders and all_cases,
+            orders=tuple(_order_counts(address, orders)), disputes=_dispute_counts(address, orders),
+            cases=_case_counts(address, cases), claims_against=sum(order.claims_against for order in orders),
+            is_whole=all_orders and all_cases,
         )  # fmt: skip
 
 
-async def _listed(family: Family[Any], account: str, moment: Moment, share: WorkShare) -> tuple[dict[str, Any], bool]:
-    """(id to value of those that the account is a party to, whether these are all)."""
+async def _listed(
+    family: Family[Any], account: str, moment: Moment, share: WorkShare, read: Callable[[str, Any], R]
+) -> tuple[list[R], bool]:  # fmt: skip
+    """(what `read` gives for the values that the account is a party to, whether these are all)."""
     idents = moment.reader.entries(index_prefix(family, "party", account), "", VALUES_MAX + 1)
-    found = {}
+    found = []
     for ident in idents[:VALUES_MAX]:
-        found[ident] = require(moment, family, ident)
+        found.append(read(ident, require(moment, family, ident)))
         await share.rest()
     return found, len(idents) <= VALUES_MAX
 
 
-async def _disputes(orders: dict[str, Order], moment: Moment, share: WorkShare) -> Any:
-    """The orders' disputes, each with its order."""
-    for ident, order in orders.items():
-        if order.disputes:
-            prefix = index_prefix(ORDER_DISPUTE, "order", ident)
-            for dispute in moment.reader.entries(prefix, "", order.disputes):
-                yield order, require(moment, ORDER_DISPUTE, dispute)
-        await share.rest()
+class EndedOrder(NamedTuple):
+    """An order with what it came to, its disputes, and the claims that it has left against an account."""
+
+    order: Order
+    became: str
+    disputes: tuple[OrderDispute, ...]
+    claims_against: int
+
+
+def _ended(account: bytes, moment: Moment, ident: str, order: Order) -> EndedOrder:
+    prefix = index_prefix(ORDER_DISPUTE, "order", ident)
+    idents = moment.reader.entries(prefix, "", order.disputes) if order.disputes else ()
+    disputes = tuple(require(moment, ORDER_DISPUTE, dispute) for dispute in idents)
+    claims = claims_of(moment, order.vin) if order.vin else ()
+    against = sum(claim.debtor == account and claim.order.hex() == ident for claim in claims)
+    return EndedOrder(order, _became(order, status_of(order, moment, moment.as_of.now_ms)), disputes, against)
+
+
+def _case_view(moment: Moment, ident: str, case: Case) -> CaseView:
+    return CaseView.of(ident, case, moment, moment.as_of)
 
 
 # --- counting: pure functions -------------------------------------------------------------------------------
@@ -153,17 +164,16 @@ def sides_of(account: bytes, order: Order) -> set[Side]:
     return {side for side, who in held.items() if who == account}
 
 
-def _order_counts(account: bytes, orders: Any, moment: Moment) -> Iterator[OrderCounts]:
-    sides: tuple[Side, ...] = ("seller", "agent", "buyer", "lender")
-    for side in sides:
-        own = [order for order in orders if side in sides_of(account, order)]
+def _order_counts(account: bytes, orders: list[EndedOrder]) -> Iterator[OrderCounts]:
+    for side in get_args(Side):
+        own = [found for found in orders if side in sides_of(account, found.order)]
         if not own:
             continue
-        reasons = Counter(order.cause for order in own if order.accepted_at_ms and order.status == "cancelled")
-        became = Counter(_became(order, status_of(order, moment, moment.as_of.now_ms)) for order in own)
+        reasons = Counter(order.cause for order, became, *_ in own if became == "cancelled")
+        became = Counter(found.became for found in own)
         yield OrderCounts(
-            side, len(own), sum(bool(order.accepted_at_ms) for order in own), became["completed"], became["returned"],
-            tuple(ReasonCount(reason, count) for reason, count in sorted(reasons.items())),
+            side, len(own), sum(bool(found.order.accepted_at_ms) for found in own), became["completed"],
+            became["returned"], tuple(ReasonCount(reason, count) for reason, count in sorted(reasons.items())),
             became["lapsed"], became["refused"], became["live"],
         )  # fmt: skip
 
@@ -179,7 +189,8 @@ def _became(order: Order, status: str) -> str:
     return status if status in ("completed", "returned") else "live"
 
 
-def _dispute_counts(account: bytes, disputes: list[tuple[Order, OrderDispute]]) -> DisputeCounts:
+def _dispute_counts(account: bytes, orders: list[EndedOrder]) -> DisputeCounts:
+    disputes = [(found.order, dispute) for found in orders for dispute in found.disputes]
     own = [dispute for _, dispute in disputes if dispute.opener == account]
     others = [(order, dispute) for order, dispute in disputes if dispute.opener != account]
     closed = [dispute for _, dispute in disputes if dispute.closed_at_ms]
@@ -201,8 +212,8 @@ def is_lost(account: bytes, order: Order, dispute: OrderDispute) -> bool:
     return decision.action == "unwind" and is_selling
 
 
-def _case_counts(account: bytes, cases: dict[str, Case], moment: Moment) -> CaseCounts:
-    views = [CaseView.of(ident, case, moment, moment.as_of) for ident, case in cases.items() if case.member == account]
+def _case_counts(account: bytes, cases: list[CaseView]) -> CaseCounts:
+    views = [case for case in cases if case.member == account]
     return CaseCounts(
         len(views), sum(view.is_late for view in views), sum(view.is_silent for view in views),
         sum(view.status == "closed" and view.outcome == "solved" for view in views),

@@ -14,12 +14,11 @@ from node.rpc.call import Call, cursor_text, read_cursor
 from node.rpc.chain_queries import signed
 from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.values import path_ident, require
-from node.txtypes.disputes.order_dispute_types import OrderResolve
 from node.txtypes.envelope import SignedTx
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
 from node.txtypes.sale.order import ORDER, Debt, Order, OrderView, creditor_of
-from node.txtypes.sale.payments import PAYMENT, PaymentView, payments_of
+from node.txtypes.sale.payments import PAYMENT, PaymentView
 from node.views.next_steps import NextSteps, next_steps
 
 Part = Literal["deposit", "part", "balance", "finance", "trade_in", "claim"]
@@ -112,7 +111,7 @@ async def timeline(call: Call) -> tuple[Moment, Timeline]:
     entries = []
     async with paced_snapshot(call.reader()) as (moment, share):
         order: Order = require(moment, ORDER, ident)
-        roles = _roles(order, moment)
+        roles = _roles(order)
         places = moment.reader.touching(subject, below, limit + 1)
         for place in places[:limit]:
             block, row = moment.reader.block(place.height), moment.reader.receipts(place.height)
@@ -132,31 +131,32 @@ async def timeline(call: Call) -> tuple[Moment, Timeline]:
     return moment, Timeline(bytes.fromhex(ident), tuple(entries), cursor, complete_from)
 
 
+_ROLES: Final[dict[str, DealRole]] = {
+    "order.resolve": "arbiter", "payment.attest": "provider", "delivery.event": "carrier",
+}  # fmt: skip
+"""Types that others than the parties send, and what these are in the deal then."""
+
+
 def _entry(
     tx: SignedTx, at: tuple[int, int, int], moment: Moment, roles: dict[bytes, DealRole], status: str, about: str
 ) -> TimelineEntry:  # fmt: skip
-    body, sender = tx.payload.body, tx.payload.sender
-    role: DealRole = "arbiter" if isinstance(body, OrderResolve) else roles.get(sender, "")
+    body, sender, tag = tx.payload.body, tx.payload.sender, type_of(tx.payload.body)
+    role = roles.get(sender) or _ROLES.get(tag, "")
     signers = tuple(dict.fromkeys(entry.address for entry in tx.signatures))
     return TimelineEntry(
-        tx.txid, *at, type_of(body), sender, name_of(moment, sender), role, signers, status, cause_of(body),
-        code_of(body), amount_of(body), about,
+        tx.txid, *at, tag, sender, name_of(moment, sender), role, signers, status, cause_of(body), code_of(body),
+        amount_of(body), about,
     )  # fmt: skip
 
 
-def _roles(order: Order, reader: Reader) -> dict[bytes, DealRole]:
-    """Account to what it is in the deal. The first of several counts."""
+def _roles(order: Order) -> dict[bytes, DealRole]:
+    """Account of a party to what it is in the deal. The first of several counts."""
     finance = order.terms.finance
-    named: list[tuple[bytes | None, DealRole]] = [
-        (order.seller, "seller"), (order.buyer, "buyer"), (order.agent, "agent"),
-        (finance.lender if finance is not None else None, "lender"), (order.carrier, "carrier"),
-        *((payment.provider, "provider") for payment in payments_of(reader, order.payments)),
-    ]  # fmt: skip
-    roles: dict[bytes, DealRole] = {}
-    for account, role in named:
-        if account is not None:
-            roles.setdefault(account, role)
-    return roles
+    parties: dict[DealRole, bytes | None] = {
+        "lender": finance.lender if finance is not None else None, "agent": order.agent, "buyer": order.buyer,
+        "seller": order.seller,
+    }  # fmt: skip
+    return {account: role for role, account in parties.items() if account is not None}
 
 
 # --- what it waits for ----------------------------------------------------------------------------------------
