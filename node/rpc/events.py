@@ -127,12 +127,12 @@ class _Events:
             if family is not None and family.event:
                 name, _, ident = change.key.partition("/")
                 data = {"key": change.key, name: ident, "change": change.how, "status": change.status}
-                subjects = set(change.subjects)
+                subjects = change.subjects
                 if payload is not None and name in _OF_DEALS:
                     data |= _deal_data(self._reader, name, change, payload)
-                    subjects |= _concerned(receipt, payload)
-                data |= _subject_data(sorted(subjects))
-                self.add(family.event, base | data, signers | subjects)
+                    subjects = tuple(dict.fromkeys((*subjects, *sorted(_concerned(receipt, payload)))))
+                data |= _subject_data(subjects)
+                self.add(family.event, base | data, signers.union(subjects))
         for ref in receipt.records:
             self.add("vehicle.record", base | _record_data(self._reader, ref), {*signers, f"vehicle/{ref.vin}"})
         for happening in receipt.happenings:

@@ -67,14 +67,15 @@ class OrderPayments(View, frozen=True):
 
 # --- the timeline ---------------------------------------------------------------------------------------------
 _ABOUT: Final = ("payment/", "delivery/", "order-dispute/", "case/")
+"""What a transaction is about rather than about its order: beginnings of state keys."""
 
 
 class TimelineEntry(View, frozen=True):
     """A transaction that concerned an order. `actor`: its sender, in `role` of the deal, empty for none; `signers`: all
     who signed it; `status`: of the order after it, empty where the order did not change; `cause`: such as the reason of
     a cancellation, the kind of an attestation, the stage of a delivery; `code`: the bank's reason for money that did
-    not come or went back; `amount`: of money that moved, or the price that was named;
-    `about`: the state key of the payment, delivery, dispute or case that it was about, else of the order."""
+    not come or went back; `amount`: of money that moved, or the price that was named; `about`: the state key of the
+    payment, delivery, dispute or case that it was about, else of the order."""
 
     txid: Hash32
     height: Height

@@ -24,9 +24,9 @@ class ClaimOnCar(Claim, frozen=True):
 
 
 class HolderConduct(View, frozen=True):
-    """What sales tell of the account that holds the car. `defaulted`: accepted orders that it has left as the seller in
-    the last eight quarters; `refunds_overdue`: its orders whose overdue refund a creditor has claimed; above 0, it
-    sells nothing. `fraud_since`: from when on it is marked for fraud, null where it is not."""
+    """What sales tell of the account that holds the car. `defaulted`: accepted orders that it has left as the seller,
+    in the eight quarters that its conduct keeps; `refunds_overdue`: its orders whose overdue refund a creditor has
+    claimed; above 0, it sells nothing. `fraud_since`: from when on it is marked for fraud, null where it is not."""
 
     defaulted: int
     refunds_overdue: int

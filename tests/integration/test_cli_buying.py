@@ -49,6 +49,11 @@ def test_an_offer_has_the_terms_of_the_listing(tmp_path: Path) -> None:
         verified = wallet("order", sent["txid"], "--verify", "--accept-old-root")
         assert 0 == verified.code and "verified at height" in verified.out and "52900.00 EUR" in verified.out
     assert "committed" == sent["status"] and f"offers to buy {VIN} from {DEALER}" in done.err
+    for words in (
+        "Tax in the price: standard, 19.0 %",
+        "these parts: 0: balance 52900.00 EUR by bank_transfer through",
+    ):
+        assert words in done.err, done.err
     order = life.chain.state(ORDER, bytes.fromhex(sent["txid"]))
     assert ("offered", address("buyer-1"), address("dealer-munich")) == (order.status, order.buyer, order.seller)
     assert (order.price, order.terms.tax) == (PRICE, listing(life.chain).tax)
@@ -131,6 +136,7 @@ def test_each_stage_says_who_is_to_do_what_by_when(tmp_path: Path) -> None:
     assert ("offered", {"order.accept", "order.counter", "order.reject"}) == (status, set(by_type))
     assert all([DEALER] == step["by"] and step["until"] for step in by_type.values())
     assert text.startswith("offered\n") and "seller: accept the terms, until " in text and "(order.accept)" in text
+    assert 3 == text.count("\n    otherwise: The offer lapses, and nobody owes anything.\n")
     assert "verified at height" in text
 
     (status, by_type), text = accepted
