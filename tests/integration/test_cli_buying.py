@@ -25,10 +25,10 @@ from node.ledger.kinds import fields_of
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing import Listing
-from node.txtypes.sale.next_step import OrderNext
 from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.sale.payments import Payment
 from node.txtypes.vehicle.vehicle import Vehicle
+from node.views.next_steps import NextSteps, next_steps
 from wallet.commands.orders import WORDS
 
 pytestmark = pytest.mark.slow
@@ -60,6 +60,11 @@ def test_an_offer_has_the_terms_of_the_listing(tmp_path: Path) -> None:
         verified = wallet("order", sent["txid"], "--verify", "--accept-old-root")
         assert 0 == verified.code and "verified at height" in verified.out and "52900.00 EUR" in verified.out
     assert "committed" == sent["status"] and f"offers to buy {VIN} from {DEALER}" in done.err
+    for words in (
+        "Tax in the price: standard, 19.0 %",
+        "these parts: 0: balance 52900.00 EUR by bank_transfer through",
+    ):
+        assert words in done.err, done.err
     order = life.chain.state(ORDER, bytes.fromhex(sent["txid"]))
     assert ("offered", address("buyer-1"), address("dealer-munich")) == (order.status, order.buyer, order.seller)
     assert (order.price, order.terms.tax) == (PRICE, listing(life.chain).tax)
@@ -244,6 +249,7 @@ def test_each_stage_says_who_is_to_do_what_by_when(tmp_path: Path) -> None:
     assert ("offered", {"order.accept", "order.counter", "order.reject"}) == (status, set(by_type))
     assert all([DEALER] == step["by"] and step["until"] for step in by_type.values())
     assert text.startswith("offered\n") and "seller: accept the terms, until " in text and "(order.accept)" in text
+    assert 3 == text.count("\n    otherwise: The offer lapses, and nobody owes anything.\n")
     assert "verified at height" in text
 
     (status, by_type), text = accepted
@@ -303,11 +309,11 @@ def test_an_order_that_is_not_there_and_a_node_that_lies(tmp_path: Path) -> None
 
 def test_every_step_has_words() -> None:
     """A step that the chain names and the wallet has no words for would end `order next`."""
-    source = Path(sys.modules[OrderNext.__module__].__file__ or "").read_text("utf-8")
+    source = Path(sys.modules[next_steps.__module__].__file__ or "").read_text("utf-8")
     named = {tag for tag in TYPES if f'"{tag}"' in source}
     assert named <= set(WORDS) <= set(TYPES)
     assert {"order.handover", "payment.initiate", "order.return"} <= named
-    assert {field.json_name for field in fields_of(OrderNext)} == {"order", "status", "steps"}
+    assert {field.json_name for field in fields_of(NextSteps)} == {"order", "status", "steps"}
 
 
 # --- order watch -------------------------------------------------------------------------------------------------

@@ -49,9 +49,9 @@ def buy(
 ) -> None:  # fmt: skip
     """Offer to buy the car of LISTING, at its price unless another is given.
 
-    Before it is signed, you are shown from proven state what the offer means, and asked. A program gives --yes, --expect
-    vin=VALUE --expect seller=VALUE, and the price by --price or --expect price=VALUE. For a deposit, a credit, a car in
-    payment or several parts use `bmw-wallet tx order.offer`.
+    Before it is signed, you are shown from proven state what the offer means, and asked. A program gives --yes,
+    --expect vin=VALUE --expect seller=VALUE, and the price by --price or --expect price=VALUE. For a deposit, a credit,
+    a car in payment or several parts use `bmw-wallet tx order.offer`.
     """
     if consent.yes and price is None and not any(text.startswith("price=") for text in consent.expected):
         raise click.UsageError("--yes takes no price that you do not name: give --price, or --expect price=VALUE")

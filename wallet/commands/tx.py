@@ -30,9 +30,9 @@ from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
 from wallet.client import unmet_of
-from wallet.commands.consent import Consent, agree, consent_options, show_offline
+from wallet.commands.consent import Consent, agree, consent_options, show_offline, show_proven
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
-from wallet.essences import ESSENCES, asks
+from wallet.essences import ESSENCES, asks, is_of_deal
 from wallet.examples import example_of
 from wallet.files import check_absent, read_file
 from wallet.forecast import echo_forecast
@@ -118,6 +118,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
             agree(session, document.payload, signers, consent, is_body_known=True, is_offline=is_offline)
         elif is_offline:
             show_offline(session, document.payload)
+        elif signers and is_of_deal(struct):
+            show_proven(session, document.payload, consent)
         for signer in signers:
             document = signed_by(session, document, signer)
         if output is not None:
