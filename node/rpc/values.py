@@ -17,7 +17,7 @@ from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
-from node.txtypes.buyers_report import BATTERIES_MAX, CLAIMED_MAX, RECORDS_MAX, leads_parallel_life, own_records
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, leads_parallel_life, own_records
 from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
 from node.txtypes.members.member import name_of
@@ -26,7 +26,7 @@ from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.regions import find_alert
 from node.txtypes.vehicle.series import OdometerSeries
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
-from node.views.car_report import CarReport, car_report
+from node.views.car_report import CLAIMED_MAX, CarReport, car_report
 
 Json = dict[str, Any]
 

@@ -62,9 +62,7 @@ RECORDS_MAX: Final = 2_000
 LINES_MAX: Final = 50
 """The newest records that a report names in one of its lists."""
 BATTERIES_MAX: Final = 8
-CLAIMED_MAX: Final = 50
-"""Orders whose open claims a report names."""
-NODES_WORD: Final = ("batteries", "claims")
+NODES_WORD: Final = ("batteries",)
 """Fields of a report that no proof shows to be complete: a node could leave something out."""
 ReportRecord = DecodedRecord | Face | None
 Told = TypeVar("Told", bound=ReportRecord)

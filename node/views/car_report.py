@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec import structs
 
@@ -13,6 +14,9 @@ from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT
 from node.txtypes.members.member import frauds_since, name_of
 from node.txtypes.vehicle.claims import Claim, claims_on, is_debtor
 from node.txtypes.vehicle.vehicle import Vehicle
+
+CLAIMED_MAX: Final = 50
+"""Orders whose open claims a report names."""
 
 
 class ClaimOnCar(Claim, frozen=True):
@@ -63,4 +67,5 @@ def car_report(
         sum(quarter.defaulted for quarter in conduct.quarters), conduct.refunds_overdue,
         is_debtor(reader, vehicle.holder, vin), frauds_since(reader).get(vehicle.holder, 0),
     )  # fmt: skip
-    return CarReport(**structs.asdict(known), claims=claims, holder_conduct=holder)
+    told = structs.asdict(known) | {"nodes_word": (*known.nodes_word, "claims")}
+    return CarReport(**told, claims=claims, holder_conduct=holder)

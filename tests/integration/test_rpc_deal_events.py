@@ -147,3 +147,12 @@ async def test_whoever_watches_an_order_or_an_account_gets_its_whole_course() ->
     assert ours == await events(life, f"{types}&account={to_text(address(BUYER))}")
     provider = await events(life, f"{types}&account={to_text(address(PROVIDER))}")
     assert ["payment.initiate", "payment.attest"] == [data["type"] for name, data in provider if name == "payment"]
+
+
+@over_http
+async def test_a_refund_that_is_due_is_told_once() -> None:
+    life = at("paid")
+    life.chain.do(BUYER, cancel(life))
+    life.chain.do(SELLER, about_payment(life, "payment.refund", 1))
+    ident = [life.order.hex()]
+    assert [("order.cancel", ident)] == await told(life, "refund.due", "type", "orders", query=f"&order={ident[0]}")

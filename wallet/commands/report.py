@@ -9,7 +9,7 @@ import click
 from node.errors import InvalidProof
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.json_form import from_json, to_json
-from node.txtypes.buyers_report import BATTERIES_MAX, CLAIMED_MAX, NODES_WORD, ReportRecord
+from node.txtypes.buyers_report import BATTERIES_MAX, ReportRecord
 from node.txtypes.disputes.dispute import RECORD_DISPUTE
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.history import DecodedRecord
@@ -23,7 +23,7 @@ from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.sighting import SIGHTINGS
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
-from node.views.car_report import CarReport, car_report
+from node.views.car_report import CLAIMED_MAX, CarReport, car_report
 from wallet.commands.read import echo_verified, no_vehicle, parsed_vin, verified_json, verifying
 from wallet.commands.shared import example
 from wallet.history import ProvenRecord, Redacted, proven_records
@@ -57,7 +57,8 @@ def report(session: Session, light: LightClient | None, vin: str) -> None:
     echo_report(shown)
     echo_verified(light)
     if light is not None:
-        click.echo(f"(the node's word, not proven: that there are no other {' and '.join(NODES_WORD)})", err=True)
+        words = " and ".join(shown["nodes_word"])
+        click.echo(f"(the node's word, not proven: that there are no other {words})", err=True)
 
 
 def _proven(session: Session, light: LightClient, vin: str) -> dict[str, Any]:
