@@ -61,6 +61,8 @@ _HEADERS = {
     "transactions": ("Accept-Language", "en, zh or de: the language of `text`"),
 }
 """Request header of the routes of a tag."""
+_IN_LANGUAGES = ("sale_readiness", "order_next")
+"""Further operations whose texts are in the requested language."""
 PATH_PARTS: dict[str, Schema] = {
     "vin": {"type": "string", "pattern": VIN_PATTERN, "description": "vehicle identification number (ISO 3779)"},
     "address": {"type": "string", "pattern": ADDRESS_PATTERN, "description": "address of an account"},
@@ -262,7 +264,8 @@ def _parameters(route: Route) -> list[Schema]:
         if field.get("default") == "":
             del field["default"]
         parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
-    if header := _HEADERS.get(route.tag):
+    name = route.name or getattr(route.handler, "__name__", "")
+    if header := _HEADERS.get("transactions" if name in _IN_LANGUAGES else route.tag):
         parameters.append({"name": header[0], "in": "header", "schema": dict(_TEXT), "description": header[1]})
     for parameter in parameters:
         schema, name = parameter["schema"], parameter["name"]

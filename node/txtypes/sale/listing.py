@@ -123,7 +123,7 @@ class ListingView(Listing, frozen=True):
 
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> ListingView:
-        vehicle = reader.get(VEHICLE, listing.vin)
+        vehicle = reader.get(VEHICLE, listing.vin) if listing.vin else None
         return extended(
             ListingView, listing, id=bytes.fromhex(ident),
             status=status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms),

@@ -177,7 +177,7 @@ def claiming(life: Life):
     Case("claimed already", "paid", BUYER, claiming, ("refund_not_due",),
          before=lambda life: (overdue(life), life.chain.do(BUYER, claim_refund(life)))),
     Case("of an order without money", "accepted", BUYER, claiming, ("refund_not_due",), before=overdue),
-    Case("of an offer", "offered", BUYER, claiming, ("order_status", "refund_not_due")),
+    Case("of an offer", "offered", BUYER, claiming, ("order_status",)),
     Case("of none", "paid", BUYER, lambda life: claim_refund(life, order=bytes(32)), ("order_unknown",)),
     Case("after the reservation has ended", "paid", BUYER, claiming,
          before=lambda life: setattr(life.chain, "now", order_of(life).hold_until_ms + REFUND_MS)),
