@@ -25,42 +25,39 @@ from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
 
-SEEDS = range(8)
-BLOCKS = 400
+SEEDS = range(25)
+STEPS = 2_000
+"""Of each walk: 50,000 in all."""
 
 
 @cache
-def walked(seed: int) -> tuple[dict[str, str], Seen]:
-    """The first violation of each rule that one walk has met, and what the walk has seen."""
-    walk, past, broken = Walk(seed), Past(), {}
-    for block in walk.blocks(BLOCKS):
-        past.note(block)
-        for name, check in CHECKS.items():
-            if name not in broken:
-                try:
-                    check(block, past, walk.chain.store)
-                except Broken as error:
-                    broken[name] = f"height {block.height}: {error}"
-    return broken, walk.seen
+def walked(seed: int) -> tuple[str, Seen]:
+    """The first violation of a rule that one walk has met, and what the walk has seen."""
+    walk, past = Walk(seed, is_signed=False), Past()
+    for block in walk.steps(STEPS):
+        if broken := first_broken(block, past, walk.chain.store):
+            return f"seed {seed}: {broken}", walk.seen
+    return "", walk.seen
 
 
-@pytest.mark.parametrize("rule", CHECKS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_never_breaks(rule: str, seed: int) -> None:
+def test_never_breaks(seed: int) -> None:
     broken, _ = walked(seed)
-    assert rule not in broken, broken[rule]
+    assert "" == broken
 
 
 def test_the_walks_go_where_rules_could_break() -> None:
     """Or the checks would hold because nothing happens."""
-    accepted, refused, attested, reasons, deals = (Counter[str]() for _ in range(5))
+    seen = Seen()
     for seed in SEEDS:
-        _, seen = walked(seed)
-        accepted += seen.accepted
-        refused += seen.refused
-        attested += seen.attested
-        reasons += seen.reasons
-        deals += seen.deals
+        seen.update(walked(seed)[1])
+    accepted, refused, attested, reasons, deals = (
+        seen.accepted,
+        seen.refused,
+        seen.attested,
+        seen.reasons,
+        seen.deals,
+    )
     assert accepted["order.handover"] > 20
     assert accepted["title.transfer"] > 50
     often = ("listing.create", "order.counter", "order.accept", "order.amend", "order.reinstate", "payment.initiate",
@@ -88,15 +85,16 @@ def test_the_walks_go_where_rules_could_break() -> None:
 # --- every check sees what it is there for ------------------------------------------------------------------------
 @cache
 def _a_life() -> tuple[Walk, tuple[Block, ...]]:
-    walk = Walk(0)
-    return walk, tuple(walk.blocks(BLOCKS))
+    walk = Walk(0, is_signed=False)
+    return walk, tuple(walk.steps(STEPS))
 
 
 def last() -> tuple[Walk, Past, Block]:
     walk, blocks = _a_life()
     past = Past()
     for block in blocks:
-        past.note(block)
+        if not block.is_whole:
+            past.note(block)
     return walk, past, blocks[-1]
 
 
