@@ -23,6 +23,7 @@ from support.walk_checks import (
     bodies,
     cars_of,
     changed,
+    is_gone,
     net,
     pause_of,
     payments_of,
@@ -46,6 +47,8 @@ def one_order_reserves_a_vin(block: Block, past: Past, reader: ChainReader) -> N
     for vin, vehicle in block.after["vehicle"].items():
         market = market_of(vehicle, block.time_ms)
         reserved = market.order.hex() if market.status == "reserved" else ""
+        if is_gone(vehicle):
+            continue
         require(reserved == live.get(vin, ""), vin, "is reserved by", reserved, "and sold by", live.get(vin))
 
 

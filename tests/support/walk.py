@@ -41,10 +41,12 @@ from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.dealing import BUYERS, PRICES, VINS, Dealing
 from support.life import accident, km, maintenance, read, register, transfer
 from support.paying import NAMES, Paying, State, Step
+from support.rarely import Rarely
 from support.reversing import Reversing
 from support.unsigned import unsigned
 from wallet.txfile import sign_payload
 
+RARE_SHARE = 0.15
 STEPS_OF_A_BLOCK = (1, 2, 4, 6, 9)
 CARD_NUMBER = "4111111111111111"
 PAUSES = (1_000, 1_000, 1_000, 60_000, 60_000, HOUR_MS, 8 * HOUR_MS)
@@ -144,6 +146,7 @@ class Walk:
         self.dealing = Dealing(self.chance, self.chain)
         self.paying = Paying(self.chance, self.chain)
         self.reversing = Reversing(self.chance, self.chain)
+        self.rarely = Rarely(seed, self.chance, self.chain, self.dealing)
 
     def steps(self, count: int) -> Iterator[Block]:
         """Of `count` transactions each that is accepted; and each height as a whole, once it is committed."""
@@ -242,7 +245,9 @@ class Walk:
 
     # --- steps -------------------------------------------------------------------------------------------
     def _step(self) -> Step:
-        self.dealing.state = self.paying.state = self.reversing.state = self.state
+        self.dealing.state = self.paying.state = self.reversing.state = self.rarely.state = self.state
+        if self.chance.random() < RARE_SHARE and (rare := self.rarely.step(self.seen.refused)):
+            return self.chance.choice(rare)
         weights, makers = zip(*self._natural(), strict=True)
         steps: list[Step] = []
         while not steps:
@@ -259,12 +264,14 @@ class Walk:
         for vin, vehicle in state["vehicle"].items():
             yield 0.3 if market_of(vehicle, now).status != "off" else 2, partial(self._of_vehicle, vin, vehicle)
         for ident, found in state["listing"].items():
-            if found.status in ("open", "reserved") and now < found.expires_at_ms:
+            if found.vin and found.status in ("open", "reserved") and now < found.expires_at_ms:
                 weight = (
                     4 if status_now(bytes.fromhex(ident), found, state["vehicle"][found.vin], now) == "open" else 0.2
                 )
                 yield weight, partial(deal.of_listing, bytes.fromhex(ident), found)
         for ident, order in state["order"].items():
+            if not order.vin and order.status in ("offered", "accepted"):
+                continue  # of a car that is still to be built: see `support.rarely`
             weight = 14 if is_live(order, now) else 1.0 if order.net else 0.2 if order.accepted_at_ms else 0.02
             yield weight, partial(deal.of_order, bytes.fromhex(ident), order)
         for ident, payment in state["payment"].items():

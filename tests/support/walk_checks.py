@@ -148,6 +148,11 @@ def cars_of(order: Any) -> list[str]:
     return [vin for vin in (order.vin, traded_in.vin if traded_in is not None else "") if vin]
 
 
+def is_gone(vehicle: Any) -> bool:
+    """Whether the car is lost or scrapped, which takes it off the market whatever it was in."""
+    return vehicle.loss is not None or vehicle.existence not in ("born", "in_service")
+
+
 def pause_of(order: Any) -> int:
     """By how much disputes have put off the order's deadlines, an open one among them."""
     return order.paused_ms + order.pausing_ms
