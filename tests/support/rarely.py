@@ -29,11 +29,13 @@ from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
 from support.deals import acknowledging, handing, leg, material
 from support.dealing import AGENT, BUYERS, TRADERS, VINS, Dealing, accepted_rail, tax_of
 from support.disputing import ARBITERS
-from support.life import PRICE, km, listing, offer, terms
+from support.life import PRICE, km, listing, offer, register, terms
 from support.paying import NAMES, State, Step
 from support.specimens import specimen
 
-MODEL, OPTION = "330I", "S205A"
+OPTION = "S205A"
+BUILT_VINS = tuple(f"WBA8E9G50GNU1235{n}" for n in range(3))
+"""Cars that are built to order."""
 Found = list[Step]
 
 
@@ -47,7 +49,8 @@ class Rarely:
 
     def step(self, met: Collection[str]) -> Found:
         """Towards a refusal that is none of `met`."""
-        if self.chance.random() < 0.6 and self.climb not in met:
+        is_over = self.climb in met and self.climb != "build_differs"
+        if self.chance.random() < 0.6 and not is_over:
             return CLIMBS[self.climb](self)
         code = self.chance.choice([code for code in TRIES if code not in met] or list(TRIES))
         return TRIES[code](self)
@@ -152,19 +155,28 @@ class Rarely:
             failed = tuple(replace(defect, severity="major") for defect in defects)
             if vin not in VINS[-3:]:
                 continue
-            found += [("inspector-1", specimen("inspection.record", self.chain, **on | dict(defects=failed)), ())]
+            found += [("inspector-1", specimen("inspection.record", self.chain, **on | dict(defects=failed, holder_signs=True)), (who,))]
+            welded = replace(specimen("repair.record").operations[0], method="weld")  # type: ignore[attr-defined]
+            repaired = on | dict(operations=(welded,), holder_signs=True)
+            found += [("workshop-berlin", specimen("repair.record", self.chain, **repaired), (who,))]
             if vin in VINS[-2:] and who in TRADERS:
                 gone = chance.choice(("vehicle.total_loss", "vehicle.scrap"))
                 sender = "insurer-1" if gone == "vehicle.total_loss" else "dismantler-1"
                 found += [(sender, specimen(gone, self.chain, **on | dict(holder_signs=True)), (who,))] * 3
         return found
 
-    def recalled(self) -> Found:
-        """A car that must not be driven, while it is sold."""
-        opened = specimen("recall.open", self.chain, recall_class="stop_drive")
-        vins = tuple(sorted({order.vin for _, order in self._order("accepted")}))
-        added = specimen("recall.extend", self.chain, vins=vins)
-        return [("bmw", opened, ()), ("bmw", added, ()), *self.handed()] if vins else []
+    def stopped(self) -> Found:
+        """A car that must not be driven, or may be lost, while it is sold."""
+        found: Found = []
+        for ident, order in self._order("accepted"):
+            opened = specimen("recall.open", self.chain, recall_class="stop_drive")
+            found += [("bmw", opened, ()), ("bmw", specimen("recall.extend", self.chain, vins=(order.vin,)), ())]
+            if order.vin in VINS[-3:]:
+                on = dict(vin=order.vin, event_at_ms=self.chain.now, holder_signs=False)
+                found += [("insurer-1", specimen("vehicle.total_loss", self.chain, **on), ())]
+            driven = (self.chain.now - START_MS) // HOUR_MS
+            found += [(NAMES[order.seller], handing(self.chain, ident, driven, driven), (NAMES[order.buyer],))] * 3
+        return found
 
     def sells(self) -> Found:
         """The sale of a car that something may block."""
@@ -238,7 +250,8 @@ class Rarely:
         live = [(ident, order) for ident, order in orders if is_live(order, chain.now)]
         for ident, order in live[-2:]:
             if not order.vin:
-                cars = [*(vin for vin, _ in self._free("bmw")), *VINS[:1]]
+                cars = [*(vin for vin in BUILT_VINS if vin in self.state["vehicle"]), VINS[0]]
+                found += [("bmw", register(vin, configuration=(OPTION,)), ()) for vin in BUILT_VINS[: len(cars)]]
                 found += [("bmw", specimen("order.assign_vin", chain, dict(order=ident), vin=vin), ()) for vin in cars]
                 found += [(NAMES[order.buyer], acknowledging(chain, ident), ())]
             place = chance.randrange(len(order.terms.legs))
@@ -249,25 +262,29 @@ class Rarely:
         for ident, order in offered[-2:]:
             body = specimen("order.accept", chain, dict(order=bytes.fromhex(ident)), material_root=bytes(32))
             found += [("bmw", body, (NAMES[order.buyer],))] * 2
-        open_ = [(i, one) for i, one in self.state["listing"].items() if not one.vin and one.status == "open"]
-        for ident, one in open_[-1:]:
+        if (known := self._to_be_built()) is not None:
+            ident, one = known
             price = replace(PRICE, amount=PRICE.amount + 220_000)
             legs = (leg(price.amount // 10, kind="deposit", days=1), leg(price.amount - price.amount // 10, days=20))
             agreed = terms(price, legs=legs, tax=tax_of(price, "bmw"), contract="on_premises")
             options = chance.choice(((OPTION,), (OPTION,), ("S999Z",)))
-            buyer = specimen("order.offer", chain, dict(listing=bytes.fromhex(ident)), terms=agreed, options=options)
+            buyer = specimen("order.offer", chain, dict(listing=ident), terms=agreed, options=options)
             found += [("buyer-1", replace(buyer, listing_version=one.version), ())] * 2
         return found or [("bmw", specimen("listing.build", chain), ())]
 
     # --- climbing -------------------------------------------------------------------------------------------------------
+    def _to_be_built(self) -> tuple[bytes, Listing] | None:
+        """A listing of cars that are built to order: no order closes it."""
+        found = [(i, one) for i, one in self.state["listing"].items() if not one.vin and one.status == "open"]
+        found = [(i, one) for i, one in found if self.chain.now < one.expires_at_ms]
+        return (bytes.fromhex(found[-1][0]), found[-1][1]) if found else None
+
     def many_versions(self) -> Found:
-        known = [(i, one) for i, one in self.state["listing"].items() if one.status == "open"]
-        found: Found = []
-        for ident, one in sorted(known, key=lambda entry: -entry[1].version)[:1]:
-            until = self.chain.now + 30 * DAY_MS
-            body = ListingUpdate(bytes.fromhex(ident), one.price, one.tax, one.rails, one.contracts, until, 0, one.discloses)
-            found.append((NAMES[one.agent or one.seller], body, ()))
-        return found or self.sells()
+        if (known := self._to_be_built()) is None:
+            return [("bmw", specimen("listing.build", self.chain), ())]
+        ident, one = known
+        until = self.chain.now + 80 * DAY_MS
+        return [("bmw", ListingUpdate(ident, one.price, one.tax, one.rails, one.contracts, until), ())]
 
     def many_rounds(self) -> Found:
         orders = self._orders("offered", "countered")
@@ -278,8 +295,12 @@ class Rarely:
         return found or [self._offered(*one) for one in self._open()]
 
     def many_offers(self) -> Found:
-        until = self.chain.now + 14 * DAY_MS
-        return [self._offered(*one, "inspector-1", expires_at_ms=until) for one in self._open()]
+        if (known := self._to_be_built()) is None:
+            return [("bmw", specimen("listing.build", self.chain), ())]
+        ident, one = known
+        made = offer(self.chain, ident, expires_at_ms=self.chain.now + 14 * DAY_MS)
+        agreed = terms(one.price, tax=one.tax, contract="business", legs=(leg(one.price.amount),))
+        return [("inspector-1", replace(made, terms=agreed), ())]
 
     def many_deliveries(self) -> Found:
         now, found = self.chain.now, list[Step]()
@@ -309,7 +330,7 @@ TRIES: dict[str, Callable[[Rarely], Found]] = {
     "price_zero": Rarely.unfit_terms, "legs_sum": Rarely.unfit_terms, "legs_kind": Rarely.unfit_terms,
     "self_dealing": Rarely.self_dealing, "unroadworthy": Rarely.of_car, "total_loss": Rarely.of_car,
     "vehicle_ended": Rarely.sells, "arbiter_related": Rarely.related, "trade_in_value": Rarely.handed,
-    "recall_stop_drive": Rarely.recalled, "total_loss_provisional": Rarely.of_car, "duty_open": Rarely.of_car, "nothing_to_acknowledge": Rarely.acknowledged, "flag_absent": Rarely.handed,
+    "recall_stop_drive": Rarely.stopped, "total_loss_provisional": Rarely.stopped, "duty_open": Rarely.of_car, "nothing_to_acknowledge": Rarely.acknowledged, "flag_absent": Rarely.handed,
     "promise_unfit": Rarely.handed, "odometer_missing": Rarely.handed, "event_not_now": Rarely.handed,
     "trade_in_unready": Rarely.handed, "site_unknown": Rarely.delivered, "deduction_high": Rarely.returned,
     "trade_in_gone": Rarely.returned, "reference_missing": Rarely.attested, "payment_reference_form": Rarely.attested,
