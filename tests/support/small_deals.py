@@ -129,7 +129,7 @@ class Search:
         for ident, payment in payments:
             yield from self._paying(here, ident, payment)
         yield "handover", self.seller, handing(here, self.order, 200, 200), self._signers(order)
-        if order.disputes < deal.disputes:
+        if order.disputes < deal.disputes and order.status == "accepted":
             for who in (self.buyer, self.seller):
                 yield "dispute", who, specimen("order.dispute", here, ids), ()
         if order.dispute:
@@ -194,8 +194,10 @@ class Search:
         """Every time from which on something about the deal counts otherwise."""
         order, _ = self._parts(here)
         due = [due_at_ms(order, n) + GRACE_MS + 1 for n, part in enumerate(order.terms.legs) if part.provider]
-        ends = [*due, order.until_ms, order.hold_until_ms, order.money_until_ms, order.window_to_ms + 1]
-        if order.refused_at_ms:
+        ends = [order.money_until_ms]
+        if order.status == "accepted":
+            ends += [*due, order.until_ms, order.hold_until_ms, order.window_to_ms + 1]
+        if order.status == "accepted" and order.refused_at_ms:
             ends.append(order.refused_at_ms + 14 * DAY_MS + 1)
         if order.dispute:
             dispute = here.state(ORDER_DISPUTE, order.dispute)
@@ -273,17 +275,21 @@ class Search:
             self.taken[f"{who} has a way out"] += 1
 
 
+_OWN = ("changed_mind", "time_over", "seller_default")
 DEALS = (
-    Deal("a transfer, disputed and reinstated", accepted, disputes=1, reinstatements=1,
-         reasons=("changed_mind", "time_over", "seller_default")),
     Deal("a transfer that may come twice", accepted, attestations=3),
-    Deal("delivered", accepted, told=("settled",), attestations=1,
-         reasons=("time_over", "seller_default", "refused", "changed_mind"),
+    Deal("disputed", accepted, told=("settled",), attestations=1, disputes=1, reasons=("time_over",)),
+    Deal("reinstated", accepted, told=("settled", "returned"), reinstatements=1, reasons=_OWN),
+    Deal("delivered", accepted, told=("settled",), attestations=1, reasons=("refused", *_OWN),
          others=("schedule", "confirm", "arrive", "no_show", "refuse")),
-    Deal("with a car in payment", with_trade_in, told=("pending", "settled", "returned"), disputes=1, reinstatements=1,
-         reasons=("changed_mind", "time_over", "seller_default"), others=("amend",)),
-    Deal("financed", financed, told=("settled", "failed"), attestations=2,
-         reasons=("changed_mind", "buyer_default", "time_over", "seller_default", "financing_failed")),
-    Deal("to be built", to_be_built, told=("settled", "failed"), attestations=1, disputes=1,
-         reasons=("changed_mind", "time_over", "seller_default"), others=("assign", "acknowledge")),
+    Deal("with a car in payment", with_trade_in, told=("pending", "settled"), reinstatements=1, reasons=_OWN),
+    Deal("with a car in payment, disputed", with_trade_in, told=(), disputes=1, reasons=("time_over",)),
+    Deal("with a car in payment, amended", with_trade_in, told=("settled",), attestations=1,
+         reasons=("time_over",), others=("amend",)),
+    Deal("financed", financed, told=("settled",), attestations=1,
+         reasons=("time_over", "financing_failed")),
+    Deal("to be built", to_be_built, told=("settled",), attestations=1, reasons=("time_over",),
+         others=("assign", "acknowledge")),
+    Deal("to be built, disputed", to_be_built, told=(), disputes=1, reasons=("time_over",),
+         others=("assign", "acknowledge")),
 )  # fmt: skip

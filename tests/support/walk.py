@@ -217,6 +217,10 @@ class Walk:
         certificate = Commit(block.header.height, 0, block_id_of(block.header, self.chain.genesis_hash), ())
         store.commit_block(block, result, self.chain.commit_for(block) if self.is_signed else certificate)
         self.state = after_changes(self.state, run._overlay.changes)
+        for key, value in result.changes.items():
+            if value is not None:
+                family = key.partition(b"/")[0].decode("ascii")
+                self.seen.largest[family] = max(self.seen.largest[family], len(value))
 
     def _made(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> CheckedTx:
         """Past the wallet's own checks: what a program that means no good would send. Raises `Malformed`."""
