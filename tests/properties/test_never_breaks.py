@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace as with_
 from functools import cache
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from support.chain import address
 from support.never_breaks import CHECKS, Broken, Past, first_broken
 from support.reference_tables import reference_tables
+from support.sale_mutants import MUTANTS
 from support.walk import VINS, Block, Seen, Walk
 
 from node.codec import encode
@@ -21,8 +21,8 @@ from node.rules.rails import ATTESTATIONS
 from node.txtypes.members.conduct import NO_CONDUCT
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.payment.initiating import PaymentInitiate
-from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.registry import TYPES
+from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
@@ -262,15 +262,19 @@ LIES: dict[str, Callable[[], Block]] = {
     "orders_and_payments_stay_small": lambda: lie(
         last()[2], "order", paid_order(last()[2])[0], payments=tuple(bytes([n]) * 32 for n in range(120))
     ),
+    "listings_stay_small": lambda: lie(
+        last()[2], "listing", next(iter(last()[2].after["listing"])), configuration=("X" * 40,) * 300
+    ),
     "no_text_holds_a_card_number": lambda: card_on_chain(last()[2]),
 }  # fmt: skip
 
 
-def test_every_check_has_its_lie() -> None:
-    assert set(CHECKS) == set(LIES)
+def test_every_check_has_its_lie_or_its_mutant() -> None:
+    """The mutants are in test_walks_mutants.py."""
+    assert set(CHECKS) == set(LIES) | set(MUTANTS)
 
 
-@pytest.mark.parametrize("rule", CHECKS)
+@pytest.mark.parametrize("rule", LIES)
 def test_a_check_sees_what_it_is_there_for(rule: str) -> None:
     walk, past, _ = last()
     with pytest.raises(Broken):

@@ -31,8 +31,9 @@ def searched(name: str) -> Search:
 def test_every_course_of_a_small_deal(name: str) -> None:
     found = searched(name)
     assert found.positions > 100
-    assert found.reached["accepted"] and found.reached["cancelled time_over"]
-    assert found.taken["time"] and found.taken[f"{found.buyer} has a way out"]
+    assert found.reached["accepted"] and found.taken["time"]
+    if found.deal.is_paid:  # money holds the car beyond its time, and each party can then end the order
+        assert found.reached["cancelled time_over"] and found.taken[f"{found.buyer} has a way out"]
     assert [] == [move for move in found.deal.others if not found.taken[move]]
 
 
@@ -44,8 +45,23 @@ def test_the_courses_lead_everywhere() -> None:
             "cancelled seller_default", "cancelled refused", "cancelled financing_failed",
             "cancelled decided"} <= reached  # fmt: skip
     taken = {move for found in everything for move in found.taken}
-    assert {"initiate", "declare", "pending", "settled", "failed", "returned", "authorised", "confirm refund",
-            "handover", "dispute", "respond", "vote resume", "vote unwind", "close dispute", "reinstate"} <= taken
+    assert {
+        "initiate",
+        "declare",
+        "pending",
+        "settled",
+        "failed",
+        "returned",
+        "authorised",
+        "confirm refund",
+        "handover",
+        "dispute",
+        "respond",
+        "vote resume",
+        "vote unwind",
+        "close dispute",
+        "reinstate",
+    } <= taken
     assert sum(found.positions for found in everything) > 5_000
 
 

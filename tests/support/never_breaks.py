@@ -20,6 +20,7 @@ from support.second_codec import h, unpack
 from support.walk import Block
 from support.walk_checks import (
     CHECKS,
+    STORED,
     Broken,
     Past,
     bodies,
@@ -35,7 +36,7 @@ from support.walk_checks import (
     traded,
 )
 
-__all__ = ["CHECKS", "Broken", "Past", "first_broken", "plain_rules", "sale_rules"]
+__all__ = ["CHECKS", "STORED", "Broken", "Past", "first_broken", "plain_rules", "sale_rules"]
 
 
 # --- vehicles and title --------------------------------------------------------------------------------------

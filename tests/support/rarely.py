@@ -26,8 +26,8 @@ from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.payments import Reference
 from node.txtypes.sale.returning import OrderReturn
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.deals import acknowledging, handing, leg, material
 from support.dealing import AGENT, BUYERS, TRADERS, VINS, Dealing, accepted_rail, tax_of
+from support.deals import acknowledging, handing, leg, material
 from support.disputing import ARBITERS
 from support.life import PRICE, km, listing, offer, register, terms
 from support.paying import NAMES, State, Step
@@ -70,7 +70,9 @@ class Rarely:
     def _open(self) -> Iterator[tuple[bytes, Listing]]:
         """An open listing of a car."""
         cars, now = self.state["vehicle"], self.chain.now
-        known = [(bytes.fromhex(i), one) for i, one in self.state["listing"].items() if one.vin and one.status == "open"]
+        known = [
+            (bytes.fromhex(i), one) for i, one in self.state["listing"].items() if one.vin and one.status == "open"
+        ]
         found = [(i, one) for i, one in known if status_now(i, one, cars.get(one.vin), now) == "open"]
         if found:
             yield self.chance.choice(found)
@@ -94,7 +96,9 @@ class Rarely:
 
     # --- listings and offers ----------------------------------------------------------------------------------------
     def equipment(self) -> Found:
-        return [(who, self.dealing._listing(vin, who, configuration=("S999Z",)), ()) for vin, who in self._free(*TRADERS)]
+        return [
+            (who, self.dealing._listing(vin, who, configuration=("S999Z",)), ()) for vin, who in self._free(*TRADERS)
+        ]
 
     def providers(self) -> Found:
         rails = (AcceptedRail("bank_transfer", ()),)
@@ -155,7 +159,13 @@ class Rarely:
             failed = tuple(replace(defect, severity="major") for defect in defects)
             if vin not in VINS[-3:]:
                 continue
-            found += [("inspector-1", specimen("inspection.record", self.chain, **on | dict(defects=failed, holder_signs=True)), (who,))]
+            found += [
+                (
+                    "inspector-1",
+                    specimen("inspection.record", self.chain, **on | dict(defects=failed, holder_signs=True)),
+                    (who,),
+                )
+            ]
             welded = replace(specimen("repair.record").operations[0], method="weld")  # type: ignore[attr-defined]
             repaired = on | dict(operations=(welded,), holder_signs=True)
             found += [("workshop-berlin", specimen("repair.record", self.chain, **repaired), (who,))]
@@ -226,7 +236,14 @@ class Rarely:
             kind = "settled" if one.rail != "card" else "captured"
             references = (None, Reference(self.chance.randbytes(32), bytes(16)))
             amount = replace(one.amount, amount=self.chance.choice((1, 3 * one.amount.amount)))
-            found += [(NAMES[one.provider], PaymentAttest(bytes.fromhex(ident), one.sequence, kind, amount, "", reference, self.chain.now), ()) for reference in references]  # type: ignore[arg-type]  # noqa: E501
+            found += [
+                (
+                    NAMES[one.provider],
+                    PaymentAttest(bytes.fromhex(ident), one.sequence, kind, amount, "", reference, self.chain.now),
+                    (),
+                )
+                for reference in references
+            ]  # type: ignore[arg-type]
         return found
 
     def disputed(self) -> Found:

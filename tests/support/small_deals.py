@@ -21,8 +21,8 @@ from node.txtypes.sale.order import ORDER, Order, debts_of, due_at_ms, is_live
 from node.txtypes.sale.payments import PAYMENT, Payment, net_of
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support.chain import DAY_MS, address
-from support.deals import accepting, acknowledging, handing, leg, parts, reinstating, with_car, with_credit
 from support.dealing import tax_of
+from support.deals import accepting, acknowledging, handing, leg, parts, reinstating, with_car, with_credit
 from support.life import PRICE, VIN, Life, attest, offer, register, terms, transfer
 from support.paying import NAMES
 from support.positions import At, Game, Move, Position, explore
@@ -48,6 +48,8 @@ class Deal:
     disputes: int = 0
     reinstatements: int = 0
     others: tuple[str, ...] = ()
+    is_paid: bool = True
+    """Whether anybody pays: money and disputes of one deal together have many thousand courses."""
 
 
 # --- how they begin ---------------------------------------------------------------------------------------------
@@ -122,13 +124,13 @@ class Search:
             for reason in deal.reasons:
                 yield f"{name} {reason}", who, specimen("order.cancel", here, ids, reason=reason), ()
         for place, part in enumerate(order.terms.legs):
-            if part.provider is not None and all(payment.leg != place for _, payment in payments):
+            if deal.is_paid and part.provider is not None and all(payment.leg != place for _, payment in payments):
                 scheme = "credit" if part.rail == "finance" else "sct"
                 body = PaymentInitiate(self.order, place, scheme, Money(part.amount, "EUR"))  # type: ignore[arg-type]
                 yield "initiate", self.buyer, body, ()
         for ident, payment in payments:
             yield from self._paying(here, ident, payment)
-        yield "handover", self.seller, handing(here, self.order, 200, 200), self._signers(order)
+        yield "handover", self.seller, handing(here, self.order, 200, 200), (self.buyer,)
         if order.disputes < deal.disputes and order.status == "accepted":
             for who in (self.buyer, self.seller):
                 yield "dispute", who, specimen("order.dispute", here, ids), ()
@@ -137,9 +139,6 @@ class Search:
         if deal.reinstatements and order.accepted_at_ms == self.first.accepted_at_ms:
             yield "reinstate", self.seller, reinstating(here, self.order), (self.buyer,)
         yield from self._others(here, order)
-
-    def _signers(self, order: Order) -> tuple[str, ...]:
-        return (self.buyer, *([BANK] if order.terms.finance is not None else []))
 
     def _paying(self, here: At, ident: bytes, payment: Payment) -> Iterator[Move]:
         yield "declare", self.buyer, specimen("payment.declare", here, {"payment": ident}), ()
@@ -218,7 +217,9 @@ class Search:
             for _, p in payments
         ]  # fmt: skip
         dispute = here.state(ORDER_DISPUTE, order.dispute) if order.dispute else None
-        votes = (dispute.is_answered, dispute.opener, tuple(v.decision.action for v in dispute.votes)) if dispute else ()
+        votes = (
+            (dispute.is_answered, dispute.opener, tuple(v.decision.action for v in dispute.votes)) if dispute else ()
+        )
         cars = [market_of(here.state(VEHICLE, vin), here.now) for vin in self._cars(order)]
         markets = [(car.status, car.order == self.order, max(0, car.locked_until_ms - here.now)) for car in cars]
         ends = sorted({end - here.now for end in self._ends(here) if end > here.now})
@@ -283,13 +284,13 @@ DEALS = (
     Deal("delivered", accepted, told=("settled",), attestations=1, reasons=("refused", *_OWN),
          others=("schedule", "confirm", "arrive", "no_show", "refuse")),
     Deal("with a car in payment", with_trade_in, told=("pending", "settled"), reinstatements=1, reasons=_OWN),
-    Deal("with a car in payment, disputed", with_trade_in, told=(), disputes=1, reasons=("time_over",)),
+    Deal("with a car in payment, disputed", with_trade_in, disputes=1, reasons=_OWN, is_paid=False),
     Deal("with a car in payment, amended", with_trade_in, told=("settled",), attestations=1,
          reasons=("time_over",), others=("amend",)),
     Deal("financed", financed, told=("settled",), attestations=1,
          reasons=("time_over", "financing_failed")),
     Deal("to be built", to_be_built, told=("settled",), attestations=1, reasons=("time_over",),
          others=("assign", "acknowledge")),
-    Deal("to be built, disputed", to_be_built, told=(), disputes=1, reasons=("time_over",),
+    Deal("to be built, disputed", to_be_built, disputes=1, reasons=_OWN, is_paid=False,
          others=("assign", "acknowledge")),
 )  # fmt: skip
