@@ -1,8 +1,8 @@
 """A plain model of the sale: what the accepted transactions mean for title, money and reservations, in few words.
 
-It is written from docs/TRANSACTIONS.md and uses nothing of `node.txtypes`. It reads the bodies of accepted transactions
-and, of the node's state, only what a vote has decided. Whatever it tells of title, price, money, debt and time has to be
-what the node's state tells.
+It is written from docs/TRANSACTIONS.md and uses nothing of `node.txtypes`. It reads the bodies of accepted
+transactions and, of the node's state, only what a vote has decided. Whatever it tells of title, price, money, debt and
+time has to be what the node's state tells.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Rarely:
 
     # --- cars that cannot be sold ---------------------------------------------------------------------------------
     def of_car(self) -> Found:
-        """Something that blocks a sale. The last cars alone can be lost or fail an inspection, so that the others go on."""
+        """Something that blocks a sale. Only the last cars are lost or fail an inspection, so that the others go on."""
         chance, found = self.chance, list[Step]()
         driven = km((self.chain.now - START_MS) // HOUR_MS)
         for vin, who in self._free():
@@ -203,7 +203,9 @@ class Rarely:
             hand, names = handing(self.chain, ident, driven, driven), (NAMES[order.buyer],)
             changes: list[tuple[dict[str, Any], tuple[str, ...]]] = [
                 (dict(paid_off=(address("bank-1"),)), (*names, "bank-1")), (dict(promises=True), names),
-                (dict(odometer=None), names), (dict(trade_odometer=km(driven, "mi")), names), (dict(event_at_ms=self.chain.now - 90 * HOUR_MS), names),
+                (dict(odometer=None), names),
+                (dict(trade_odometer=km(driven, "mi")), names),
+                (dict(event_at_ms=self.chain.now - 90 * HOUR_MS), names),
                 (dict(trade_odometer=km(1), trade_material_root=bytes(32)), names),
             ]  # fmt: skip
             found += [(NAMES[order.seller], replace(hand, **change), signers) for change, signers in changes]
@@ -255,7 +257,8 @@ class Rarely:
             arbiter = self.chance.choice(ARBITERS)
             found += [
                 (NAMES[other], OrderRespond(ident, ()), ()), ("bmw", OrderDisputeClose(ident), ()),
-                (arbiter, OrderResolve(ident, unfit), ()), (arbiter, OrderResolve(ident, Decision("resume", 0, "")), ()),
+                (arbiter, OrderResolve(ident, unfit), ()),
+                (arbiter, OrderResolve(ident, Decision("resume", 0, "")), ()),
             ]  # fmt: skip
         return found
 
@@ -289,7 +292,7 @@ class Rarely:
             found += [("buyer-1", replace(buyer, listing_version=one.version), ())] * 2
         return found or [("bmw", specimen("listing.build", chain), ())]
 
-    # --- climbing -------------------------------------------------------------------------------------------------------
+    # --- climbing ------------------------------------------------------------------------------------------------
     def _to_be_built(self) -> tuple[bytes, Listing] | None:
         """A listing of cars that are built to order: no order closes it."""
         found = [(i, one) for i, one in self.state["listing"].items() if not one.vin and one.status == "open"]
@@ -347,7 +350,8 @@ TRIES: dict[str, Callable[[Rarely], Found]] = {
     "price_zero": Rarely.unfit_terms, "legs_sum": Rarely.unfit_terms, "legs_kind": Rarely.unfit_terms,
     "self_dealing": Rarely.self_dealing, "unroadworthy": Rarely.of_car, "total_loss": Rarely.of_car,
     "vehicle_ended": Rarely.sells, "arbiter_related": Rarely.related, "trade_in_value": Rarely.handed,
-    "recall_stop_drive": Rarely.stopped, "total_loss_provisional": Rarely.stopped, "duty_open": Rarely.of_car, "nothing_to_acknowledge": Rarely.acknowledged, "flag_absent": Rarely.handed,
+    "recall_stop_drive": Rarely.stopped, "total_loss_provisional": Rarely.stopped, "duty_open": Rarely.of_car,
+    "nothing_to_acknowledge": Rarely.acknowledged, "flag_absent": Rarely.handed,
     "promise_unfit": Rarely.handed, "odometer_missing": Rarely.handed, "event_not_now": Rarely.handed,
     "trade_in_unready": Rarely.handed, "site_unknown": Rarely.delivered, "deduction_high": Rarely.returned,
     "trade_in_gone": Rarely.returned, "reference_missing": Rarely.attested, "payment_reference_form": Rarely.attested,

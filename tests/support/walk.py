@@ -14,8 +14,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from msgspec.structs import replace
-
 from node.chain.block import EMPTY_COMMIT, Commit, block_id_of
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
@@ -26,8 +24,6 @@ from node.ledger.family import Family
 from node.ledger.guards import GuardsUnmet
 from node.ledger.overlay import Ledger, Overlay
 from node.ledger.signed import assemble
-from node.rules.deals import CANCEL_REASONS
-from node.rules.rails import ATTESTATIONS, RAIL_SCHEMES
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.registry import FAMILIES
@@ -37,8 +33,9 @@ from node.txtypes.sale.listing import status_now
 from node.txtypes.sale.order import is_live
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle, market_of
+from support.bending import Bending
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.dealing import BUYERS, PRICES, VINS, Dealing
+from support.dealing import VINS, Dealing
 from support.life import accident, km, maintenance, read, register, transfer
 from support.paying import NAMES, Paying, State, Step
 from support.rarely import Rarely
@@ -48,7 +45,6 @@ from wallet.txfile import sign_payload
 
 RARE_SHARE = 0.15
 STEPS_OF_A_BLOCK = (1, 2, 4, 6, 9)
-CARD_NUMBER = "4111111111111111"
 PAUSES = (1_000, 1_000, 1_000, 60_000, 60_000, HOUR_MS, 8 * HOUR_MS)
 LONG_PAUSES = (4 * DAY_MS, 8 * DAY_MS, 15 * DAY_MS, 31 * DAY_MS, 61 * DAY_MS)
 PARTY_PAIRS = (("bmw", "dealer-munich"), ("dealer-munich", "dealer-shanghai"), ("dealer-shanghai", "bmw"))
@@ -135,7 +131,7 @@ class WatchedRun(BlockRun):
         return self.ledger
 
 
-class Walk:
+class Walk(Bending):
     """`is_signed`: whether signatures and certificates are computed; see `support.unsigned`. `seen`: what the walk has
     met so far."""
 
@@ -198,7 +194,8 @@ class Walk:
         try:
             run.add(tx)
         except GuardsUnmet as error:
-            assert error.unmet, "refused without a reason"
+            if not error.unmet:
+                raise AssertionError("refused without a reason") from error
             self.seen.refused.update(guard.code for guard in error.unmet)
             return None
         self._note(body)
@@ -328,87 +325,3 @@ class Walk:
             steps.append(("bank-1", FlagClear(vin, "lien", address("bank-1"), None, None), ()))
         steps += [(a, transfer(chain, b, value, vin), (b,)) for a, b in PARTY_PAIRS if a == holder]
         return steps + self.dealing.of_vehicle(vin, vehicle)
-
-    # --- bent steps ----------------------------------------------------------------------------------------
-    def _bent(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> Step:
-        how = self.chance.random()
-        if how < 0.25:
-            return self.chance.choice(list(NAMES.values())), body, cosigners
-        if how < 0.35:
-            return sender, body, cosigners[1:]
-        if how < 0.4:
-            return sender, body, (*cosigners, "police-1")
-        name = self.chance.choice(body.__struct_fields__)
-        other = self._other(name, getattr(body, name))
-        return sender, body if other is None else replace(body, **{name: other}), cosigners
-
-    def _other(self, name: str, value: Any) -> Any:
-        """A value that this field could have, from somewhere else in the state."""
-        state, chance = self.state, self.chance
-
-        def ids(family: str) -> bytes:
-            return chance.choice([bytes.fromhex(ident) for ident in state[family]] or [bytes(32)])
-
-        match name:
-            case "listing" | "order" | "payment" | "mandate" | "case":
-                return ids(name)
-            case "dispute":
-                return ids("order-dispute")
-            case "deduction":
-                return chance.choice((1, 10**9))
-            case "vin":
-                return chance.choice(VINS)
-            case "price" | "amount":
-                return chance.choice((*PRICES, replace(value, currency="USD"), replace(value, amount=1)))
-            case "terms":
-                return self._other_terms(value)
-            case "leg":
-                return chance.choice((0, 1, 2, 7, 255))
-            case "scheme":
-                return chance.choice(RAIL_SCHEMES)
-            case "kind":
-                return chance.choice(ATTESTATIONS)
-            case "reason" if isinstance(value, str) and value in CANCEL_REASONS:
-                return chance.choice(CANCEL_REASONS)
-            case "round" | "sequence" | "number" | "listing_version":
-                return max(0, value + chance.choice((-1, 1)))
-            case "kept":
-                return chance.choice((1, 10**9))
-            case "promises" | "confirms_shared":
-                return not value
-            case "material_root" | "trade_material_root" | "disclosure_root":
-                return chance.randbytes(32)
-            case "country":
-                return chance.choice(("CN", "DE", "ZZ"))
-            case "provider" | "receiver" | "carrier" | "agent":
-                return address(chance.choice(list(NAMES.values())))
-            case "reference":
-                return chance.choice((*self.paying.used[-40:], None))
-            case "odometer" | "trade_odometer":
-                return km(chance.choice((1, 150, 9_000_000)), chance.choice(("km", "mi")))
-            case "event_at_ms" | "expires_at_ms" | "until_ms" | "executed_at_ms":
-                return self.chain.now + chance.choice((-400 * DAY_MS, -1, 0, 6 * 60_000, 200 * DAY_MS))
-            case "configuration" | "services":
-                return (CARD_NUMBER,)
-            case "model" | "plant" | "site":
-                return "S-" + CARD_NUMBER
-        return None
-
-    def _other_terms(self, terms: Any) -> Any:
-        """Terms that nobody should agree on, most of the time."""
-        chance, first = self.chance, terms.legs[0]
-        someone = address(chance.choice((*BUYERS, "bank-1", "dealer-munich", "workshop-hamburg")))
-        changes: dict[str, Any] = chance.choice((
-            dict(price=replace(terms.price, amount=terms.price.amount + 1)),
-            dict(price=replace(terms.price, amount=0)),
-            dict(price=replace(terms.price, currency="USD")),
-            dict(legs=(replace(first, provider=someone), *terms.legs[1:])),
-            dict(legs=(replace(first, rail="bitcoin"), *terms.legs[1:])),
-            dict(legs=(replace(first, rail="card"), *terms.legs[1:])),
-            dict(legs=(replace(first, due_ms=90 * DAY_MS), *terms.legs[1:])),
-            dict(legs=(*terms.legs, first)[-8:]),
-            dict(cancel_fee=terms.price.amount),
-            dict(contract="private"), dict(finance=None), dict(trade_in=None),
-            dict(reserve_ms=HOUR_MS), dict(tax=replace(terms.tax, amount=terms.price.amount + 1)),
-        ))  # fmt: skip
-        return replace(terms, **changes)
