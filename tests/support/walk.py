@@ -152,7 +152,8 @@ class Walk(Bending):
     def blocks(self, count: int) -> Iterator[Block]:
         """Heights as a whole."""
         for _ in range(count):
-            yield next(block for block in self._block() if block.is_whole)
+            *_, whole = self._block()
+            yield whole
 
     @property
     def state(self) -> State:
