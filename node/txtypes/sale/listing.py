@@ -56,9 +56,9 @@ ListingStatus = Literal["open", "reserved", "withdrawn", "sold"]
 
 class Listing(Value, tag=1, frozen=True):
     """A car that its holder offers for sale, or, without `vin`, cars of a `model` that its maker builds to order, at
-    most `capacity` of them, of which `sold` are ordered; their `options` cost extra. `agent`: acts for the seller under
-    `mandate`. `contracts`: kinds of contract that the seller makes. `offer_floor`: lower offers are refused, 0 for
-    none. `discloses`: what the seller says of the car."""
+    most `capacity` of them, of which `sold` are ordered; their `options` cost extra; at most 14 KiB. `agent`: acts for
+    the seller under `mandate`. `contracts`: kinds of contract that the seller makes. `offer_floor`: lower offers are
+    refused, 0 for none. `discloses`: what the seller says of the car."""
 
     vin: OptionalVin
     model: str

@@ -48,7 +48,7 @@ class Claim(Value, frozen=True):
 
 
 class OrderClaims(Value, tag=1, frozen=True):
-    """The open claims of one order, about the car `vin`."""
+    """The open claims of one order, about the car `vin`; at most 4 KiB."""
 
     vin: Vin
     entries: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_MAX)]

@@ -250,3 +250,9 @@ def test_the_car_is_free_whatever_is_owed() -> None:
     assert "order_status" in codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
     assert ["market_live"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
     assert ["payment_transition"] == told(life, "charged_back")
+
+
+def test_an_offer_that_is_taken_back_keeps_no_fee() -> None:
+    life = ordered(terms(leg(ALL), cancel_fee=FEE), "offered")
+    cancelled(life)
+    assert 0 == order_of(life).kept
