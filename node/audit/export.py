@@ -1,8 +1,8 @@
 """Export of a verified chain as files of the read model's tables: CSV or Parquet.
 
 The blocks are executed as they are read, and every row is written from the execution, so the memory does not grow with
-the chain. State tables hold the state after the last block. The same chain gives the same bytes; of Parquet, by the same
-version of pyarrow.
+the chain. State tables hold the state after the last block. The same chain gives the same bytes; of Parquet, with the
+same version of pyarrow.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class ParquetFiles:
             "time": pa.timestamp("ms", tz="UTC"), "texts": pa.list_(pa.string()), "integers": pa.list_(pa.int64()),
         }  # fmt: skip
         self._schemas = {
-            table.name: pa.schema([pa.field(c.name, kinds[c.type], nullable=c.name not in table.key) for c in table.columns])
+            table.name: pa.schema(
+                [pa.field(c.name, kinds[c.type], nullable=c.name not in table.key) for c in table.columns]
+            )
             for table in TABLES.values()
         }
         self._writers = {
@@ -109,7 +111,9 @@ class ParquetFiles:
 
     def _write(self, name: str) -> None:
         rows, schema = self._rows[name], self._schemas[name]
-        cells = [self._pa.array(column, field.type) for column, field in zip(zip(*rows), schema, strict=True)]
+        cells = [
+            self._pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+        ]
         self._writers[name].write_table(self._pa.Table.from_arrays(cells, schema=schema))
         self._waiting -= len(rows)
         self._rows[name] = []

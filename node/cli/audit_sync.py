@@ -25,7 +25,7 @@ from node.cli.options import example, read_genesis_file
 @click.command(
     "sync",
     epilog=example(
-        "bmw-audit sync --node http://127.0.0.1:26700 --genesis genesis.json --to postgresql:///bmw --state audit-state",
+        "bmw-audit sync --node http://127.0.0.1:26700 --genesis genesis.json --to postgresql:///bmw --state state",
         "bmw-audit sync --archive blocks.bmw --genesis genesis.json --to postgresql:///bmw --once",
     ),
 )

@@ -56,7 +56,7 @@ def apply_steps(connection: Connection[Any], steps: tuple[str, ...] = STEPS) -> 
                 "version"
             )
         for number, step in enumerate(steps[version:], version + 1):
-            connection.execute(step)  # type: ignore[call-overload] # the steps are constants
+            connection.execute(step)
             connection.execute("insert into bmw.schema_version (version) values (%s)", (number,))
 
 
@@ -75,11 +75,11 @@ def make_tables(connection: Connection[Any]) -> list[Table]:
     if not changed and known.get(_VIEWS_NAME) == digest:
         return []
     for (view,) in connection.execute("select viewname from pg_views where schemaname = 'bmw'").fetchall():
-        connection.execute(f"drop view if exists bmw.{quoted(view)} cascade")  # type: ignore[call-overload]
+        connection.execute(f"drop view if exists bmw.{quoted(view)} cascade")
     for table in changed:
-        connection.execute(f"drop table if exists bmw.{quoted(table.name)}")  # type: ignore[call-overload]
-        connection.execute(create_table(table))  # type: ignore[call-overload] # names come from declarations
-    connection.execute(views)  # type: ignore[call-overload]
+        connection.execute(f"drop table if exists bmw.{quoted(table.name)}")
+        connection.execute(create_table(table))
+    connection.execute(views)
     for name, definition in [(table.name, table.definition) for table in changed] + [(_VIEWS_NAME, digest)]:
         connection.execute(
             "insert into bmw.definitions values (%s, %s) on conflict (name) do update set definition = "

@@ -7,9 +7,9 @@ is at it or above it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from node.audit.follow import Executed
 from node.audit.postgres.migrations import apply_steps, make_tables
@@ -66,7 +66,9 @@ class ReadModel:
                 apply_steps(connection)
                 yield cls(connection)
         except psycopg.OperationalError as error:
-            raise ConnectionLost(f"the database can't be reached ({' '.join(str(error).split())}): check --to") from None
+            raise ConnectionLost(
+                f"the database can't be reached ({' '.join(str(error).split())}): check --to"
+            ) from None
         except psycopg.ProgrammingError as error:
             raise OperatorError(f"the database refuses ({' '.join(str(error).split())}): check --to") from None
         except psycopg.Error as error:
@@ -107,9 +109,9 @@ class ReadModel:
                 _insert(cursor, added_rows(executed))
                 for table, ident, row in changed_rows(executed):
                     if row is None:
-                        cursor.execute(_literal(delete_row(table)), (ident,))
+                        cursor.execute(delete_row(table), (ident,))
                     else:
-                        cursor.execute(_literal(insert_row(table)), parameters(table, row))
+                        cursor.execute(insert_row(table), parameters(table, row))
             cursor.execute(
                 "update bmw.position set height = %s, block_id = %s, state_root = %s, time = %s where height = %s",
                 (header.height, executed.block_id.hex(), header.state_root.hex(), time_of(header.time_ms), before),
@@ -118,19 +120,18 @@ class ReadModel:
                 raise OperatorError(f"the database is not at block {before}: another program has changed it")
 
 
-def _insert(cursor: Cursor[Any], rows: Any) -> None:
+def _insert(cursor: Cursor[Any], rows: Iterable[tuple[Table, Row]]) -> None:
     """One statement for each table, in the order of the tables' first rows."""
     by_table: dict[Table, list[list[Any]]] = defaultdict(list)
     for table, row in rows:
         by_table[table].append(parameters(table, row))
     for table, entries in by_table.items():
-        cursor.executemany(_literal(insert_row(table)), entries)
+        cursor.executemany(insert_row(table), entries)
 
 
 def _place(height: int, head: ChainHead) -> tuple[Any, ...]:
     return height, head.block_id.hex(), head.state_root.hex(), time_of(head.time_ms)
 
 
-def _literal(text: str) -> LiteralString:
-    """The names in the statements come from declarations."""
-    return cast(LiteralString, text)
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

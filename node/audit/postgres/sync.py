@@ -89,7 +89,9 @@ class Sync:
         if position is not None:
             with _opened_source(self._source) as source:
                 if source.last < position.height:
-                    raise SourceGone(f"the {source.name} ends at block {source.last}, the database at {position.height}")
+                    raise SourceGone(
+                        f"the {source.name} ends at block {source.last}, the database at {position.height}"
+                    )
                 for _ in follower.follow(source, position.height):
                     pass  # the database has these rows
             head = follower.store.head()

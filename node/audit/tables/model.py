@@ -183,9 +183,7 @@ def _commit_rows(commit: Commit, validators: ValidatorSet) -> Iterator[Added]:
     for entry, has_signed in zip(validators.entries, signed, strict=True):
         yield Added(VOTES, (commit.height, to_text(entry.address), entry.power, has_signed))
     for round_ in range(commit.round):
-        yield Added(
-            MISSED_PROPOSALS, (commit.height, round_, to_text(validators.proposer(commit.height, round_)))
-        )
+        yield Added(MISSED_PROPOSALS, (commit.height, round_, to_text(validators.proposer(commit.height, round_))))
 
 
 def _record_rows(executed: Executed) -> Iterator[Added]:
