@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from node.audit.follow import Follower, opened
+from node.audit.follow import Follower, check_source, opened
 from node.audit.postgres.read_model import ConnectionLost, Position, ReadModel
 from node.audit.sources import BlockSource
 from node.chain.genesis import Genesis, genesis_hash
@@ -60,21 +60,22 @@ class Sync:
             return self.height
 
     def follow(self, every_s: float) -> None:
-        """Keep the database in step, for ever. Once it was, a server or a node that goes away is waited for."""
-        pause_s, was_in_step = 0.1, False
+        """Keep the database in step, for ever. After the first start, a server or a node that goes away is waited
+        for."""
+        pause_s, has_started, told = 0.1, False, -1
         while True:
             try:
                 with ReadModel.connected(self._url) as model, ExitStack() as stack:
                     follower = self._at_position(model, stack)
+                    has_started = True
                     while True:
-                        before = self.height
                         self._advance(model, follower, None)
-                        if not was_in_step or before != self.height:
+                        if told != self.height:
                             self._notice(f"in step at height {self.height}")
-                        pause_s, was_in_step = 0.1, True
+                        pause_s, told = 0.1, self.height
                         time.sleep(every_s)
             except (ConnectionLost, SourceGone) as error:
-                if not was_in_step:
+                if not has_started:
                     raise
                 self._notice(f"{error}; trying again")
             time.sleep(pause_s)
@@ -88,6 +89,7 @@ class Sync:
         follower = self._opened(stack, position)
         if position is not None:
             with _opened_source(self._source) as source:
+                check_source(follower.store, source)
                 if source.last < position.height:
                     raise SourceGone(
                         f"the {source.name} ends at block {source.last}, the database at {position.height}"
