@@ -15,13 +15,14 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain
-from support.life import maintenance
+from support.life import VIN, maintenance
 from support.load import LoadChain
 from support.memory_store import MemoryStore
 from support.postgres import Server, as_selected, rows_in, running_server
 from support.processes import started, wait_for
 from support.sources import ChainSource
 from support.stores import life_chain
+from support.vector_life import SECOND
 from support.vectors import story
 from support.wallet_node import wallet_node
 
@@ -119,7 +120,7 @@ def test_a_block_that_fails_in_the_middle_leaves_nothing(server: Server, tmp_pat
     sync(chain, url, tmp_path).once(22)
     with server.connect("middle") as connection:
         connection.execute("alter table bmw.tx_vehicle_register rename to away")
-        with pytest.raises(OperatorError, match="the database refuses .*tx_vehicle_register"):
+        with pytest.raises(OperatorError, match=r"the database refuses .*tx_vehicle_register"):
             sync(chain, url, tmp_path).once(23)
         connection.execute("alter table bmw.away rename to tx_vehicle_register")
     assert expected(chain, 22) == selected(server, "middle")

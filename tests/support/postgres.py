@@ -113,18 +113,12 @@ def rows_in(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ..
     """The rows of every declared table, in order of its key."""
     found = {}
     for table in TABLES.values():
+        texts = {column.name for column in table.columns if column.type == "text"}
         names = ", ".join(quoted(column.name) for column in table.columns)
-        order = ", ".join(
-            f'{quoted(name)} collate "C"' if _is_text(table, name) else quoted(name) for name in table.key
-        )
-        found[table.name] = connection.execute(
-            f"select {names} from bmw.{quoted(table.name)} order by {order}"
-        ).fetchall()
+        order = ", ".join(quoted(name) + (' collate "C"' if name in texts else "") for name in table.key)
+        query = f"select {names} from bmw.{quoted(table.name)} order by {order}"
+        found[table.name] = connection.execute(query).fetchall()
     return found
-
-
-def _is_text(table: Any, name: str) -> bool:
-    return any(column.name == name and column.type == "text" for column in table.columns)
 
 
 def as_selected(table: Any, values: list[Any]) -> tuple[Any, ...]:
