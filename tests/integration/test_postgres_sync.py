@@ -96,7 +96,7 @@ def test_it_goes_on_where_it_was_with_its_state_without_it_and_with_one_that_is_
     said: list[str] = []
     restored = server.new_database("restored")
     sync(chain, restored, tmp_path / "b").once(20)
-    Sync(chain.genesis, lambda: ChainSource(chain), restored, tmp_path / "new", notice=said.append).once(40)
+    Sync(chain.genesis, lambda: ChainSource(chain), restored, tmp_path / "new", tell=said.append).once(40)
     assert ["the executed state is at 89, the database at 20: replaying"] == said
     assert expected(chain, 40) == selected(server, "restored")
 
@@ -230,10 +230,7 @@ def test_an_open_recall_is_listed(server: Server, tmp_path: Path) -> None:
     sync(chain, url, tmp_path).once(extended)
     with server.connect("recalled") as connection:
         rows = connection.execute("select maker, campaign, vin, model from bmw.open_recalls order by vin").fetchall()
-    assert [
-        ("bmw", "0016560700", "WBA8E9G50GNU12345", "330I"),
-        ("bmw", "0016560700", "WBA8E9G50GNU12346", "330I"),
-    ] == rows
+    assert [("bmw", "0016560700", vin, "330I") for vin in (VIN, SECOND)] == rows
 
 
 def test_every_query_of_the_board_runs(server: Server, whole: str) -> None:

@@ -25,8 +25,6 @@ PAUSE_MAX_S: Final = 10.0
 """The longest pause between two attempts to reach a server or a node that has gone away; the first is a tenth of a
 second, and each is twice the one before."""
 
-Notice = Callable[[str], None]
-
 
 class Sync:
     """Brings one database to the head of a source, and keeps it there."""
@@ -38,7 +36,7 @@ class Sync:
         url: str,
         folder: Path,
         older: Sequence[tuple[Genesis, BlockSource]] = (),
-        notice: Notice = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`source` opens the source anew, so that it knows its present head. `folder`: of the executed state."""
         self._genesis = genesis
@@ -47,7 +45,7 @@ class Sync:
         self._url = url
         self._folder = folder
         self._older = older
-        self._notice = notice
+        self._tell = tell
         self.height = -1
         """The position, as of the last block written or found."""
 
@@ -71,13 +69,13 @@ class Sync:
                     while True:
                         self._advance(model, follower, None)
                         if told != self.height:
-                            self._notice(f"in step at height {self.height}")
+                            self._tell(f"in step at height {self.height}")
                         pause_s, told = 0.1, self.height
                         time.sleep(every_s)
             except (ConnectionLost, SourceGone) as error:
                 if not has_started:
                     raise
-                self._notice(f"{error}; trying again")
+                self._tell(f"{error}; trying again")
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
 
@@ -125,11 +123,11 @@ class Sync:
                     if follower.height <= limit or follower.store.is_at_start:
                         stack.push(attempt.pop_all())
                         return follower
-                    self._notice(f"the executed state is at {follower.height}, the database at {limit}: replaying")
+                    self._tell(f"the executed state is at {follower.height}, the database at {limit}: replaying")
                 except Corrupted as error:
                     if is_last:
                         raise
-                    self._notice(f"{error}; replaying the chain")
+                    self._tell(f"{error}; replaying the chain")
             shutil.rmtree(self._folder / "state")
             shutil.rmtree(self._folder / "predecessor", ignore_errors=True)
         raise Busy(f"the state in {self._folder} is changed by another program: name another folder with --state")

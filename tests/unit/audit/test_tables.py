@@ -173,7 +173,7 @@ def test_rows_of_types_and_records_are_what_was_sent_and_stored() -> None:
     assert sent == {tag: len(found[entry.table.name]) for tag, entry in TYPE_TABLES.items()}
     service = next(p for p in story().played if p.name == "maintenance.record")
     table = TYPE_TABLES["maintenance.record"].table
-    row = next(r for r in map(lambda r: named(table, r), found[table.name]) if r["height"] == service.height)
+    row = next(r for r in (named(table, r) for r in found[table.name]) if r["height"] == service.height)
     body = to_json(decode_signed_tx(service.raw, chain.genesis_hash).payload.body)
     assert (body["vin"], body["services"], body["odometer"]["value"]) == (
         row["vin"], row["services"], row["odometer__value"]
