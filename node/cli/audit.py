@@ -14,6 +14,7 @@ from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.workers import start_verifiers
 from node.cli.audit_export import export_command
+from node.cli.audit_report import report_command, verify_report_command
 from node.cli.audit_sources import FILE, detected_source, opened_source
 from node.cli.audit_sync import sync_command
 from node.cli.exit_codes import FAILED, exit_codes, fail
@@ -215,6 +216,8 @@ def _print_comparison(comparison: Comparison) -> None:
 
 main.add_command(export_command)
 main.add_command(sync_command)
+main.add_command(report_command)
+main.add_command(verify_report_command)
 with_versions(main, "bmw-audit")
 
 if __name__ == "__main__":
