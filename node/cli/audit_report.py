@@ -34,8 +34,8 @@ PASSPHRASE_VARIABLE = "BMW_AUDIT_PASSPHRASE"
     type=FILE,
     required=True,
     metavar="FILE",
-    help=f"The auditor's key file: a wallet's, whose passphrase is in {PASSPHRASE_VARIABLE} or is asked for, or a plain "
-    "one.",
+    help=f"The auditor's key file: a wallet's, whose passphrase is in {PASSPHRASE_VARIABLE} or is asked for, or a "
+    "plain one.",
 )
 @exit_codes(corrupted=FAILED)
 @chain_options

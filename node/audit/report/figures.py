@@ -1,7 +1,7 @@
 """The figures of an audit report, gathered from executed blocks and the state after the last.
 
-All are integers, texts and lists of them, so that their canonical JSON (RFC 8785) is the same in any language. Shares are
-per mille. The same chain gives the same figures, whatever it was read from.
+All are integers, texts and lists of them, so that their canonical JSON (RFC 8785) is the same in any language. Shares
+are per mille. The same chain gives the same figures, whatever it was read from.
 """
 
 from __future__ import annotations
@@ -302,8 +302,8 @@ def _percentiles(ascending: Sequence[int]) -> dict[str, int] | None:
 
 def _shares(values: Iterable[int]) -> dict[str, Any]:
     """How unequal: how many of the largest have more than a third and two thirds, the largest share, the
-    Herfindahl-Hirschman index (sum of the squared shares in per cent, 10,000 for one alone), and the shares, summed from
-    the largest on."""
+    Herfindahl-Hirschman index (sum of the squared shares in per cent, 10,000 for one alone), and the shares, summed
+    from the largest on."""
     ranked = sorted(values, reverse=True)
     total = sum(ranked)
     sums = list(accumulate(ranked))
@@ -312,7 +312,9 @@ def _shares(values: Iterable[int]) -> dict[str, Any]:
         "more_than_a_third": 1 + sum(3 * value <= total for value in sums) if total else 0,
         "more_than_two_thirds": 1 + sum(3 * value <= 2 * total for value in sums) if total else 0,
         "largest_per_mille": per_mille(ranked[0], total) if ranked else 0,
-        "hhi": (10_000 * sum(value * value for value in ranked) + total * total // 2) // (total * total) if total else 0,
+        "hhi": (10_000 * sum(value * value for value in ranked) + total * total // 2) // (total * total)
+        if total
+        else 0,
         "sums_per_mille": [per_mille(value, total) for value in sums[:100]],
     }
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page: plots as inline SVG, tables, the signature. No script, and nothing from another origin."""
+"""The report as one HTML page: plots as inline SVG, tables, the signature; no script, nothing from another origin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from node.audit.report.words import LANGUAGES, Language, Tag
 STYLE: Final = Path(__file__).with_name("style.css")
 TYPES_PLOTTED: Final = 7
 """Types with a colour of their own, those with the most records; the rest is one more."""
-TYPES_LISTED: Final = 15
+TYPES_LISTED: Final = 20
 VERDICTS: Final = {"LOGICAL": "good", "CONTESTED": "warn", "ILLOGICAL": "bad", "NO_VERDICT": "none"}
 OUTCOMES: Final = {
     "stands": "c3", "amended": "c6", "annulled": "c5", "undecided": "c7", "withdrawn": "c8", "open": "c1",
 }  # fmt: skip
-CHECK: Final = '<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="11" class="good"/><path d="M6.5 12.5l3.6 3.6 7.4-8" fill="none" stroke="var(--card)" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/></svg>'  # noqa: E501
+CHECK: Final = (
+    '<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="11" class="good"/>'
+    '<path d="M6.5 12.5l3.6 3.6 7.4-8" class="check"/></svg>'
+)
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -97,6 +100,7 @@ class _Page:
     def _finality(self) -> str:
         say, periods, blocks = self._in.word, self._report["blocks"]["periods"], self._report["blocks"]
         labels = [self._in.number(period["first_height"]) for period in periods]
+        labels[0] = f"{say('block')} {labels[0]}"
         intervals = [period["interval_ms"] for period in periods]
         given = [entry for entry in intervals if entry]
         parts = []
@@ -117,7 +121,7 @@ class _Page:
                 series = [Series(say(name), style, values)]
                 parts.append(self._plot(say(name), series, labels, scale, self._in.number, is_stacked=True, height=150))
             else:
-                parts.append(f'<p class="more">{escape(say("nothing"))}</p>')
+                parts.append(_more(say("nothing")))
         shares = [period["power_signed_per_mille"] for period in periods]
         if any(share is not None for share in shares):
             parts.append(_heading(say("power_signed")))
@@ -144,7 +148,7 @@ class _Page:
     def _records(self) -> str:
         say, number, records = self._in.word, self._in.number, self._report["records"]
         if not records["count"]:
-            return f'<p class="more">{escape(say("nothing"))}</p>'
+            return _more(say("nothing"))
         styles = {entry["code"]: f"c{i + 1}" for i, entry in enumerate(records["types"][:TYPES_PLOTTED])}
         listed = records["types"][:TYPES_LISTED]
         rest = records["count"] - sum(entry["count"] for entry in listed)
@@ -178,7 +182,7 @@ class _Page:
     def _verdicts(self) -> str:
         say, vehicles = self._in.word, self._report["vehicles"]
         if not vehicles["count"]:
-            return f'<p class="more">{escape(say("nothing"))}</p>'
+            return _more(say("nothing"))
         counts = {entry["code"]: entry["count"] for entry in vehicles["verdicts"]}
         verdicts = [(code, counts.get(code, 0), style) for code, style in VERDICTS.items()]
         existence = [(entry["code"], entry["count"], "c1") for entry in vehicles["existence"]]
@@ -196,7 +200,9 @@ class _Page:
     def _of_all(self, count: int, total: int) -> str:
         return f"{self._in.number(count)} ({self._in.share(1_000 * count / total)})"
 
-    def _bars(self, title: str, entries: Sequence[tuple[str, int, str]], total: int, *more: Bar, table: str = "") -> str:
+    def _bars(
+        self, title: str, entries: Sequence[tuple[str, int, str]], total: int, *more: Bar, table: str = ""
+    ) -> str:
         shown = [
             Bar(self._in.code(code, table), [self._part(style, count)], self._of_all(count, total))
             for code, count, style in entries
@@ -206,7 +212,7 @@ class _Page:
     def _disputes(self) -> str:
         say, disputes = self._in.word, self._report["disputes"]
         if not disputes["count"]:
-            return f'<p class="more">{escape(say("nothing"))}</p>'
+            return _more(say("nothing"))
         total = disputes["count"]
         outcomes = [(e["code"], e["count"], OUTCOMES.get(e["code"], "c8")) for e in disputes["outcomes"]]
         grounds = [(e["code"], e["count"], "c4") for e in disputes["grounds"]]
@@ -240,7 +246,7 @@ class _Page:
             ends = [self._in.day(entry[name]) or "–" for name in ("hold_until", "barred_until")]
             rows.append([_named(entry), *counts, *ends])
         names = ("account", *counters, "hold_until", "barred_until")
-        return self._table([say(name) for name in names], rows, 5) if rows else _none(say("nothing"))
+        return self._table([say(name) for name in names], rows, 5) if rows else _more(say("nothing"))
 
     def _validators(self) -> str:
         say, number, validators = self._in.word, self._in.number, self._report["validators"]
@@ -267,7 +273,7 @@ class _Page:
 
     def _concentration(self) -> str:
         say, number, found = self._in.word, self._in.number, self._report["concentration"]
-        kinds = (("validators", "c1"), ("groups", "c2"), ("authors", "c3"))
+        kinds = (("validators", "c1"), ("groups", "c2 dashed"), ("authors", "c3"))
         sums = [(say(name), style, found[name]["sums_per_mille"]) for name, style in kinds if found[name]["count"]]
         rows = [
             [
@@ -284,14 +290,14 @@ class _Page:
             for e in found["author_ranks"]
         ]
         thirds = (say("third"), say("two_thirds"))
-        drawn = both(lambda width: svg.curve(say("cumulative"), sums, thirds, width, say("rank")))
-        ranks = _heading(say("largest_authors")) + f"<figure>{both(lambda w: svg.bars(say('authors'), authors, w))}</figure>"
+        drawn = both(lambda width: svg.curve(say("cumulative"), sums, thirds, width, say("rank"), self._in.share))
+        ranks = f"<figure>{both(lambda w: svg.bars(say('authors'), authors, w))}</figure>" if authors else ""
         return (
             _heading(say("cumulative"))
             + f"<figure>{drawn}</figure>{_legend([(style, label) for label, style, _ in sums])}"
             + self._table(head, rows, 5)
-            + f'<p class="more">{escape(say("hhi"))}: {escape(say("hhi_more"))}</p>'
-            + (ranks if authors else "")
+            + _more(say("hhi_more"))
+            + (_heading(say("largest_authors")) + ranks if ranks else "")
         )
 
     def _proof(self) -> str:
@@ -305,7 +311,7 @@ class _Page:
         shown = "".join(f'<dt>{escape(say(n))}</dt><dd class="hash">{escape(v)}</dd>' for n, v in facts.items())
         return (
             f"<pre><code>bmw-audit verify-report report.json --signer {escape(signed.signer)}</code></pre>"
-            f'<p class="more">{escape(say("proof_limits"))}</p><dl class="facts">{shown}</dl>'
+            f'{_more(say("proof_limits"))}<dl class="facts">{shown}</dl>'
         )
 
     # --- tables -----------------------------------------------------------------------------------------------
@@ -318,11 +324,13 @@ class _Page:
         """Rows are HTML. `numbers`: how many columns after the first are aligned to the right."""
         styles = ["", *(' class="n"' for _ in range(numbers)), *("" for _ in head[numbers + 1 :])]
         titles = "".join(f"<th{style}>{escape(text)}</th>" for style, text in zip(styles, head, strict=True))
-        lines = "".join(
-            f"<tr>{''.join(f'<td{style}>{cell}</td>' for style, cell in zip(styles, row, strict=True))}</tr>"
-            for row in rows
-        )
+        lines = "".join(f"<tr>{''.join(map(_table_cell, styles, head, row))}</tr>" for row in rows)
         return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _table_cell(style: str, title: str, cell: str) -> str:
+    """On a narrow page the title stands before each cell, since rows are shown as blocks."""
+    return f'<td{style} data-title="{escape(title)}">{cell}</td>'
 
 
 def _heading(text: str, note: str = "") -> str:
@@ -330,7 +338,7 @@ def _heading(text: str, note: str = "") -> str:
     return f"<h3>{escape(text)}{small}</h3>"
 
 
-def _none(text: str) -> str:
+def _more(text: str) -> str:
     return f'<p class="more">{escape(text)}</p>'
 
 

@@ -60,8 +60,7 @@ def sign_report(report: dict[str, Any], key: PrivateKey) -> SignedReport:
 
 
 def read_report(raw: bytes) -> SignedReport:
-    """A file whose signature verifies. Raises `Malformed`. Who the signer is, and whether to trust it, is for the reader
-    to judge."""
+    """A file whose signature verifies. Raises `Malformed`. Whether to trust the signer is for the reader to judge."""
     if len(raw) > REPORT_BYTES_MAX:
         raise Malformed(f"the report has more than {REPORT_BYTES_MAX} bytes")
     try:

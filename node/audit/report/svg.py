@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Final, NamedTuple
 
 WIDE, NARROW = 720, 340
 FONT: Final = 12
-"""Pixels of the labels, at both widths."""
+LABEL: Final = 13
+"""Pixels of ticks and values, and of the labels of bars, at both widths."""
+LABELS_WIDTH_MAX: Final = 300
+"""Pixels: where a label is longer, all stand above their bars, as on a narrow page."""
+COLUMN_MAX: Final = 56
+TICKS_APART: Final = 15
+"""Pixels: ticks that are closer are left out."""
 Format = Callable[[float], str]
+Place = Callable[[float], float]
+"""From a value to a coordinate."""
 
 
 class Series(NamedTuple):
@@ -47,9 +55,15 @@ def both(draw: Callable[[int], str]) -> str:
     return f'<div class="wide">{draw(WIDE)}</div><div class="narrow">{draw(NARROW)}</div>'
 
 
-def text_width(text: str) -> float:
-    """About, in pixels: wide characters (Chinese) take a whole em."""
-    return sum(FONT if unicodedata.east_asian_width(c) in "WF" else 0.58 * FONT for c in text)
+def text_width(text: str, size: int = FONT) -> float:
+    """At most, in pixels, in the usual fonts: wide characters (Chinese) take a whole em."""
+    return sum(size if unicodedata.east_asian_width(c) in "WF" else 0.61 * size for c in text)
+
+
+def _before(labels: Iterable[str], width: int) -> float:
+    """Width of the column of labels before bars; 0 where they stand above."""
+    needed = max(text_width(label, LABEL) for label in labels) + 12
+    return 0.0 if width <= NARROW or needed > LABELS_WIDTH_MAX else needed
 
 
 def _svg(width: float, height: float, title: str, content: Sequence[str]) -> str:
@@ -91,21 +105,17 @@ def ticks(top: float, count: int = 4) -> list[float]:
 
 
 _ROUND_MS: Final = (
-    1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000, 864_000_000, 8_640_000_000,
-    86_400_000_000,
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000,
+    21_600_000, 86_400_000, 864_000_000, 8_640_000_000, 86_400_000_000,
 )  # fmt: skip
-"""Round durations, about a decade apart."""
+"""Round durations, up to 1,000 days."""
 
 
 def duration_ticks(lowest: float, highest: float) -> list[float]:
     """Round durations in ms around the values, for a logarithmic scale."""
-    below = [value for value in _ROUND_MS if value <= lowest]
-    above = [value for value in _ROUND_MS if value >= highest]
-    low, high = (below or [_ROUND_MS[0]])[-1], (above or [_ROUND_MS[-1]])[0]
-    if low == high:
-        low, high = low / 2, high * 2
-        return [low, lowest if low < lowest < high else (low + high) / 2, high]
-    return [value for value in _ROUND_MS if low <= value <= high]
+    low = next((i for i, value in reversed(list(enumerate(_ROUND_MS))) if value < lowest), 0)
+    high = next((i for i, value in enumerate(_ROUND_MS) if value > highest), len(_ROUND_MS) - 1)
+    return list(_ROUND_MS[low : high + 1])
 
 
 # --- plots ----------------------------------------------------------------------------------------------------
@@ -130,7 +140,11 @@ def over_time(
     count = len(labels)
     step = (right - left) / count
     content = []
+    last = math.inf
     for tick in scale:
+        if last - y(tick) < TICKS_APART:
+            continue
+        last = y(tick)
         content.append(_line(left, y(tick), right, y(tick), "grid"))
         content.append(_text(left - 6, y(tick) + 4, show(tick), "tick", "end"))
     if is_stacked:
@@ -142,7 +156,7 @@ def over_time(
 
 
 def _columns(
-    series: Sequence[Series], labels: Sequence[str], y: Format2, left: float, step: float, show: Format
+    series: Sequence[Series], labels: Sequence[str], y: Place, left: float, step: float, show: Format
 ) -> list[str]:
     content = []
     for index, label in enumerate(labels):
@@ -152,17 +166,15 @@ def _columns(
             if value:
                 top, base = y(total + value), y(total)
                 tip = f"{label}: {entry.label} {show(value)}"
-                gap = min(2.0, step / 5)
-                content.append(_rect(left + index * step + gap / 2, top, step - gap, base - top, entry.style, tip))
+                breadth = min(step - min(2.0, step / 5), COLUMN_MAX)
+                x = left + (index + 0.5) * step - breadth / 2
+                content.append(_rect(x, top, breadth, base - top, entry.style, tip))
             total += value
     return content
 
 
-Format2 = Callable[[float], float]
-
-
 def _path(
-    series: Series, y: Format2, left: float, step: float, show: Format, labels: Sequence[str]
+    series: Series, y: Place, left: float, step: float, show: Format, labels: Sequence[str]
 ) -> str:  # fmt: skip
     """A line, broken where values are missing; a value between two missing ones is a dot."""
     runs: list[list[tuple[float, float]]] = [[]]
@@ -190,28 +202,22 @@ def _steps(labels: Sequence[str], left: float, step: float, bottom: float, width
     for index in range(0, len(labels), every):
         label, x = labels[index], left + (index + 0.5) * step
         half = text_width(label) / 2
-        x = min(max(x, half + 1), width - half - 1)
-        content.append(_text(x, bottom + 16, label, "tick", "middle"))
+        x = min(max(x, left + half), width - half)
+        content.append(_text(x, bottom + 17, label, "tick", "middle"))
     return content
 
 
 def bars(title: str, entries: Sequence[Bar], width: int, *, top: int = 0) -> str:
     """Horizontal bars, the longest as long as there is room. `top`: the value of a full bar, 0 for the largest."""
-    is_narrow = width <= NARROW
+    left = _before((bar.label for bar in entries), width)
     most = top or max((sum(part.value for part in bar.parts) for bar in entries), default=1) or 1
-    left = 0.0 if is_narrow else min(max(text_width(bar.label) for bar in entries) + 12, 240)
     behind = max(text_width(bar.text) for bar in entries) + 10
-    row = 38 if is_narrow else 24
+    row = 24.0 if left else 38.0
     room = width - left - behind
-    content = []
+    content: list[str] = []
     for index, bar in enumerate(entries):
         y = index * row
-        if is_narrow:
-            content.append(_text(0, y + 12, bar.label, "label"))
-            y += 18
-        else:
-            content.append(_text(left - 12, y + 15, bar.label, "label", "end"))
-            y += 4
+        y += _label(content, bar.label, left, y)
         x = left
         content.append(_rect(left, y, room, 14, "track", radius=2))
         for part in bar.parts:
@@ -223,22 +229,23 @@ def bars(title: str, entries: Sequence[Bar], width: int, *, top: int = 0) -> str
     return _svg(width, len(entries) * row + 2, title, content)
 
 
+def _label(content: list[str], label: str, left: float, y: float) -> float:
+    """Draw it before or above its bar; returns how far below `y` the bar begins."""
+    place = _text(left - 12, y + 15, label, "label", "end") if left else _text(0, y + 12, label, "label")
+    content.append(place)
+    return 4 if left else 18
+
+
 def strips(title: str, rows: Sequence[tuple[str, Sequence[int | None], str]], tips: Sequence[str], width: int) -> str:
     """A row of cells for each (label, per mille of each step, text behind): the darker, the less was missed."""
-    is_narrow = width <= NARROW
-    left = 0.0 if is_narrow else min(max(text_width(label) for label, _, _ in rows) + 12, 240)
+    left = _before((label for label, _, _ in rows), width)
     behind = max(text_width(text) for _, _, text in rows) + 10
-    height = 38 if is_narrow else 24
+    height = 24.0 if left else 38.0
     step = (width - left - behind) / max(len(tips), 1)
-    content = []
+    content: list[str] = []
     for index, (label, shares, text) in enumerate(rows):
         y = index * height
-        if is_narrow:
-            content.append(_text(0, y + 12, label, "label"))
-            y += 18
-        else:
-            content.append(_text(left - 12, y + 15, label, "label", "end"))
-            y += 4
+        y += _label(content, label, left, y)
         for place, share in enumerate(shares):
             style = "track" if share is None else uptime_style(share)
             x = left + place * step
@@ -249,12 +256,13 @@ def strips(title: str, rows: Sequence[tuple[str, Sequence[int | None], str]], ti
 
 def uptime_style(per_mille: int) -> str:
     """The class of a cell."""
-    return "up" if per_mille == 1_000 else "u3" if per_mille >= 950 else "u2" if per_mille >= 667 else "u1"
+    return "up" if per_mille == 1_000 else "u3" if per_mille >= 900 else "u2" if per_mille >= 667 else "u1"
 
 
 def curve(
-    title: str, sums: Sequence[tuple[str, str, Sequence[int]]], thirds: tuple[str, str], width: int, axis: str
-) -> str:
+    title: str, sums: Sequence[tuple[str, str, Sequence[int]]], thirds: tuple[str, str], width: int, axis: str,
+    show: Format,
+) -> str:  # fmt: skip
     """Cumulative shares, per mille, of (label, style, sums from the largest on), with lines at one and two thirds."""
     height, left, bottom, top = 220, 44.0, 188.0, 8.0
     right = width - 8.0
@@ -267,9 +275,9 @@ def curve(
         return bottom - share * (bottom - top) / 1_000
 
     content = []
-    for share in (0, 250, 500, 750, 1_000):
+    for share in (0.0, 250.0, 500.0, 750.0, 1_000.0):
         content.append(_line(left, y(share), right, y(share), "grid"))
-        content.append(_text(left - 6, y(share) + 4, f"{share // 10} %", "tick", "end"))
+        content.append(_text(left - 6, y(share) + 4, show(share), "tick", "end"))
     for share, label in ((1_000 / 3, thirds[0]), (2_000 / 3, thirds[1])):
         content.append(_line(left, y(share), right, y(share), "mark"))
         content.append(_text(right - 4, y(share) - 4, label, "tick", "end"))

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Meta
 from msgspec.structs import replace
 from support.chain import Chain, address
+from support.late_chain import LateChain
 from support.life import VIN
 from support.memory_store import MemoryStore
 from support.sources import ChainSource
@@ -31,11 +32,8 @@ from node.audit.tables.model import (
     state_rows,
 )
 from node.audit.tables.table import Row, Table, columns, flattened
-from node.chain.block import Block, Commit, block_id_of
-from node.chain.vote import vote_sign_bytes
 from node.codec import Value
 from node.crypto.addresses import to_text
-from node.crypto.dev_keys import dev_key
 from node.errors import OperatorError
 from node.ledger.body import type_of
 from node.ledger.fields import Address, Money, OptionalTime, Time
@@ -121,21 +119,6 @@ def test_every_type_and_every_family_of_receipts_has_a_table() -> None:
 
 
 # --- rows ----------------------------------------------------------------------------------------------------
-class LateChain(Chain):
-    """Every block from height 3 on is decided in round 2, and the last validator has not signed."""
-
-    def commit_for(self, block: Block) -> Commit:
-        commit = super().commit_for(block)
-        if commit.height < 3:
-            return commit
-        block_id = block_id_of(block.header, self.genesis_hash)
-        message = vote_sign_bytes(self.genesis_hash, "precommit", commit.height, 2, block_id)
-        names = {address(n): n for n in ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")}
-        entries = self.store.head().validators.entries
-        signatures = [dev_key("consensus", names[entry.address]).sign(message) for entry in entries]
-        return replace(commit, round=2, signatures=(*signatures[:-1], b""))
-
-
 def rows_of(chain: Chain) -> dict[str, list[Row]]:
     """Added rows of all blocks, and the state after the last."""
     follower, found = Follower(chain.genesis, MemoryStore()), dict[str, list[Row]]()
