@@ -203,7 +203,8 @@ def test_auditing(reader: Reader, tmp_path: Path) -> None:
         r"10\.0\.0\.2:26700": f"127.0.0.1:{base + 1}", r"\bID\b": "$ORDER",
     }  # fmt: skip
     for start in ("bmw-audit replay --store /backup", "bmw-audit replay --archive", "bmw-audit replay --node",
-                  "bmw-audit compare", "bmw-audit export", "bmw-wallet vehicle", "bmw-wallet history",
+                  "bmw-audit compare", "bmw-audit export", "export BMW_AUDIT_PASSPHRASE", "bmw-audit report",
+                  "bmw-audit verify-report", "bmw-wallet vehicle", "bmw-wallet history",
                   "bmw-wallet report", "bmw-wallet order"):  # fmt: skip
         reader.follow(AUDITING, start)
     nobody = dev_key("account", "nobody")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-WIDE, NARROW = 720, 340
+WIDE, NARROW = 820, 340
 FONT: Final = 12
 LABEL: Final = 13
 """Pixels of ticks and values, and of the labels of bars, at both widths."""
-LABELS_WIDTH_MAX: Final = 300
+LABELS_WIDTH_MAX: Final = 340
 """Pixels: where a label is longer, all stand above their bars, as on a narrow page."""
 COLUMN_MAX: Final = 56
 TICKS_APART: Final = 15
@@ -56,8 +56,8 @@ def both(draw: Callable[[int], str]) -> str:
 
 
 def text_width(text: str, size: int = FONT) -> float:
-    """At most, in pixels, in the usual fonts: wide characters (Chinese) take a whole em."""
-    return sum(size if unicodedata.east_asian_width(c) in "WF" else 0.61 * size for c in text)
+    """At most, in pixels, in the usual fonts: wide characters, such as Chinese ones, take a whole em."""
+    return sum(size if c in "mwMW…" or unicodedata.east_asian_width(c) in "WF" else 0.61 * size for c in text)
 
 
 def _before(labels: Iterable[str], width: int) -> float:
