@@ -132,7 +132,7 @@ def over_time(
     def y(value: float) -> float:
         if is_log:
             value = min(max(value, low), high)
-            share = (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+            share = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
         else:
             share = (value - low) / (high - low)
         return bottom - share * (bottom - top)
