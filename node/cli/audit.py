@@ -33,7 +33,7 @@ WORKERS_MAX = 256
     epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
 )
 def main() -> None:
-    """Audit a vehicle chain: re-execute it, compare copies of it.
+    """Audit a vehicle chain: re-execute it, compare copies of it, make tables and a report of it.
 
     Exit codes: 0 valid or the same; 1 not, with the place; 2 wrong usage; 3 something could not be reached or read.
     """

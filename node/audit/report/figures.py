@@ -32,6 +32,7 @@ BINS_MAX: Final = 40
 """Days, weeks or months of the records' plot: the finest of the three that needs no more."""
 AUTHORS_MAX: Final = 12
 """Authors that are named, those with the most records or disputes."""
+_COUNTED: Final = frozenset((COMMITS, VOTES, MISSED_PROPOSALS, TRANSACTIONS, RECORDS))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,7 +64,7 @@ class Figures:
         bounds = [first + count * i // periods for i in range(periods + 1)] if periods else []
         self._first, self._last = first, last
         self._periods = [_Period(low, high - 1) for low, high in zip(bounds, bounds[1:], strict=False)]
-        self._times: list[int] = []
+        self._first_ms = self._last_ms = 0
         self._bytes = self._evidence = 0
         self._types: Counter[str] = Counter()
         self._records: Counter[str] = Counter()
@@ -72,7 +73,6 @@ class Figures:
         self._rounds: Counter[int] = Counter()
         self._proposed: Counter[str] = Counter()
         self._missed: Counter[str] = Counter()
-        self._before_ms = 0
 
     def _period(self, height: int) -> _Period:
         index = (height - self._first) * len(self._periods) // (self._last - self._first + 1)
@@ -81,16 +81,17 @@ class Figures:
 
     def add(self, executed: Executed) -> None:
         header, period = executed.committed.block.header, self._period(executed.result.height)
-        if self._before_ms:
-            period.intervals.append(header.time_ms - self._before_ms)
-        self._before_ms = header.time_ms
-        self._times = [*self._times[:1], header.time_ms]
+        if self._last_ms:
+            period.intervals.append(header.time_ms - self._last_ms)
+        self._first_ms, self._last_ms = self._first_ms or header.time_ms, header.time_ms
         period.first_time_ms = period.first_time_ms or header.time_ms
         period.transactions += len(executed.result.transactions)
         self._bytes += sum(map(len, executed.committed.block.transactions))
         self._evidence += len(executed.committed.block.evidence)
         self._proposed[to_text(header.proposer)] += 1
         for table, row in added_rows(executed):
+            if table not in _COUNTED:
+                continue
             cells: dict[str, Any] = dict(zip((column.name for column in table.columns), row, strict=True))
             if table is TRANSACTIONS:
                 self._types[cells["type"]] += 1
@@ -98,7 +99,7 @@ class Figures:
                 self._records[cells["type"]] += 1
                 self._record_days[header.time_ms // 86_400_000, cells["type"]] += 1
                 self._authors[cells["author"]] += 1
-            elif table in (COMMITS, VOTES, MISSED_PROPOSALS) and cells["height"] >= self._first:
+            elif cells["height"] >= self._first:
                 self._add_certificate(table.name, cells)
 
     def _add_certificate(self, table: str, cells: dict[str, Any]) -> None:
@@ -128,7 +129,7 @@ class Figures:
                 "height": head.height,
                 "block_id": head.block_id.hex(),
                 "state_root": head.state_root.hex(),
-                "first_time": time_to_text(self._times[0]) if self._times else "",
+                "first_time": time_to_text(self._first_ms),
                 "time": time_to_text(head.time_ms),
             },
             "blocks": self._blocks(),
