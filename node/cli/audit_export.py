@@ -20,7 +20,7 @@ from node.console import show_facts
     "export",
     epilog=example(
         "bmw-audit export --archive blocks.bmw --genesis genesis.json tables",
-        "bmw-audit export --node http://127.0.0.1:26700 --genesis genesis.json --format csv tables",
+        "bmw-audit export --node http://127.0.0.1:26700 --genesis genesis.json --format csv tables-csv",
     ),
 )
 @click.argument("folder", type=FILE)

@@ -84,7 +84,7 @@ def _read_key(path: Path) -> PrivateKey:
 
 @click.command(
     "verify-report",
-    epilog=example("bmw-audit verify-report report/report.json --signer bmw1qdlxk9rvsv7dk5qmkyxv6xkj2qkrfz9dn7tq7z"),
+    epilog=example("bmw-audit verify-report report/report.json --signer bmw172phe9np2knj3yr5jzn2au45k47dlqj0pnkfy4"),
 )
 @click.argument("file", type=FILE)
 @click.option("--signer", metavar="ADDRESS", help="The auditor who has to be the signer.")

@@ -6,8 +6,8 @@ family that receipts name is derived from its declaration.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from node.audit.follow import Executed
@@ -29,7 +29,7 @@ class Added(NamedTuple):
     row: Row
 
 
-class Set(NamedTuple):
+class Changed(NamedTuple):
     """The row of a state value after a block; None where the value has ended. `ident`: the row's key."""
 
     table: Table
@@ -139,19 +139,17 @@ STATE_TABLES: Final = {
     name: _table_of_family(family) for name, family in FAMILIES.items() if family.concerns is not None
 }
 """Families whose changes receipts name. The others serve execution alone."""
-TABLES: Final[dict[str, Table]] = {
-    table.name: table
-    for table in (
-        BLOCKS, COMMITS, VOTES, MISSED_PROPOSALS, TRANSACTIONS, RECORDS, HAPPENINGS,
-        *(entry.table for entry in TYPE_TABLES.values()), *(entry.table for entry in STATE_TABLES.values()),
-    )
-}  # fmt: skip
-assert len(TABLES) == 7 + len(TYPE_TABLES) + len(STATE_TABLES), "no two tables have one name"
+_TABLES: Final = (
+    BLOCKS, COMMITS, VOTES, MISSED_PROPOSALS, TRANSACTIONS, RECORDS, HAPPENINGS,
+    *(entry.table for entry in TYPE_TABLES.values()), *(entry.table for entry in STATE_TABLES.values()),
+)  # fmt: skip
+TABLES: Final[dict[str, Table]] = {table.name: table for table in _TABLES}
+assert len(TABLES) == len(_TABLES), f"two tables have one name: {sorted(table.name for table in _TABLES)}"
 
 
 # --- rows ---------------------------------------------------------------------------------------------------
 def added_rows(executed: Executed) -> Iterator[Added]:
-    """The rows that a block adds, ordered by table, then by key. Not those of state values."""
+    """The rows that a block adds, those of one table in the order of its key. Not those of state values."""
     header, result = executed.committed.block.header, executed.result
     raws = executed.committed.block.transactions
     height, time_ms = header.height, header.time_ms
@@ -202,21 +200,20 @@ def _record_rows(executed: Executed) -> Iterator[Added]:
 def _happening_rows(executed: Executed) -> Iterator[Added]:
     receipts = executed.result.receipts
     places: list[int | None] = [*range(len(receipts.transactions)), None]
-    number: Counter[str] = Counter()
+    number = count()
     for index, receipt in zip(places, (*receipts.transactions, receipts.block), strict=True):
         for happening in receipt.happenings:
-            place = (executed.result.height, number.total(), index, executed.result.time_ms)
+            place = (executed.result.height, next(number), index, executed.result.time_ms)
             yield Added(HAPPENINGS, (*place, happening.name, list(happening.subjects)))
-            number[happening.name] += 1
 
 
-def changed_rows(executed: Executed) -> Iterator[Set]:
+def changed_rows(executed: Executed) -> Iterator[Changed]:
     """The rows of the state values that a block sets or ends."""
     for key, (family, value) in executed.result.overlay.changes.items():
         entry = STATE_TABLES.get(family.name)
         if entry is not None:
             ident = key[len(family.name) + 1 :].decode("ascii")
-            yield Set(entry.table, entry.shown(ident), None if value is None else entry.row(ident, value))
+            yield Changed(entry.table, entry.shown(ident), None if value is None else entry.row(ident, value))
 
 
 def state_rows(reader: ChainReader) -> Iterator[Added]:
