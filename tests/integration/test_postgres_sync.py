@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from msgspec.structs import replace
 from support.chain import Chain
@@ -19,7 +17,7 @@ from support.life import VIN, maintenance
 from support.load import LoadChain
 from support.memory_store import MemoryStore
 from support.postgres import Server, as_selected, rows_in, running_server
-from support.processes import started, wait_for
+from support.processes import running_network, started, wait_for
 from support.sources import ChainSource
 from support.stores import life_chain
 from support.vector_life import SECOND
@@ -33,7 +31,7 @@ from node.audit.postgres.statements import parameters
 from node.audit.postgres.sync import SourceGone, Sync
 from node.audit.sources import BlockSource
 from node.audit.tables.model import TABLES, added_rows, state_rows
-from node.chain.genesis import genesis_to_json
+from node.chain.genesis import Genesis, genesis_to_json
 from node.errors import OperatorError
 
 BOARD = Path(__file__).resolve().parents[2] / "docs" / "grafana" / "read-model.json"
@@ -126,6 +124,21 @@ def test_a_block_that_fails_in_the_middle_leaves_nothing(server: Server, tmp_pat
     assert expected(chain, 22) == selected(server, "middle")
     sync(chain, url, tmp_path).once(23)
     assert expected(chain, 23) == selected(server, "middle")
+
+
+def test_a_damaged_state_is_made_anew(server: Server, tmp_path: Path) -> None:
+    chain, url, said = story().chain, server.new_database("damaged"), list[str]()
+    sync(chain, url, tmp_path).once(30)
+    logs = list((tmp_path / "state").glob("*.log"))
+    assert logs
+    for log in logs:
+        raw = bytearray(log.read_bytes())
+        raw[len(raw) // 2] ^= 0xFF
+        log.write_bytes(raw)
+    Sync(chain.genesis, lambda: ChainSource(chain), url, tmp_path, tell=said.append).once(32)
+    [told] = said
+    assert "is damaged" in told and told.endswith("replaying the chain")
+    assert expected(chain, 32) == selected(server, "damaged")
 
 
 # --- what is refused -----------------------------------------------------------------------------------------
@@ -245,9 +258,40 @@ def test_every_query_of_the_board_runs(server: Server, whole: str) -> None:
 
 
 # --- processes -------------------------------------------------------------------------------------------------
-def position(connection: psycopg.Connection[Any]) -> int:
-    found = connection.execute("select height from bmw.position").fetchone()
-    return -1 if found is None else int(found[0])
+class SyncProcess:
+    """`bmw-audit sync` as a process of its own, which can be killed and started again."""
+
+    def __init__(self, folder: Path, genesis: Genesis, node_url: str, server: Server, database: str) -> None:
+        (folder / "genesis.json").write_text(genesis_to_json(genesis))
+        self._server, self._database, self._log = server, database, folder / "log"
+        self._command = [
+            sys.executable, "-m", "node.cli.audit", "sync", "--node", node_url, "--genesis", folder / "genesis.json",
+            "--to", server.new_database(database), "--state", folder / "state", "--every", "0.05",
+        ]  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as file:
+            self._process = started(self._command, stdout=file, stderr=file)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def height(self) -> int:
+        """The position; -1 before there is one. The process must be running."""
+        assert self._process.poll() is None, self.said()
+        with self._server.connect(self._database) as connection:
+            if connection.execute("select to_regclass('bmw.position')").fetchone() == (None,):
+                return -1
+            found = connection.execute("select height from bmw.position").fetchone()
+            return -1 if found is None else int(found[0])
+
+    def wait(self, height: int) -> None:
+        wait_for(lambda: self.height() >= height, 60, f"height {height}")
 
 
 @pytest.mark.slow
@@ -257,41 +301,37 @@ def test_twenty_kills_of_either_side_leave_no_row_that_differs(tmp_path: Path) -
     sides = ["sync"] * 7 + ["server"] * 13
     chance.shuffle(sides)
     chain = LoadChain(seed=3, depth=8)
-    (tmp_path / "genesis.json").write_text(genesis_to_json(chain.genesis))
-    log = tmp_path / "log"
     with running_server() as server, wallet_node(chain) as node:
-        url = server.new_database("killed")
-        command = [
-            sys.executable, "-m", "node.cli.audit", "sync", "--node", node.url, "--genesis", tmp_path / "genesis.json",
-            "--to", url, "--state", tmp_path / "state", "--every", "0.05",
-        ]  # fmt: skip
-
-        def start() -> subprocess.Popen[Any]:
-            with log.open("ab") as file:
-                return started(command, stdout=file, stderr=file)
-
-        def has_reached(height: int) -> bool:
-            assert process.poll() is None, log.read_text()
-            with server.connect("killed") as connection:
-                found = connection.execute("select to_regclass('bmw.position') is not null").fetchone()
-                return found == (True,) and position(connection) >= height
-
-        process = start()
+        process = SyncProcess(tmp_path, chain.genesis, node.url, server, "killed")
         for side in sides:
             before = chain.store.height()
             node.run(lambda: chain.grow(36, 3))
-            target = before + chance.randrange(1, 9)
-            wait_for(lambda target=target: has_reached(target), 60, f"height {target}")
+            process.wait(before + chance.randrange(1, 9))
             if side == "sync":
                 process.kill()
-                process.wait()
-                process = start()
+                process.start()
             else:
                 server.kill()
                 server.start()
         node.run(lambda: chain.grow(36, 3))
-        wait_for(lambda: has_reached(chain.store.height()), 60, "the head")
+        process.wait(chain.store.height())
         process.kill()
-        process.wait()
         assert expected(chain) == selected(server, "killed")
-        assert sides.count("server") <= log.read_text().count("trying again")
+        assert sides.count("server") <= process.said().count("trying again")
+
+
+@pytest.mark.network
+def test_a_node_that_goes_away_is_waited_for(server: Server, tmp_path: Path) -> None:
+    with running_network(tmp_path / "network", 1) as network:
+        [node] = network.nodes
+        process = SyncProcess(tmp_path, network.genesis, node.url, server, "away")
+        process.wait(node.height())
+        node.kill()
+        wait_for(lambda: "check --node and that the node runs; trying again" in process.said(), 60, "the message")
+        node.start()
+        wait_for(lambda: node.height() > 0, 60, "the node")
+        process.wait(node.height() + 1)
+        process.kill()
+    with server.connect("away") as connection:
+        heights = connection.execute("select min(height), max(height), count(*) from bmw.blocks").fetchone()
+    assert heights is not None and heights[0] == 1 and heights[1] == heights[2]
