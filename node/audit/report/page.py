@@ -63,7 +63,7 @@ class _Page:
         return (
             f"{head}<body><header>{self._languages()}{self._summary()}"
             f'<nav aria-label="{escape(say("contents"))}"><ol>{links}</ol></nav></header><main>{body}</main>'
-            "<footer></footer></body></html>\n"
+            "</body></html>\n"
         )
 
     def _languages(self) -> str:

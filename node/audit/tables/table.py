@@ -1,9 +1,9 @@
 """Tables of the read model, and the columns that follow from declared fields.
 
-Nothing is null: an option that is not given, an optional time of 0, an empty text, empty bytes. Addresses are bech32m,
-other bytes lower-case hex, times milliseconds since 1970 UTC, amounts minor units beside their currency. The fields of
-a struct become columns of their own, named `struct__field`. A list of plain values stays a list; a list of structs, and
-a union, is JSON.
+An absent option, an optional time of 0, an empty text and empty bytes are null. Addresses are bech32m, other bytes
+lower-case hex, times milliseconds since 1970 UTC, amounts minor units beside their currency. The fields of a struct
+become columns of their own, named `struct__field`. A list of plain values stays a list; a list of structs, and a union,
+is JSON.
 """
 
 from __future__ import annotations
