@@ -36,8 +36,6 @@ MANIFEST: Final = "export.json"
 class TableFiles(Protocol):
     """One file for each table."""
 
-    suffix: str
-
     def add(self, table: Table, row: Row) -> None: ...
 
     def close(self) -> None: ...
@@ -46,8 +44,6 @@ class TableFiles(Protocol):
 # --- CSV ----------------------------------------------------------------------------------------------------
 class CsvFiles:
     """RFC 4180 with a header line, UTF-8, lines that end in a newline. Implements `TableFiles`."""
-
-    suffix = "csv"
 
     def __init__(self, folder: Path) -> None:
         self._files: list[TextIO] = []
@@ -80,8 +76,6 @@ def _csv_text(kind: ColumnType, cell: Cell) -> str:
 # --- Parquet ------------------------------------------------------------------------------------------------
 class ParquetFiles:
     """Files with zstd compression and UTC timestamps. Implements `TableFiles`."""
-
-    suffix = "parquet"
 
     def __init__(self, folder: Path) -> None:
         pa, parquet = _pyarrow()
