@@ -57,7 +57,9 @@ class Follower:
 
         Raises `Diverged` at the first block that is not valid, `OperatorError` and `Corrupted` as the source does."""
         check_source(self.store, source)
-        if to <= self.height:
+        if to < self.height:
+            raise OperatorError(f"this chain's state begins after block {self.height}: give a height above it")
+        if to == self.height:
             return
         for height, raw in source.blocks(self.height + 1, to):
             executed = self._execute(height, raw)

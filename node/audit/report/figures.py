@@ -240,7 +240,7 @@ class Figures:
                     "power": powers.get(address, 0),
                     "blocks": blocks,
                     "signed": signed,
-                    "uptime_per_mille": per_mille(signed, blocks),
+                    "uptime_per_mille": per_mille(signed, blocks) if blocks else None,
                     "proposed": self._proposed[address],
                     "missed_proposals": self._missed[address],
                     "periods": [

@@ -253,13 +253,13 @@ class _Page:
         periods = self._report["blocks"]["periods"]
         tips = [f"{say('block')} {number(p['first_height'])}–{number(p['last_height'])}" for p in periods]
         shown = [
-            (v["name"] or _short(v["address"]), v["periods"], self._in.share(v["uptime_per_mille"])) for v in validators
+            (v["name"] or _short(v["address"]), v["periods"], self._share(v["uptime_per_mille"])) for v in validators
         ]
         legend = [("up", "all_votes"), ("u3", "most_votes"), ("u2", "some_votes"), ("u1", "few_votes")]
         rows = [
             [
                 _named(v), number(v["power"]), f"{number(v['signed'])} / {number(v['blocks'])}",
-                self._in.share(v["uptime_per_mille"]), number(v["proposed"]), number(v["missed_proposals"]),
+                self._share(v["uptime_per_mille"]), number(v["proposed"]), number(v["missed_proposals"]),
             ]
             for v in validators
         ]  # fmt: skip
@@ -270,6 +270,9 @@ class _Page:
             + _legend([*((style, say(name)) for style, name in legend), ("track", say("not_in_set"))])
             + self._table([say(name) for name in names], rows, 5)
         )
+
+    def _share(self, per_mille: int | None) -> str:
+        return "–" if per_mille is None else self._in.share(per_mille)
 
     def _concentration(self) -> str:
         say, number, found = self._in.word, self._in.number, self._report["concentration"]

@@ -15,6 +15,7 @@ from node.audit.report.words import LANGUAGES
 from node.audit.sources import BlockSource
 from node.chain.genesis import Genesis
 from node.crypto.signing import PrivateKey
+from node.errors import OperatorError
 from node.storage.leveldb import LevelStore, WriteBackStore
 
 
@@ -32,6 +33,8 @@ def make_report(
         kv = WriteBackStore(LevelStore(Path(scratch) / "state", is_temporary=True))
         try:
             follower = opened(genesis, kv, Path(scratch) / "predecessor", older)
+            if to <= follower.height:
+                raise OperatorError(f"the {source.name} has no block after {follower.height} to report on")
             figures, transactions = Figures(follower.height + 1, to), 0
             for executed in follower.follow(source, to):
                 figures.add(executed)

@@ -157,6 +157,8 @@ def test_a_chain_that_continues_another_begins_with_its_state(tmp_path: Path) ->
     assert to_text(address("bmw")) in vehicle
     with pytest.raises(OperatorError, match="name its store, archive or node with --predecessor"):
         export(genesis, Continued(), tmp_path / "none", "csv", new.store.height())
+    with pytest.raises(OperatorError, match=f"begins after block {head.height}"):
+        export(genesis, Continued(), tmp_path / "early", "csv", 5, older)
     with pytest.raises(OperatorError, match="continues no other chain"):
         export(old.genesis, ChainSource(old), tmp_path / "much", "csv", 1, older)
 

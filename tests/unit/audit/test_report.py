@@ -34,7 +34,7 @@ from node.chain.genesis import genesis_to_json
 from node.crypto.addresses import address_of, to_text
 from node.crypto.dev_keys import dev_key
 from node.crypto.keyfile import node_key_file, seal_key
-from node.errors import Malformed
+from node.errors import Malformed, OperatorError
 from node.rules.disputes import DISPUTE_OUTCOMES
 from node.rules.odometer import Verdict
 from node.txtypes.vehicle.vehicle import VEHICLE, Existence
@@ -196,6 +196,9 @@ def test_a_chain_that_is_not_valid_has_no_report() -> None:
     bad = replace(committed, block=replace(committed.block, header=header))
     with pytest.raises(Diverged, match="height 1"):
         make_report(chain.genesis, ChainSource(chain, bad), 1, KEY)
+    empty = Chain()
+    with pytest.raises(OperatorError, match="no block after 0"):
+        make_report(empty.genesis, ChainSource(empty), 0, KEY)
 
 
 # --- the page ----------------------------------------------------------------------------------------------------
