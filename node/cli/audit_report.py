@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from node.audit.progress import ReplayProgress
-from node.audit.report.signed import read_report
-from node.audit.report.write import make_report, write_report
+from node.audit.signed_report.signed import read_report
+from node.audit.signed_report.write import make_report, write_report
 from node.cli.audit_sources import FILE, AuditedChain, chain_options
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.options import example

@@ -23,12 +23,12 @@ from support.stores import archive_of, life_store
 from support.vectors import story
 
 from node.audit.divergence import Diverged
-from node.audit.report import svg
-from node.audit.report.figures import _binned, _shares
-from node.audit.report.page import POLICY, page_name, render_page
-from node.audit.report.signed import SignedReport, canonical, read_report
-from node.audit.report.words import CODES, LANGUAGES, WORDS, Language, Tag
-from node.audit.report.write import make_report, write_report
+from node.audit.signed_report import svg
+from node.audit.signed_report.figures import _binned, _shares
+from node.audit.signed_report.page import POLICY, page_name, render_page
+from node.audit.signed_report.signed import SignedReport, canonical, read_report
+from node.audit.signed_report.words import CODES, LANGUAGES, WORDS, Language, Tag
+from node.audit.signed_report.write import make_report, write_report
 from node.audit.sources import ArchiveSource, StoreSource
 from node.chain.genesis import genesis_to_json
 from node.crypto.addresses import address_of, to_text

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from node.audit.report import svg
-from node.audit.report.signed import SignedReport
-from node.audit.report.svg import Bar, Part, Series, both
-from node.audit.report.words import LANGUAGES, Language, Tag
+from node.audit.signed_report import svg
+from node.audit.signed_report.signed import SignedReport
+from node.audit.signed_report.svg import Bar, Part, Series, both
+from node.audit.signed_report.words import LANGUAGES, Language, Tag
 
 STYLE: Final = Path(__file__).with_name("style.css")
 TYPES_PLOTTED: Final = 7

@@ -12,7 +12,7 @@ import json
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from node.audit.report.figures import FORM
+from node.audit.signed_report.figures import FORM
 from node.crypto.addresses import address_of, to_text
 from node.crypto.signing import PrivateKey, is_signature
 from node.errors import Malformed

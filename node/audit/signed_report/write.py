@@ -8,10 +8,10 @@ from pathlib import Path
 
 from node.audit.follow import opened
 from node.audit.invariants import check_invariants
-from node.audit.report.figures import Figures
-from node.audit.report.page import page_name, render_page
-from node.audit.report.signed import SignedReport, sign_report
-from node.audit.report.words import LANGUAGES
+from node.audit.signed_report.figures import Figures
+from node.audit.signed_report.page import page_name, render_page
+from node.audit.signed_report.signed import SignedReport, sign_report
+from node.audit.signed_report.words import LANGUAGES
 from node.audit.sources import BlockSource
 from node.chain.genesis import Genesis
 from node.crypto.signing import PrivateKey
