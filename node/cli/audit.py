@@ -12,19 +12,20 @@ import click
 from node.audit.compare import Comparison, compare
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
-from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
+from node.cli.audit_export import export_command
+from node.cli.audit_report import report_command, verify_report_command
+from node.cli.audit_sources import FILE, detected_source, opened_source
+from node.cli.audit_sync import sync_command
 from node.cli.certificates import verify_certificate
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
 from node.console import Cell, show_facts
-from node.errors import OperatorError
 from node.ledger.json_form import time_to_text
 from node.usage import CONTEXT, Program, with_versions
 
 WORKERS_MAX = 256
-FILE = click.Path(path_type=Path)
 
 
 @click.group(
@@ -33,7 +34,7 @@ FILE = click.Path(path_type=Path)
     epilog=example("bmw-audit replay --store node-0 --genesis genesis.json"),
 )
 def main() -> None:
-    """Audit a vehicle chain: re-execute it, compare copies of it.
+    """Audit a vehicle chain: re-execute it, compare copies of it, make tables and a report of it.
 
     Exit codes: 0 valid or the same; 1 not, with the place; 2 wrong usage; 3 something could not be reached or read.
     """
@@ -95,8 +96,6 @@ def replay(
     Every key family of a store is recomputed and compared, indexes too; the store is not changed. A chain that
     continues another is replayed from the other's genesis, and the break between the two is reported.
     """
-    if sum(choice is not None for choice in (store, archive, node)) != 1:
-        raise click.UsageError("give exactly one of --store, --archive and --node")
     if len(predecessors) != len(predecessor_files):
         raise click.UsageError("give one --predecessor-genesis for each --predecessor")
     genesis = read_genesis_file(genesis_file)
@@ -106,10 +105,10 @@ def replay(
         open_things.callback(verifiers.close)
         before: Replay | None = None
         for text, older_genesis in reversed(older):
-            old = _detected(text)
+            old = detected_source(text)
             open_things.callback(old.close)
             before = Replay(older_genesis, old, verifiers, predecessor=before)
-        source = _opened(store, archive, node)
+        source = opened_source(store, archive, node)
         open_things.callback(source.close)
         progress = ReplayProgress(min(to or source.last, source.last), sys.stderr)
         open_things.callback(progress.close)
@@ -120,27 +119,6 @@ def replay(
         _print_report(report)
     if report.divergence is not None:
         fail(_divergence_text(report), FAILED)
-
-
-def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
-    if store is not None:
-        return StoreSource(store)
-    if archive is not None:
-        return ArchiveSource(archive)
-    assert node is not None, "one of the three is given"
-    if not is_url(node):
-        raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
-    return _running(node)
-
-
-def _running(url: str) -> BlockSource:
-    from node.audit.node_source import NodeSource  # its HTTP client is slow to import, and here for URLs alone
-
-    return NodeSource(url)
-
-
-def is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://"))
 
 
 def _print_report(report: ReplayReport) -> None:
@@ -208,9 +186,9 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
     A SOURCE is a node's URL, an archive, or a home, store or checkpoint. Certificates may differ: every node keeps the
     quorum that it saw. Exit code 1 where blocks differ; a longer source alone is no difference.
     """
-    one = _detected(first)
+    one = detected_source(first)
     try:
-        other = _detected(second)
+        other = detected_source(second)
         try:
             progress = ReplayProgress(min(one.last, other.last), sys.stderr)
             try:
@@ -229,17 +207,6 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
         fail(f"the sources differ: {comparison.difference}", FAILED)
 
 
-def _detected(text: str) -> BlockSource:
-    if is_url(text):
-        return _running(text)
-    path = Path(text)
-    if path.is_dir():
-        return StoreSource(path)
-    if path.is_file():
-        return ArchiveSource(path)
-    raise OperatorError(f"{text} is no file and no folder: give an archive, a store or a URL")
-
-
 def _print_comparison(comparison: Comparison) -> None:
     click.echo(f"{comparison.first}: to height {comparison.heights[0]}")
     click.echo(f"{comparison.second}: to height {comparison.heights[1]}")
@@ -251,6 +218,10 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo(f"certificates differ at {comparison.certificates_differing} heights, which is allowed")
 
 
+main.add_command(export_command)
+main.add_command(sync_command)
+main.add_command(report_command)
+main.add_command(verify_report_command)
 with_versions(main, "bmw-audit")
 
 if __name__ == "__main__":

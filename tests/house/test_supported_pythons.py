@@ -93,6 +93,14 @@ def test_the_extra_fleet_has_a_lock_of_its_own_that_agrees_with_the_other(python
     assert {} == {name: locked[name] for name in locked.keys() & shared if locked[name] != shared[name]}
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_extras_of_the_auditor_are_what_the_tests_run_on(python: str) -> None:
+    extras = setup_cfg()["options.extras_require"]
+    wanted = needed([line for extra in ("export", "sync") for line in extras[extra].split("\n")[1:]], python)
+    assert wanted.keys() == {"pyarrow", "psycopg"}
+    assert wanted.items() <= needed(lines("requirements.in"), python).items()
+
+
 @pytest.mark.parametrize("lock", ["requirements.lock", f"{FLEET}/requirements.lock"])
 def test_every_pin_has_hashes(lock: str) -> None:
     assert [] == [line for line in lines(lock) if " --hash=sha256:" not in line]

@@ -204,8 +204,9 @@ def test_auditing(reader: Reader, tmp_path: Path) -> None:
         r"10\.0\.0\.2:26700": f"127.0.0.1:{base + 1}", r"\bID\b": "$ORDER",
     }  # fmt: skip
     for start in ("bmw-audit replay --store /backup", "bmw-audit replay --archive", "bmw-audit replay --node",
-                  "bmw-audit compare", "bmw-wallet vehicle", "bmw-wallet history", "bmw-wallet report",
-                  "bmw-wallet order"):  # fmt: skip
+                  "bmw-audit compare", "bmw-audit export", "export BMW_AUDIT_PASSPHRASE", "bmw-audit report",
+                  "bmw-audit verify-report", "bmw-wallet vehicle", "bmw-wallet history",
+                  "bmw-wallet report", "bmw-wallet order"):  # fmt: skip
         reader.follow(AUDITING, start)
     nobody = dev_key("account", "nobody")
     refused = reader.follow(AUDITING, "bmw-wallet account", code=1, ADDRESS=to_text(address_of(nobody.public)))
@@ -219,6 +220,8 @@ NOT_RUN = {
     "scripts/devnet --story": "test_the_story_of_readme",
     "npx openapi-typescript": "test_generated_clients",
     "openapi-python-client": "test_generated_clients",
+    "createdb bmw": "test_postgres_sync",
+    "bmw-audit sync": "test_postgres_sync",
     "bmw-audit replay --store ./copy": "test_successor; test_cli_audit damages a store",
 }
 """Commands of these documents, by how they begin, and what runs them instead."""

@@ -38,6 +38,7 @@ NOT_RUN = {
     "bmw-node inherit": "test_successor",
     "bmw-node keys rotate": "test_network_duty; test_signer switches a signer",
     "bmw-node signer": "test_documented_operating: SIGNER.md has the same commands",
+    "bmw-audit sync": "test_postgres_sync",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
 """Examples by how they begin, and what runs them instead."""
@@ -171,6 +172,12 @@ def test_nodes_stores_and_audits(reader: Helped) -> None:
         reader.example(text)
     replayed = "bmw-audit replay --archive blocks.bmw --genesis genesis.json --to 5000 --json"
     reader.example(replayed, **{"5000": "4"})
+    reader.example("bmw-audit export --archive blocks.bmw --genesis genesis.json tables")
+    reader.example("bmw-audit export --node http://127.0.0.1:26700 --genesis genesis.json --format csv tables-csv")
+    reported = "bmw-audit report --archive blocks.bmw --genesis genesis.json --key auditor.json report"
+    reader.example(reported, **{"auditor.json": "~/net/bmw/keys/account.json"})
+    signer = to_text(address_of(dev_key("account", "bmw").public))
+    reader.example(f"bmw-audit verify-report report/report.json --signer {signer}")
     shell.changes["/var/lib/bmw-node"] = "~/work/fresh"
     reader.example("bmw-node init /var/lib/bmw-node --genesis genesis.json")
     for text in ("bmw-node import --home /var/lib/bmw-node blocks.bmwarchive",

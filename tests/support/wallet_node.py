@@ -47,6 +47,14 @@ class WalletNode:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
 
+    def run(self, action: Callable[[], None]) -> None:
+        """Run it in the thread of the node, between two requests."""
+
+        async def running() -> None:
+            action()
+
+        asyncio.run_coroutine_threadsafe(running(), self._loop).result(60)
+
     async def _serve(self) -> None:
         async with serving(SingleNode(self.chain)) as (node, _, http):
 
