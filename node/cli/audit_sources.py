@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import click
 
 from node.audit.divergence import Diverged
-from node.audit.node_source import NodeSource
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.chain.genesis import Genesis
 from node.cli.exit_codes import FAILED, fail
@@ -34,6 +33,12 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
+def _running(url: str) -> BlockSource:
+    from node.audit.node_source import NodeSource  # its HTTP client is slow to import, and here for URLs alone
+
+    return NodeSource(url)
+
+
 def opened_source(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
     """The source that one of the three options names."""
     if sum(choice is not None for choice in (store, archive, node)) != 1:
@@ -45,13 +50,13 @@ def opened_source(store: Path | None, archive: Path | None, node: str | None) ->
     assert node is not None, "one of the three is given"
     if not is_url(node):
         raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
-    return NodeSource(node)
+    return _running(node)
 
 
 def detected_source(text: str) -> BlockSource:
     """The source at a URL, in a folder, or in a file."""
     if is_url(text):
-        return NodeSource(text)
+        return _running(text)
     path = Path(text)
     if path.is_dir():
         return StoreSource(path)
