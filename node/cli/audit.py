@@ -13,6 +13,7 @@ from node.audit.compare import Comparison, compare
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.workers import start_verifiers
+from node.cli.audit_checkpoint import checkpoint_command
 from node.cli.audit_export import export_command
 from node.cli.audit_report import report_command, verify_report_command
 from node.cli.audit_sources import FILE, detected_source, opened_source
@@ -218,6 +219,7 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo(f"certificates differ at {comparison.certificates_differing} heights, which is allowed")
 
 
+main.add_command(checkpoint_command)
 main.add_command(export_command)
 main.add_command(sync_command)
 main.add_command(report_command)

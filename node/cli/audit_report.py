@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,16 +10,13 @@ import click
 from node.audit.progress import ReplayProgress
 from node.audit.signed_report.signed import read_report
 from node.audit.signed_report.write import make_report, write_report
+from node.cli.audit_keys import KEY_HELP, read_key
 from node.cli.audit_sources import FILE, AuditedChain, chain_options
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.options import example
 from node.console import Cell, show_facts
 from node.crypto.addresses import from_text, to_text
-from node.crypto.keyfile import key_info, open_key, parse_node_key_file
-from node.crypto.signing import PrivateKey
-from node.errors import Malformed, OperatorError, Rejected
-
-PASSPHRASE_VARIABLE = "BMW_AUDIT_PASSPHRASE"
+from node.errors import Malformed
 
 
 @click.command(
@@ -34,8 +30,7 @@ PASSPHRASE_VARIABLE = "BMW_AUDIT_PASSPHRASE"
     type=FILE,
     required=True,
     metavar="FILE",
-    help=f"The auditor's key file: a wallet's, whose passphrase is in {PASSPHRASE_VARIABLE} or is asked for, or a "
-    "plain one.",
+    help=KEY_HELP,
 )
 @exit_codes(corrupted=FAILED)
 @chain_options
@@ -45,7 +40,7 @@ def report_command(chain: AuditedChain, folder: Path, key_file: Path) -> None:
     report.json has the figures with the signature; report.en.html, report.de.html and report.zh.html show them, each
     complete in itself. The same chain and key give the same bytes.
     """
-    key = _read_key(key_file)
+    key = read_key(key_file)
     progress = ReplayProgress(chain.to, sys.stderr)
     try:
         signed = make_report(chain.genesis, chain.source, chain.to, key, chain.older, progress)
@@ -62,24 +57,6 @@ def report_command(chain: AuditedChain, folder: Path, key_file: Path) -> None:
             ("result", Cell("holds", "good")),
         ]
     )
-
-
-def _read_key(path: Path) -> PrivateKey:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OperatorError(f"the key file {path} can't be read ({error.strerror}): check the path") from None
-    try:
-        name = key_info(data).name
-    except Rejected:
-        try:
-            return parse_node_key_file(data)
-        except Rejected as error:
-            raise OperatorError(f"{path} is no key file ({error}): check --key") from None
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    if passphrase is None:
-        passphrase = click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
-    return open_key(data, passphrase)
 
 
 @click.command(

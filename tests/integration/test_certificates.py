@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from support.chain import Chain
 from support.http import get, over_http
 from support.life import VIN, Life
 from support.stages import at
+from support.stores import life_chain
 from support.wallet_node import HomeWallet, recent_chain, wallet_node
 
+from node.certificates.build import Certificates, packed
 from node.certificates.compact import from_texts, verify_compact
-from node.certificates.roots import checkpoint_json, root_of_genesis
+from node.certificates.roots import checkpoint_json, root_of_checkpoint, root_of_genesis
 from node.certificates.verifier import verify
 from node.chain.genesis import genesis_to_json
+from node.crypto.keyfile import node_key_file
+from node.crypto.signing import PrivateKey
 
 pytestmark = pytest.mark.slow
 UNBORN = "WBA8E9G50GNU99999"
@@ -111,3 +116,21 @@ def test_what_proves_nothing_ends_with_exit_code_1_and_a_stable_code(downloaded:
         assert 1 == done.returncode and code in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert 2 == verified(downloaded, "car.bmwc").returncode
     assert 3 == verified(downloaded, "nothing.bmwc", "--genesis", "genesis.json").returncode
+
+
+def test_an_auditor_publishes_a_checkpoint_from_which_certificates_are_verified(tmp_path: Path) -> None:
+    chain = life_chain(tmp_path / "node")
+    (tmp_path / "genesis.json").write_text(genesis_to_json(chain.genesis))
+    key = PrivateKey(sha256(b"an auditor").digest())
+    (tmp_path / "auditor.json").write_bytes(node_key_file(key))
+    makes = Certificates(chain.genesis, chain.store, chain.store.proof)
+    (tmp_path / "car.bmwc").write_bytes(packed(makes.history(VIN, lambda _: "whole") or b""))
+    chain.store.kv.close()
+    command = [sys.executable, "-m", "node.cli.audit", "checkpoint", "checkpoint.json", "--store", "node", "--genesis",
+               "genesis.json", "--to", "3", "--key", "auditor.json", "--name", "auditor-1"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert 0 == done.returncode, done.stderr
+    root = root_of_checkpoint((tmp_path / "checkpoint.json").read_bytes(), frozenset({key.public}), 1)
+    assert 3 == root.height
+    done = verified(tmp_path, "car.bmwc", "--checkpoint", "checkpoint.json", "--accept-old-root", "--json")
+    assert (0, 3) == (done.returncode, json.loads(done.stdout)["trust"]["root_height"]), done.stderr
