@@ -50,8 +50,9 @@ from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.mandate import MANDATE, MandateEnd
 from node.txtypes.sale.claim_types import ClaimRelease
+from node.txtypes.sale.listing import LISTING, BuildOption
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import status_of
+from node.txtypes.sale.order import ORDER, status_of
 from node.txtypes.sale.order_body import debts_now
 from node.txtypes.sale.terms import PRICE_MAX
 from node.txtypes.vehicle.claims import DEBTOR, Debtor, claims_of, debtor_key, is_debtor
@@ -347,6 +348,19 @@ def test_a_withdrawal_does_not_lapse_while_it_is_disputed() -> None:
     after(life, 22)
     life.chain.produce()
     assert "withdrawn" == status_of(order_of(life), ledger_of(life.chain), life.chain.now)
+
+
+def test_a_car_that_was_built_for_one_buyer_is_not_withdrawn_from() -> None:
+    life = at("listed")
+    life.order = life.chain.do(BUYER, offer(life.chain, life.listing, terms=plain(contract="distance", text=bytes(32))))
+    life.chain.do(SELLER, accept(life.chain, life.order))
+    pay(life)
+    hand_over(life)
+    change(life.chain, ORDER, life.order, options=("S205A",))
+    withdrawn = specimen("order.withdraw", life.chain, {"order": life.order})
+    for is_individual, codes in ((False, []), (True, ["withdrawal_excluded"])):
+        change(life.chain, LISTING, life.listing, options=(BuildOption("S205A", 1, is_individual),))
+        assert codes == codes_of(life, BUYER, withdrawn)
 
 
 def test_a_buyer_does_not_default_while_a_dispute_is_open() -> None:
