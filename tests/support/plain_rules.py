@@ -131,6 +131,6 @@ def a_distance_contract_can_be_withdrawn_from_for_two_weeks(block: Block, past: 
 
 @rule
 def listings_stay_small(block: Block, past: Past, reader: ChainReader) -> None:
-    for family, most in (("listing", 14_336), ("order-claims", 4_096), ("order-dispute", 4_096), ("case", 4_096)):
+    for family, most in (("listing", 14_336), ("order-claims", 5_120), ("order-dispute", 4_096), ("case", 4_096)):
         for ident, value in changed(block, family):
             require(len(encode(value)) <= most, family, ident, "has", len(encode(value)), "bytes")

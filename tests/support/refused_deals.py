@@ -7,12 +7,14 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from node.ledger.body import TransactionBody
+from node.ledger.fields import Money
 from node.txtypes.cases.case import CASE
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
 from node.txtypes.sale.disclosure import disclosure_root
-from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.listing import LISTING, BuildOption
 from node.txtypes.sale.order import ORDER
 from node.txtypes.sale.payments import Reference
+from node.txtypes.sale.terms import PRICE_MAX
 from support.example_stages import (
     built_to_order,
     case_opened,
@@ -20,7 +22,7 @@ from support.example_stages import (
     order_disputed,
     sold_at_a_distance,
 )
-from support.life import VIN, Life, attest, handover, initiate, km, offer
+from support.life import VIN, Life, attest, handover, initiate, km, offer, terms
 from support.specimens import specimen
 from support.stages import Case, change
 
@@ -65,6 +67,12 @@ def _withdrawal_ended(life: Life) -> None:
     life.chain.now = life.chain.state(ORDER, life.order).withdraw_until_ms
 
 
+def _built_for_one(life: Life) -> None:
+    sold_at_a_distance(life)
+    change(life.chain, LISTING, life.listing, options=(BuildOption("S205A", 1, True),))
+    change(life.chain, ORDER, life.order, options=("S205A",))
+
+
 def _another_car(life: Life) -> None:
     built_to_order(life)
     change(life.chain, ORDER, life.order, options=("S999X",))
@@ -94,6 +102,10 @@ def _no_transfer(life: Life) -> TransactionBody:
 REFUSED_DEALS = (
     Case("a withdrawal a day late", "listed", BUYER, _order("order.withdraw"), ("withdrawal_over",), (),
          _withdrawal_ended),
+    Case("a withdrawal from a car that was built for one buyer", "listed", BUYER, _order("order.withdraw"),
+         ("withdrawal_excluded",), (), _built_for_one),
+    Case("a price that no car has", "listed", BUYER,
+         lambda life: offer(life.chain, life.listing, terms=terms(Money(PRICE_MAX + 1, "EUR"))), ("price_high",)),
     Case("a return that deducts more than was driven", "handed_over", BUYER, _giving_back(deduction=10**9),
          ("deduction_high",), (SELLER,)),
     Case("a return of a car that was never taken", "handed_over", BUYER,

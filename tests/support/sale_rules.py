@@ -172,9 +172,12 @@ def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: Ch
 @rule
 def claims_are_positive_and_of_the_cars_own_orders(block: Block, past: Past, reader: ChainReader) -> None:
     for ident, claims in changed(block, "order-claims"):
-        order, vin = block.after["order"][ident], claims.vin
+        order = block.after["order"][ident]
         for claim in claims.entries:
-            require(claim.amount.amount > 0 and order.vin == vin, vin, "has the claim", claim)
+            vin = claim.vin
+            cars = (order.vin, order.terms.trade_in and order.terms.trade_in.vin)
+            is_about = vin in cars or claim.cause == "decided"  # of a car that the order had then
+            require(claim.amount.amount > 0 and is_about, vin, "has the claim", claim)
             parties = {order.seller, order.buyer}
             others = {order.terms.finance and order.terms.finance.lender}
             others |= {order.terms.trade_in and order.terms.trade_in.taker}

@@ -15,7 +15,8 @@ ROW = re.compile(r"^\| [0-9]+ \| (?:`(\w+)`|\((?:tag)\)) \| (.*) \|$", re.MULTIL
 STRUCT = re.compile(r"^(?:list of \[)?`([A-Z]\w*)`")
 CLAIM_MS = 30 * 86_400_000
 SALE_RIGHTS = frozenset({"list", "negotiate", "accept", "handover", "return"})
-FINANCE = 5
+LEGS, FINANCE, LEG_KIND, LEG_AMOUNT = 3, 5, 0, 4
+"""Places in the terms and in a leg."""
 """The place of the credit in a deal's terms."""
 State = Mapping[bytes, bytes]
 Fields = dict[str, Any]
@@ -103,19 +104,24 @@ def _of_order(kind: str, sender: bytes, told: Fields, order: Fields) -> Iterator
             yield from (ours, theirs) if told["reason"] == "mutual" else ()
         case "order.reinstate":
             yield from (theirs, ours if sender == theirs else sender)
+            yield finance["lender"] if finance is not None else None
         case "order.amend":
             new = told["terms"][FINANCE]
             after = None if new is None else {"lender": new[0], "title_to": new[1], "takes_lien": new[2]}
-            lenders = [f["lender"] for f in (finance, after) if f is not None] if finance != after else []
+            credits = [sum(leg["amount"] for leg in order["terms"]["legs"] if leg["kind"] == "finance")]
+            credits.append(sum(leg[LEG_AMOUNT] for leg in told["terms"][LEGS] if leg[LEG_KIND] == "finance"))
+            is_same = finance == after and credits[0] == credits[1]
+            lenders = [f["lender"] for f in (finance, after) if f is not None] if not is_same else []
             yield from (theirs, ours if sender in (ours, theirs) else sender, *lenders)
         case "order.handover":
-            yield from (order["agent"] if sender == order["agent"] else ours, theirs)
+            yield from (order["agent"] if sender == order["agent"] != theirs else ours, theirs)
             yield from (*told["paid_off"], *told["trade_paid_off"])
             yield trade_in["taker"] if trade_in is not None else None
             is_lent = finance is not None and (told["promises"] or finance["title_to"] == "lender")
             yield finance["lender"] if is_lent else None
         case "order.return":
-            yield from (ours, theirs, finance["lender"] if finance is not None else None)
+            yield from (order["agent"] if sender == order["agent"] != theirs else ours, theirs)
+            yield finance["lender"] if finance is not None else None
             yield trade_in["taker"] if told["trade_in_back"] and trade_in is not None else None
 
 

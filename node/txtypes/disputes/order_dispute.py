@@ -28,13 +28,14 @@ PAUSE_MAX_MS: Final = 60 * DAY_MS
 ANSWER_MS: Final = 14 * DAY_MS
 
 Evidence = Annotated[tuple[Attachment, ...], Meta(max_length=8)]
-Action = Literal["resume", "unwind", "dismiss", "claim"]
+Action = Literal["resume", "unwind", "dismiss", "claim", "settled"]
 Reason = Literal["not_delivered", "not_as_described", "not_paid", "refund", "withdrawal", "other"]
 
 
 class Decision(Value, frozen=True):
     """What an arbiter votes for. `resume`: an accepted order goes on; `unwind`: it ends, and the seller keeps `amount`;
-    `claim`: `debtor` owes the other party `amount`; `dismiss`: nothing changes, and the dispute was unfounded."""
+    `claim`: `debtor` owes the other party `amount`; `settled`: what the seller or another than the buyer owed of
+    the order has been paid; `dismiss`: nothing changes, and the dispute was unfounded."""
 
     action: Action
     amount: Amount
@@ -102,6 +103,11 @@ def status_at(dispute: OrderDispute, now_ms: int) -> Literal["awaiting_answer", 
     if now_ms < dispute.answer_by_ms:
         return "awaiting_answer"
     return "voting" if now_ms < dispute.ends_at_ms else "due"
+
+
+def answering(order: Order, opener: bytes) -> bytes:
+    """Who answers a dispute: the buyer that of the seller or its agent, the seller everybody else's."""
+    return order.buyer if opener in (order.seller, order.agent) and opener != order.buyer else order.seller
 
 
 def involved(ledger: Ledger, order: Order) -> tuple[bytes, ...]:

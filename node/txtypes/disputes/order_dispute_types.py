@@ -24,6 +24,7 @@ from node.txtypes.disputes.order_dispute import (
     OrderDispute,
     OrderVote,
     Reason,
+    answering,
     casts_of,
     involved,
     key_of,
@@ -33,19 +34,20 @@ from node.txtypes.disputes.order_dispute import (
 from node.txtypes.disputes.types import ANSWER_PAST, VOTES_OPEN
 from node.txtypes.members.conduct import count
 from node.txtypes.members.member import Roles
-from node.txtypes.sale.deal import vins_of_deal
+from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, ended_ms, is_live, parties_of
+from node.txtypes.sale.order import ORDER, Order, creditor_of, ended_ms, is_live, parties_of
 from node.txtypes.sale.order_body import (
     ORDER_UNKNOWN,
     count_ordered,
+    debts_now,
     freed,
-    note_debt,
     reserving,
     step_listing,
     write_money,
 )
-from node.txtypes.vehicle.claims import Claim, add_claim
+from node.txtypes.sale.payments import PAYMENT, net_of
+from node.txtypes.vehicle.claims import Claim, add_claim, claims_of, reduce_claims
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -87,7 +89,7 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         if ledger.sender not in parties_of(order):
             ledger.unmet(NOT_A_PARTY, subject)
         is_ended = order.status != "accepted" or not is_live(order, ledger.now_ms)
-        is_late = is_ended and ledger.now_ms > ended_ms(order) + OPENED_WITHIN_MS
+        is_late = is_ended and ledger.now_ms > max(ended_ms(order), order.return_by_ms) + OPENED_WITHIN_MS
         if not order.accepted_at_ms or is_late or order.dispute or order.disputes >= DISPUTES_PER_ORDER_MAX:
             have = "a dispute is open" if order.dispute else f"{order.disputes} before"
             ledger.unmet(ORDER_DISPUTE_PAST, subject, have, f"below {DISPUTES_PER_ORDER_MAX}, in time")
@@ -126,14 +128,14 @@ class OrderDisputeBody(TransactionBody, frozen=True):
 
 
 class OrderRespond(OrderDisputeBody, tag="order.respond", frozen=True):
-    """Another party of the order answers within 14 days. Votes begin then."""
+    """The buyer answers the seller or its agent, the seller everybody else, within 14 days. Votes begin then."""
 
     evidence: Evidence
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"dispute": "$order_dispute", "evidence": []})
 
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
-        if ledger.sender not in parties_of(order) or ledger.sender == dispute.opener:
-            ledger.unmet(NOT_A_PARTY, self.dispute.hex(), need="another party than the opener")
+        if ledger.sender != answering(order, dispute.opener):
+            ledger.unmet(NOT_A_PARTY, self.dispute.hex(), need="the opposite party")
         if status_at(dispute, ledger.now_ms) != "awaiting_answer":
             ledger.unmet(ANSWER_PAST, self.dispute.hex(), need=f"before {time_to_text(dispute.answer_by_ms)}")
 
@@ -160,7 +162,7 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
         status = status_at(dispute, ledger.now_ms)
         check_vote(ledger, self.dispute, dispute, status, involved(ledger, order), order.vin)
-        if need := _unfit(self.decision, order):
+        if need := _unfit(ledger, self.decision, order):
             ledger.unmet(DECISION_UNFIT, self.dispute.hex(), key_of(self.decision), need)
 
     def apply(self, ledger: Ledger) -> None:
@@ -173,15 +175,18 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
             _close(ledger, self, self.dispute, dispute, outcome_of(casts))
 
 
-def _unfit(decision: Decision, order: Order) -> str:
+def _unfit(ledger: Ledger, decision: Decision, order: Order) -> str:
     """What a decision about the order would have to be, or empty."""
     match decision.action:
+        case "settled":
+            is_side = decision.debtor == "seller" or not decision.debtor
+            return "" if is_side and not decision.amount else "no amount, and no debtor but the seller"
         case "unwind":
             is_open = order.status in ("accepted", "cancelled")
             return "" if is_open and not decision.debtor else "an order that has not been completed, and no debtor"
         case "claim":
-            is_claim = bool(decision.debtor and decision.amount and order.vin)
-            return "" if is_claim else "a debtor and an amount, for a car with a VIN"
+            is_claim = bool(decision.debtor and 0 < decision.amount <= order.price.amount and order.vin)
+            return "" if is_claim else "a debtor and an amount of at most the price, for a car with a VIN"
     return "" if not decision.amount and not decision.debtor else "neither amount nor debtor"
 
 
@@ -216,6 +221,8 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
         count(ledger, dispute.opener, "dismissed")
     if decision is not None and decision.action == "claim":
         _claim(ledger, dispute.order, order, decision)
+    if decision is not None and decision.action == "settled":
+        _settle(ledger, dispute.order, order)
     if decision is not None and decision.action == "unwind":
         _unwind(ledger, body, dispute.order, order, decision.amount)
         return
@@ -239,7 +246,23 @@ def _let_go(ledger: Ledger, ident: bytes, order: Order) -> None:
 def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> None:
     debtor, creditor = (order.seller, order.buyer) if decision.debtor == "seller" else (order.buyer, order.seller)
     money = Money(decision.amount, order.price.currency)
-    add_claim(ledger, ident, order.vin, Claim(b"", debtor, creditor, money, "decided", ledger.now_ms))
+    add_claim(ledger, ident, Claim(order.vin, b"", debtor, creditor, money, "decided", ledger.now_ms))
+
+
+def _settle(ledger: Ledger, ident: bytes, order: Order) -> None:
+    """What the seller owed of the order has come back, though nobody had said so; the claims of the order against all
+    but its buyer are satisfied."""
+    for debt in debts_now(ledger, order):
+        rest = debt.amount.amount
+        for place in order.payments:
+            payment = ledger.the(PAYMENT, place)
+            if payment.leg != CLAIM_LEG and creditor_of(order, payment) == debt.creditor:
+                back = min(rest, net_of(payment))
+                rest -= back
+                ledger.put(PAYMENT, place, replace(payment, refunded=payment.refunded + back))
+    for claim in claims_of(ledger, ident):
+        if claim.debtor != order.buyer:
+            reduce_claims(ledger, ident, claim.amount.amount, debtor=claim.debtor, creditor=claim.creditor)
 
 
 def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int) -> None:
@@ -248,13 +271,10 @@ def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, k
     if order.status == "accepted":
         count_ordered(ledger, order, -1)
     ended = order.ended_at_ms or ledger.now_ms
-    before, order = (
-        order,
-        replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended),
-    )
-    note_debt(ledger, ident, before, order)
+    was_owing = bool(debts_now(ledger, order))
+    order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
     if was_live:
         step_listing(ledger, order, "order.cancel")
     for vin in vins_of_deal(order.vin, order.terms):
         append_record(ledger, vin, freed(ledger, ident, order, vin), body, ledger.now_ms, ("decided:unwind",))
-    write_money(ledger, ident, order)
+    write_money(ledger, ident, order, was_owing=was_owing)

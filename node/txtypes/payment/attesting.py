@@ -29,8 +29,8 @@ from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
 from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of
-from node.txtypes.sale.order_body import owed_to, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
+from node.txtypes.sale.order_body import debts_now, owed_to, write_money
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of, payments_of
 from node.txtypes.sale.terms import check_currency
 from node.txtypes.vehicle.claims import Claim, add_claim, reduce_claims
 
@@ -147,41 +147,56 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             card_check=self.card_check,
         )  # fmt: skip
         payment = use_reference(ledger, self.payment, payment, self.kind, self.reference)
-        ledger.put(PAYMENT, self.payment, payment)
         order = ledger.the(ORDER, payment.order)
+        was_owing = bool(debts_now(ledger, order))
+        ledger.put(PAYMENT, self.payment, payment)
         if payment.leg == CLAIM_LEG:
             self._pay_claim(ledger, payment, order, net_of(payment) - net_of(before))
             return
-        changed = write_money(ledger, payment.order, order, has_come=net_of(payment) > net_of(before))
-        if order.status in HANDED_OVER:
+        has_come = net_of(payment) > net_of(before)
+        changed = write_money(ledger, payment.order, order, was_owing=was_owing, has_come=has_come)
+        if order.status in (*HANDED_OVER, "returned"):
             self._note_claims(ledger, payment, order, changed)
 
     def _pay_claim(self, ledger: Ledger, payment: Payment, order: Order, paid: int) -> None:
-        """Money that pays a claim ends it. If it goes back, too, and not by the seller's will, it is owed again."""
+        """Money that pays a claim ends it; what is too much the seller owes. If it goes back, too, and not by the
+        seller's will, it is owed again."""
         if paid > 0:
-            reduce_claims(ledger, payment.order, paid, debtor=order.buyer)
+            rest = reduce_claims(ledger, payment.order, paid, debtor=order.buyer)
+            self._owe_back(ledger, payment, order, rest)
         elif paid < 0 and self.kind != "refunded":
             cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
             money = Money(-paid, order.price.currency)
-            claim = Claim(self.payment, order.buyer, order.seller, money, cause, ledger.now_ms)
-            add_claim(ledger, payment.order, order.vin, claim)
+            claim = Claim(order.vin, self.payment, order.buyer, order.seller, money, cause, ledger.now_ms)
+            add_claim(ledger, payment.order, claim)
 
     def _note_claims(self, ledger: Ledger, payment: Payment, before: Order, after: Order) -> None:
         """Money that goes back after the handover leaves a claim against the buyer, unless the seller refunds it, and
-        money that comes ends one."""
-        price, currency = in_money(after.terms), after.price.currency
+        money that comes ends one. Of a car that came back the seller has only what it may keep."""
+        price = after.kept if after.status == "returned" else in_money(after.terms)
+        currency = after.price.currency
         missing = max(0, price - after.net) - max(0, price - before.net)
         if missing > 0 and self.kind != "refunded":
             cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
             money = Money(missing, currency)
-            claim = Claim(self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
-            add_claim(ledger, payment.order, after.vin, claim)
+            claim = Claim(after.vin, self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
+            add_claim(ledger, payment.order, claim)
         elif missing < 0:
             leg, finance = after.terms.legs[payment.leg], after.terms.finance
             is_credit = leg.kind == "finance" and finance is not None and self.kind == "settled"
             debtor = finance.lender if is_credit and finance is not None else after.buyer
             own = self.payment if self.kind == "represented" else b""
-            reduce_claims(ledger, payment.order, -missing, debtor=debtor, payment=own)
+            rest = reduce_claims(ledger, payment.order, -missing, debtor=debtor, payment=own)
+            if debtor == after.buyer:  # it has paid the claim already, as far as payments of claims have come
+                again = sum(net_of(p) for p in payments_of(ledger, after.payments) if p.leg == CLAIM_LEG)
+                self._owe_back(ledger, payment, after, min(rest, again))
+
+    def _owe_back(self, ledger: Ledger, payment: Payment, order: Order, amount: int) -> None:
+        """What the buyer has paid twice the seller owes."""
+        if amount > 0:
+            money = Money(amount, order.price.currency)
+            claim = Claim(order.vin, b"", order.seller, order.buyer, money, "overpaid", ledger.now_ms)
+            add_claim(ledger, payment.order, claim)
 
 
 def was_role_held(ledger: Ledger, account: bytes, role: str, since_ms: int) -> bool:

@@ -16,7 +16,7 @@ from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of, is_live, own_money
-from node.txtypes.sale.order_body import owed_to, write_money
+from node.txtypes.sale.order_body import ORDER_DISPUTED, owed_to, write_money
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of
 from node.txtypes.sale.terms import (
     PROVIDER_IS_PARTY,
@@ -61,7 +61,10 @@ class PaymentRefund(PaymentBody, tag="payment.refund", frozen=True):
     def payment_guards(self, ledger: Ledger, payment: Payment, order: Order) -> None:
         check_acting(ledger, "return", order, self.payment.hex(), is_priced=False)
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
-        most = net_of(payment) - max(0, payment.instructed - payment.refunded)
+        instructed = max(0, payment.instructed - payment.refunded)
+        most = net_of(payment) - instructed
+        if ledger.sender != order.seller and order.status in HANDED_OVER:  # the price is not the agent's to give away
+            most = min(most, owed_to(ledger, order, creditor_of(order, payment)) - instructed)
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {max(0, most)}")
 
@@ -115,6 +118,8 @@ class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
     def payment_guards(self, ledger: Ledger, payment: Payment, order: Order) -> None:
         if ledger.sender not in (order.seller, order.buyer):
             ledger.unmet(NOT_A_PARTY, self.payment.hex())
+        if order.dispute:  # who may judge it depends on the providers
+            ledger.unmet(ORDER_DISPUTED, self.payment.hex(), order.dispute.hex())
         listing = ledger.the(LISTING, order.listing)
         check_provider(ledger, self.provider, payment.rail, listing.country)
         countries = countries_of(ledger, listing, self.provider)

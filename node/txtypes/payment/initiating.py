@@ -75,7 +75,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject, leg = self.order.hex(), self._leg(order)
         self.check_party(ledger, order.buyer)
-        if (self.leg == CLAIM_LEG) != (order.status in HANDED_OVER):
+        if (self.leg == CLAIM_LEG) != (order.status in (*HANDED_OVER, "returned")):
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
         if not order.vin and leg is not None and leg.kind != "deposit":
             ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")

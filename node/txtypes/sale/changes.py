@@ -12,8 +12,8 @@ from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, vins_of_deal
-from node.txtypes.sale.listing import require_listing
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, lent, vins_of_deal
+from node.txtypes.sale.listing import LISTING, require_listing
 from node.txtypes.sale.negotiation import EXAMPLE_TERMS
 from node.txtypes.sale.order import ORDER, Order, is_live
 from node.txtypes.sale.order_body import (
@@ -32,6 +32,7 @@ from node.txtypes.sale.order_body import (
 from node.txtypes.sale.payments import net_of, payments_of
 from node.txtypes.sale.terms import check_currency, check_terms
 from node.txtypes.sale.trade_in import check_taker, check_trade_in
+from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.vehicle.conditions import check_shown
 from node.txtypes.vehicle.guards import check_holder, require_vehicle
 from node.txtypes.vehicle.record import append_record
@@ -84,7 +85,8 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         if order is None:
             return ()
         before, after = order.terms.finance, self.terms.finance
-        lenders = [f.lender for f in (before, after) if f is not None] if before != after else []
+        is_same = before == after and lent(order.terms) == lent(self.terms)
+        lenders = [f.lender for f in (before, after) if f is not None] if not is_same else []
         ours = order.seller if ledger.sender in (order.seller, order.buyer) else ledger.sender
         return tuple(dict.fromkeys((order.buyer, ours, *lenders)))
 
@@ -116,10 +118,11 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
                 ledger.unmet(AMEND_BELOW_PAID, subject, f"part {payment.leg}: {paid} paid")
         changed = replace(order, terms=self.terms)
         trade_in, given = self.terms.trade_in, order.terms.trade_in
+        is_sellers = order.seller in (ledger.sender, *self.signers(ledger))
         if trade_in is not None and given is not None and trade_in.vin == given.vin:
-            check_taker(ledger, changed, trade_in)
+            check_taker(ledger, changed, trade_in, is_sellers=is_sellers)
         else:
-            check_trade_in(ledger, changed)
+            check_trade_in(ledger, changed, is_sellers=is_sellers)
 
     def apply(self, ledger: Ledger) -> None:
         before = ledger.the(ORDER, self.order)
@@ -138,8 +141,8 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
 
 
 class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
-    """Buyer and seller revive an order that was cancelled, or whose reservation is over, until a new time. Nothing else
-    revives one."""
+    """Buyer and seller, and the lender of a credit, revive an order that was cancelled, or whose reservation is over,
+    until a new time. Nothing else revives one."""
 
     until_ms: Time
     material_root: Hash32
@@ -151,13 +154,18 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
 
     def signers(self, ledger: Ledger) -> tuple[bytes, ...]:
         order = ledger.get(ORDER, self.order)
-        ours = order.seller if order is not None and ledger.sender == order.buyer else ledger.sender
-        return (order.buyer, ours) if order is not None else ()
+        if order is None:
+            return ()
+        ours = order.seller if ledger.sender == order.buyer else ledger.sender
+        lenders = (order.terms.finance.lender,) if order.terms.finance is not None else ()
+        return tuple(dict.fromkeys((order.buyer, ours, *lenders)))
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         subject = self.order.hex()
         if ledger.sender != order.buyer:
             check_acting(ledger, "accept", order, subject)
+            if ledger.the(LISTING, order.listing).status == "withdrawn":
+                check_acting(ledger, "list", order, subject, is_priced=False)
         if is_live(order, ledger.now_ms) or not order.accepted_at_ms:
             ledger.unmet(ORDER_STATUS, subject, order.status, "an accepted order that has ended")
         latest = ledger.now_ms + ledger.params.reservation_ms
@@ -165,6 +173,8 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
             need = f"after {time_to_text(ledger.now_ms)}, at most {time_to_text(latest)}"
             ledger.unmet(EXPIRY_PASSED, subject, time_to_text(self.until_ms), need)
         check_standing(ledger, order.seller, order.vin)
+        if is_debtor(ledger, order.buyer, order.vin):
+            ledger.unmet(CLAIMS_OPEN, order.vin)
         if not order.vin:
             ledger.unmet(VIN_MISSING, subject)
         vehicle = require_vehicle(ledger, order.vin) if order.vin else None
@@ -175,7 +185,7 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
             is_its_own = market.listing in (b"", order.listing) and market.order in (b"", self.order)
             if market.status == "reserved" or not is_its_own:
                 ledger.unmet(ORDER_RESERVED, order.vin)
-        check_trade_in(ledger, order)
+        check_trade_in(ledger, order, is_sellers=order.seller in (ledger.sender, *self.signers(ledger)))
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)

@@ -10,6 +10,8 @@ from node.ledger.fields import Address, Id, Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
+from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_body import without_claim
 from node.txtypes.vehicle.claims import claims_of, reduce_claims
 
 CLAIM_ABSENT = Guard("claim_absent", "the sender has no such claim of this order, or a smaller one",
@@ -41,3 +43,6 @@ class ClaimRelease(TransactionBody, tag="claim.release", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         reduce_claims(ledger, self.order, self.amount.amount, debtor=self.debtor, creditor=ledger.sender)
+        order = ledger.the(ORDER, self.order)
+        if (after := without_claim(ledger, self.order, order)) is not order:
+            ledger.put(ORDER, self.order, after)

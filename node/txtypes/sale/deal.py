@@ -87,6 +87,11 @@ def traded_in(terms: Terms) -> int:
     return sum(leg.amount for leg in terms.legs if leg.kind == "trade_in")
 
 
+def lent(terms: Terms) -> int:
+    """Minor units of the price that a credit pays."""
+    return sum(leg.amount for leg in terms.legs if leg.kind == "finance")
+
+
 def in_money(terms: Terms) -> int:
     """Minor units of the price that are paid in money."""
     return terms.price.amount - traded_in(terms)

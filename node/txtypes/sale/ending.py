@@ -17,7 +17,7 @@ from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_paid_in_full, own_money
-from node.txtypes.sale.order_body import OrderBody, count_ordered, debts_now, freed, step_listing
+from node.txtypes.sale.order_body import OrderBody, count_ordered, freed, overdue_to, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
@@ -74,7 +74,9 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             case "seller_default":
                 return "the seller" if is_buyer else ""
             case "buyer_default":
-                return "the seller" if is_buyer else _default_missing(order, payments, ledger.now_ms)
+                if is_buyer or order.dispute:
+                    return "the seller, and no open dispute"
+                return _default_missing(order, payments, ledger.now_ms)
             case "late_delivery":
                 is_late = 0 < order.terms.deliver_by_ms < ledger.now_ms
                 return "" if is_buyer and is_late else "the buyer, after the agreed time of delivery"
@@ -176,22 +178,22 @@ def is_lost(ledger: Ledger, order: Order) -> bool:
 
 
 class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
-    """A creditor claims a refund that is overdue. Until it is paid, the seller lists and sells nothing."""
+    """A creditor claims a refund that is overdue, or what the seller owes it by a claim of the order. Until it is paid,
+    the seller lists and sells nothing."""
 
     is_for_ended: ClassVar[bool] = True
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        own = [debt for debt in debts_now(ledger, order) if debt.creditor == ledger.sender]
-        due = min((debt.due_ms for debt in own), default=0)
-        if not own or ledger.now_ms < due or order.is_claimed or order.dispute:
+        due = overdue_to(ledger, self.order, order, ledger.sender)
+        if not due or ledger.now_ms < due or order.is_claimed or order.dispute:
             have = (
                 "disputed"
                 if order.dispute
                 else "claimed already"
                 if order.is_claimed
                 else time_to_text(due)
-                if own
+                if due
                 else "no debt"
             )
             ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)

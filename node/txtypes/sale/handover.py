@@ -19,12 +19,19 @@ from node.rules.deals import PROMISE_MS, WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORM
 from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
 from node.txtypes.sale.acting import check_mandate
-from node.txtypes.sale.deal import Terms, in_money, traded_in
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, traded_in
 from node.txtypes.sale.order import ORDER, Order, final_amount
-from node.txtypes.sale.order_body import VIN_MISSING, OrderBody, check_reserving, step_listing
+from node.txtypes.sale.order_body import (
+    ORDER_DISPUTED,
+    VIN_MISSING,
+    OrderBody,
+    check_reserving,
+    seller_side,
+    step_listing,
+)
 from node.txtypes.sale.payments import Payment, final_of, payments_of
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
-from node.txtypes.vehicle.claims import Cause, Claim, add_claim
+from node.txtypes.vehicle.claims import CLAIMS_OPEN, Cause, Claim, add_claim, is_debtor
 from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -62,13 +69,11 @@ REFERENCE_SHARED = Guard(
     "ein anderer Dienst hat eine Zahlung mit derselben UETR bestätigt: beide Parteien bestätigen, dass sie es wissen",
     "另一服务商以相同 UETR 证明过付款：须由双方确认知悉",
 )
-ORDER_DISPUTED = Guard("order_disputed", "a dispute about the order is open", "ein Streitfall zum Auftrag ist offen",
-                       "订单争议未决")  # fmt: skip
 PROMISE_UNFIT = Guard(
     "promise_unfit",
-    "there is no credit whose payment could be promised",
-    "es gibt keinen Kredit, dessen Zahlung zugesagt werden könnte",
-    "没有可承诺付款的贷款",
+    "there is no credit whose payment is begun and could be promised",
+    "es gibt keinen Kredit, dessen Zahlung begonnen ist und zugesagt werden könnte",
+    "没有已发起付款且可作承诺的贷款",
 )
 
 
@@ -105,7 +110,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         order = ledger.get(ORDER, self.order)
         if order is None:
             return ()
-        ours = order.agent if order.agent is not None and ledger.sender == order.agent else order.seller
+        ours = seller_side(ledger, order)
         found = [ours, order.buyer, *self.paid_off, *self.trade_paid_off]
         if order.terms.trade_in is not None:
             found.append(order.terms.trade_in.taker)
@@ -137,9 +142,12 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         subject, payments = self.order.hex(), payments_of(ledger, order.payments)
         final, price = final_amount(order, payments, ledger.now_ms), in_money(order.terms)
         if self.promises:
-            if order.terms.finance is None:
-                ledger.unmet(PROMISE_UNFIT, subject)
-            final += _promised(order.terms, payments, ledger.now_ms)
+            promised = _promised(order.terms, payments, ledger.now_ms)
+            begun = [p for p in payments if p.rail == "finance" and p.leg != CLAIM_LEG and not p.is_closed]
+            room = sum(payment.amount.amount - payment.settled for payment in begun)
+            if order.terms.finance is None or promised > room:  # else nobody could attest that it has come
+                ledger.unmet(PROMISE_UNFIT, subject, need="a payment of the credit that is begun")
+            final += promised
         if final < price:
             ledger.unmet(PAYMENT_NOT_FINAL, subject, final, price)
         if any(payment.shared for payment in payments) and not self.confirms_shared:
@@ -180,6 +188,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             return
         check_shown(ledger, trade_in.vin, vehicle, shown or b"")
         check_holder(ledger, trade_in.vin, vehicle, order.buyer)
+        if is_debtor(ledger, order.buyer, trade_in.vin):
+            ledger.unmet(CLAIMS_OPEN, trade_in.vin)
         check_paid_off(ledger, trade_in.vin, vehicle, self.trade_paid_off)
         check_flags(ledger, trade_in.vin, vehicle, "handover", signed_by=self.trade_paid_off)
         check_reserving(ledger, self.order, trade_in.vin, vehicle)
@@ -198,20 +208,22 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             taker = terms.trade_in.taker
             self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off)
             if taker != order.seller:
-                self._claim(ledger, order, taker, traded_in(terms), "trade_in")
+                self._claim(ledger, order, terms.trade_in.vin, taker, traded_in(terms), "trade_in")
         if self.promises and finance is not None:
             owed = _promised(terms, payments_of(ledger, order.payments), ledger.now_ms)
-            self._claim(ledger, order, finance.lender, owed, "promise", ledger.now_ms + PROMISE_MS)
+            self._claim(ledger, order, order.vin, finance.lender, owed, "promise", ledger.now_ms + PROMISE_MS)
         self.follow(
             ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms,
             withdraw_until_ms=_withdraw_until_ms(ledger, order), handed_over_metres=newest_distance(ledger, order.vin),
         )  # fmt: skip
         step_listing(ledger, order, type_of(self))
 
-    def _claim(self, ledger: Ledger, order: Order, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0) -> None:
+    def _claim(
+        self, ledger: Ledger, order: Order, vin: str, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0
+    ) -> None:
         if amount:
             money = Money(amount, order.price.currency)
-            add_claim(ledger, self.order, order.vin, Claim(b"", debtor, order.seller, money, cause, due_ms))
+            add_claim(ledger, self.order, Claim(vin, b"", debtor, order.seller, money, cause, due_ms))
 
     def _hand_over(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff

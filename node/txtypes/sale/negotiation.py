@@ -270,7 +270,7 @@ class OrderAccept(NegotiationBody, tag="order.accept", frozen=True):
             check_holder(ledger, order.vin, vehicle, order.seller)
             check_step(ledger, order.vin, vehicle, "accept", listing.discloses)
             check_reservable(ledger, order.vin, vehicle)
-        check_trade_in(ledger, order)
+        check_trade_in(ledger, order, is_sellers=order.seller in (ledger.sender, *self.signers(ledger)))
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)

@@ -171,7 +171,7 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
     "withdrawn": {
         "order.claim_refund": "withdrawn", "order.return": "returned", "payment.initiate": "withdrawn",
     },
-    "returned": {"order.claim_refund": "returned"},
+    "returned": {"order.claim_refund": "returned", "payment.initiate": "returned"},
     "rejected": {},
     "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
 })  # fmt: skip
@@ -219,16 +219,17 @@ def status_of(order: Order, reader: Reader, now_ms: int) -> str:
         if now_ms < order.money_until_ms or debts_of(order, payments_of(reader, order.payments), now_ms, 0):
             return "unwinding"
         return "unwound" if order.money_at_ms else "expired" if is_lapsed else "cancelled"
-    if order.status == "withdrawn" and now_ms >= order.return_by_ms:
+    if order.status == "withdrawn" and now_ms >= order.return_by_ms and not order.dispute:
         return "completed"
     return order.status
 
 
 def due_at_ms(order: Order, place: int) -> int:
-    """When a part of the price is due; a deposit counts from the acceptance on. Far off where that is not fixed yet."""
+    """When a part of the price is due; a deposit counts from the acceptance on, and disputes put it off. Far off where
+    that is not fixed yet."""
     leg = order.terms.legs[place]
     base = order.accepted_at_ms if leg.kind == "deposit" else order.due_from_ms
-    return base + leg.due_ms if base else TIME_MAX_MS
+    return base + leg.due_ms + order.paused_ms if base else TIME_MAX_MS
 
 
 # --- money ----------------------------------------------------------------------------------------------------
@@ -290,13 +291,6 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
         if nets[creditor] > taken:
             debts.append(Debt(creditor, Money(nets[creditor] - taken, order.price.currency), due))
     return tuple(debts)
-
-
-def is_owing(order: Order, now_ms: int) -> bool:
-    """Whether the seller had money of the order to give back when its payments last changed."""
-    is_completed = order.status in HANDED_OVER
-    is_over = is_completed or not is_live(order, now_ms)
-    return is_over and order.net > (in_money(order.terms) if is_completed else order.kept)
 
 
 def with_money(order: Order, payments: Iterable[Payment], now_ms: int, *, has_come: bool = False) -> Order:

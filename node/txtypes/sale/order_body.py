@@ -22,13 +22,13 @@ from node.txtypes.sale.order import (
     Order,
     debts_of,
     is_live,
-    is_owing,
     is_paid_in_full,
     parties_of,
     reserved_until_ms,
     with_money,
 )
 from node.txtypes.sale.payments import payments_of
+from node.txtypes.vehicle.claims import claims_of
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
 
@@ -42,6 +42,9 @@ ORDER_RESERVED = Guard("order_reserved", "another order reserves the vehicle",
 ORDER_NOT_RESERVING = Guard("order_not_reserving", "the vehicle is not reserved by this order",
                             "das Fahrzeug ist nicht durch diesen Auftrag reserviert", "该订单未预定此车辆")  # fmt: skip
 
+
+ORDER_DISPUTED = Guard("order_disputed", "a dispute about the order is open", "ein Streitfall zum Auftrag ist offen",
+                       "订单争议未决")  # fmt: skip
 
 VIN_MISSING = Guard(
     "vin_missing",
@@ -85,13 +88,20 @@ class OrderBody(TransactionBody, frozen=True):
     def follow(self, ledger: Ledger, order: Order, **changed: Any) -> Order:
         """Write the order, changed, in the status that follows."""
         after = replace(order, status=TRANSITIONS.after(order.status, type_of(self)), **changed)
+        was_owing = bool(debts_now(ledger, order))
         ledger.put(ORDER, self.order, after)
-        note_debt(ledger, self.order, order, after)
+        note_debt(ledger, self.order, after, was_owing=was_owing)
         return after
 
     def check_party(self, ledger: Ledger, *parties: bytes | None) -> None:
         if ledger.sender not in parties:
             ledger.unmet(NOT_A_PARTY, self.order.hex())
+
+
+def seller_side(ledger: Ledger, order: Order) -> bytes:
+    """Who signs for the seller: its agent if that is the sender, and not the buyer besides."""
+    is_agents = order.agent is not None and ledger.sender == order.agent != order.buyer
+    return order.agent if is_agents and order.agent is not None else order.seller
 
 
 # --- reserving cars -------------------------------------------------------------------------------------------
@@ -110,7 +120,8 @@ def check_reserving(ledger: Ledger, ident: bytes, vin: str, vehicle: Vehicle) ->
 def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     """The market region of a car that the order reserves."""
     listing = ledger.the(LISTING, order.listing)
-    is_listed, is_full = listing.vin == vin, is_paid_in_full(order, payments_of(ledger, order.payments))
+    is_listed = listing.vin == vin and listing.status in ("open", "reserved")
+    is_full = is_paid_in_full(order, payments_of(ledger, order.payments))
     return Market(
         "reserved", order.listing if is_listed else b"", ident, order.until_ms,
         listing.expires_at_ms if is_listed else 0, order.hold_until_ms,
@@ -119,20 +130,20 @@ def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     )  # fmt: skip
 
 
-def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = False) -> Order:
+def write_money(
+    ledger: Ledger, ident: bytes, order: Order, *, was_owing: bool | None = None, has_come: bool = False
+) -> Order:
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
-    never revived: late money is a debt."""
-    before = order
-    has_come = has_come and not is_owing(order, ledger.now_ms)  # more of what is owed is due with it
+    never revived: late money is a debt. `was_owing`: whether it owed money before they changed."""
+    was_owing = bool(debts_now(ledger, order)) if was_owing is None else was_owing
+    has_come = has_come and not was_owing  # more of what is owed is due with it
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     if order.status == "accepted" and not is_reserving:
         order = replace(order, hold_until_ms=reserved_until_ms(order))
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
-    if order.is_claimed and not debts_now(ledger, order):
-        withdraw_claim(ledger, order)
-        order = replace(order, is_claimed=False)
+    order = without_claim(ledger, ident, order)
     ledger.put(ORDER, ident, order)
-    note_debt(ledger, ident, before, order)
+    note_debt(ledger, ident, order, was_owing=was_owing)
     if is_reserving:
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = ledger.the(VEHICLE, vin)
@@ -142,9 +153,9 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
     return order
 
 
-def note_debt(ledger: Ledger, ident: bytes, before: Order, after: Order) -> None:
+def note_debt(ledger: Ledger, ident: bytes, after: Order, *, was_owing: bool) -> None:
     """Tells those who watch that the seller has money to give back. What time alone brings about nobody tells."""
-    if is_owing(after, ledger.now_ms) and not is_owing(before, ledger.now_ms):
+    if not was_owing and debts_now(ledger, after):
         ledger.happened("refund.due", f"order/{ident.hex()}", *(f"account/{a.hex()}" for a in parties_of(after)))
 
 
@@ -156,6 +167,26 @@ def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
 def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
     """Minor units that the seller has to give back to one creditor. What another one is owed is not its to forgive."""
     return sum(debt.amount.amount for debt in debts_now(ledger, order) if debt.creditor == creditor)
+
+
+def overdue_to(ledger: Ledger, ident: bytes, order: Order, creditor: bytes) -> int:
+    """When the earliest thing that the seller owes a creditor is overdue: a debt at its time, and a claim the time of a
+    refund after it; 0 for nothing."""
+    debts = [debt.due_ms for debt in debts_now(ledger, order) if debt.creditor == creditor]
+    claims = [
+        claim.due_ms + ledger.params.refund_ms for claim in claims_of(ledger, ident)
+        if (claim.debtor, claim.creditor) == (order.seller, creditor)
+    ]  # fmt: skip
+    return min(debts + claims, default=0)
+
+
+def without_claim(ledger: Ledger, ident: bytes, order: Order) -> Order:
+    """The order, whose seller is barred no more once it owes nothing of it."""
+    is_owed = bool(debts_now(ledger, order)) or any(c.debtor == order.seller for c in claims_of(ledger, ident))
+    if not order.is_claimed or is_owed:
+        return order
+    withdraw_claim(ledger, order)
+    return replace(order, is_claimed=False)
 
 
 def withdraw_claim(ledger: Ledger, order: Order) -> None:

@@ -16,16 +16,16 @@ from node.rules.deals import DEDUCTION_PER_MILLE, RETURN_MS
 from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import traded_in
 from node.txtypes.sale.handover import check_distance, standing_of
+from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import OrderBody, write_money
-from node.txtypes.vehicle.claims import Claim, add_claim, claims_of, reduce_claims
+from node.txtypes.sale.order_body import ORDER_DISPUTED, OrderBody, seller_side, write_money
+from node.txtypes.vehicle.claims import Cause, Claim, add_claim, claims_of, reduce_claims
 from node.txtypes.vehicle.conditions import check_flags, check_shown
 from node.txtypes.vehicle.guards import (
     MARKET_LIVE,
     NOT_THE_HOLDER,
     check_act_time,
     check_event_time,
-    check_holder,
     check_off_market,
     require_vehicle,
 )
@@ -42,6 +42,12 @@ STEP_METRES: Final = 1_000_000
 WITHDRAWAL_OVER = Guard("withdrawal_over", "the time for withdrawing is over, or the contract gives no such right",
                         "die Widerrufsfrist ist vorbei, oder der Vertrag gibt kein solches Recht",
                         "撤回期限已过，或合同无此权利")  # fmt: skip
+WITHDRAWAL_EXCLUDED = Guard(
+    "withdrawal_excluded",
+    "the car was built to the buyer's own specification, which excludes the right",
+    "das Fahrzeug wurde nach Vorgaben des Käufers gebaut, was das Recht ausschließt",
+    "该车按买方个人规格制造，不享有撤回权",
+)
 DEDUCTION_HIGH = Guard(
     "deduction_high",
     "more is deducted than the distance driven allows",
@@ -58,6 +64,18 @@ def holder_of(order: Order) -> bytes:
     return finance.lender if finance is not None and finance.title_to == "lender" else order.buyer
 
 
+def is_individual(ledger: Ledger, order: Order) -> bool:
+    """Whether the car was built with something that is made for this buyer ((EU) 2011/83, Article 16 c)."""
+    options = ledger.the(LISTING, order.listing).options
+    return any(option.is_individual and option.code in order.options for option in options)
+
+
+def check_still_sold(ledger: Ledger, order: Order, vehicle: Vehicle) -> None:
+    """Notes a car whose title has moved since the handover of the order, even if it has come back."""
+    if vehicle.holder != holder_of(order) or vehicle.title_since_ms != order.ended_at_ms:
+        ledger.unmet(NOT_THE_HOLDER, order.vin)
+
+
 class OrderWithdraw(OrderBody, tag="order.withdraw", frozen=True):
     """A consumer withdraws from a distance contract, alone and without a reason. The car is to come back within 21
     days; until then it can be sold to nobody."""
@@ -66,11 +84,13 @@ class OrderWithdraw(OrderBody, tag="order.withdraw", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
-        if ledger.now_ms >= order.withdraw_until_ms:
+        if is_individual(ledger, order):
+            ledger.unmet(WITHDRAWAL_EXCLUDED, self.order.hex())
+        elif ledger.now_ms >= order.withdraw_until_ms:
             ledger.unmet(WITHDRAWAL_OVER, self.order.hex(), time_to_text(order.withdraw_until_ms))
         vehicle = require_vehicle(ledger, order.vin)
         if vehicle is not None:
-            check_holder(ledger, order.vin, vehicle, holder_of(order))
+            check_still_sold(ledger, order, vehicle)
             check_off_market(ledger, order.vin, vehicle)
 
     def apply(self, ledger: Ledger) -> None:
@@ -105,8 +125,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         order = ledger.get(ORDER, self.order)
         if order is None:
             return ()
-        ours = order.agent if order.agent is not None and ledger.sender == order.agent else order.seller
-        found = [ours, order.buyer]
+        found = [seller_side(ledger, order), order.buyer]
         if order.terms.finance is not None:
             found.append(order.terms.finance.lender)
         if self.trade_in_back and order.terms.trade_in is not None:
@@ -116,6 +135,8 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         if ledger.sender != order.buyer:
             check_acting(ledger, "return", order, self.order.hex(), is_priced=False)
+            if order.dispute and ledger.sender != order.seller:
+                ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         vehicle = require_vehicle(ledger, order.vin)
         check_reading(ledger, order.vin, self.odometer)
         check_event_time(ledger, order.vin, vehicle, self.event_at_ms)
@@ -124,8 +145,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         self._check_deduction(ledger, order)
         if vehicle is not None:
             check_shown(ledger, order.vin, vehicle, self.material_root)
-            if vehicle.holder != holder_of(order):
-                ledger.unmet(NOT_THE_HOLDER, order.vin)
+            check_still_sold(ledger, order, vehicle)
             finance = order.terms.finance
             check_flags(ledger, order.vin, vehicle, "transfer", signed_by=(finance.lender,) if finance else ())
             market = market_of(vehicle, ledger.now_ms)
@@ -152,6 +172,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         if vehicle.holder != trade_in.taker or market_of(vehicle, ledger.now_ms).status != "off":
             ledger.unmet(TRADE_IN_GONE, trade_in.vin, need="a car that its taker still has, off the market")
         check_reading(ledger, trade_in.vin, self.trade_odometer)
+        check_distance(ledger, order, trade_in.vin, vehicle, self.trade_odometer, self.event_at_ms)
         check_flags(ledger, trade_in.vin, vehicle, "transfer")
 
     def apply(self, ledger: Ledger) -> None:
@@ -162,20 +183,29 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         self._give_back(ledger, order, order.vin, self.odometer, order.seller, liens)
         if trade_in is not None and self.trade_in_back and self.trade_odometer is not None:
             self._give_back(ledger, order, trade_in.vin, self.trade_odometer, order.buyer, ())
+            reduce_claims(
+                ledger, self.order, traded_in(order.terms), debtor=trade_in.taker, creditor=order.seller,
+                causes=("trade_in",),
+            )  # fmt: skip
         elif trade_in is not None:
             value = Money(traded_in(order.terms), order.price.currency)
-            claim = Claim(b"", trade_in.taker, order.buyer, value, "trade_in", ledger.now_ms)
-            add_claim(ledger, self.order, order.vin, claim)
+            claim = Claim(order.vin, b"", order.seller, order.buyer, value, "trade_in", ledger.now_ms)
+            add_claim(ledger, self.order, claim)
         order = self.follow(ledger, order, kept=self.deduction, ended_at_ms=ledger.now_ms)
         order = write_money(ledger, self.order, order)
         self._end_claims(ledger, order)
 
     def _end_claims(self, ledger: Ledger, order: Order) -> None:
-        """What the buyer owed for a car that it had is owed no more, but for the deduction."""
-        own = [claim for claim in claims_of(ledger, self.order) if claim.debtor == order.buyer]
+        """What the buyer owed for a car that it had is owed no more, but for the deduction and what was decided; a
+        promise that was not kept yet binds its lender no more."""
+        if order.terms.finance is not None:
+            promised = sum(c.amount.amount for c in claims_of(ledger, self.order) if c.cause == "promise")
+            reduce_claims(ledger, self.order, promised, debtor=order.terms.finance.lender, causes=("promise",))
+        gone: tuple[Cause, ...] = ("charged_back", "returned")
+        own = [c for c in claims_of(ledger, self.order) if c.debtor == order.buyer and c.cause in gone]
         excess = sum(claim.amount.amount for claim in own) - max(0, order.kept - order.net)
         if excess > 0:
-            reduce_claims(ledger, self.order, excess, debtor=order.buyer)
+            reduce_claims(ledger, self.order, excess, debtor=order.buyer, causes=gone)
 
     def _give_back(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, liens: tuple[bytes, ...]

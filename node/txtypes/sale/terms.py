@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+from node import limits
 from node.crypto.addresses import to_text
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
@@ -37,6 +39,10 @@ LEGS_ORDER = Guard("legs_order", "the parts are not in the order of their due ti
 LEGS_KIND = Guard("legs_kind", "a credit or a car traded in pays exactly one part of the price, on its own rail",
                   "ein Kredit oder ein Fahrzeug in Zahlung bezahlt genau einen Teil des Preises, auf eigenem Zahlweg",
                   "贷款或置换车辆须恰好支付价格的一部分，且使用各自的支付方式")  # fmt: skip
+PRICE_MAX: Final = limits.MONEY_MAX // 1_000
+"""The highest price, in minor units. What 16 payments, their refunds and the claims of an order sum up to is then far
+below what an amount can hold."""
+
 RAIL_NOT_ACCEPTED = Guard("rail_not_accepted", "rail or provider is not accepted or not agreed on",
                           "Zahlweg oder Dienst ist nicht angenommen oder nicht vereinbart",
                           "支付方式或服务商未被接受")  # fmt: skip
@@ -75,6 +81,9 @@ PROVIDER_SPONSORS_BUYER = Guard(
     "der Dienst hat das Konto des Käufers eröffnet, was der Verkäufer nicht zulässt",
     "买方账户由该服务商开立，而卖方不允许",
 )
+PRICE_HIGH = Guard("price_high", "no car costs that much: the sums of an order would not be counted any more",
+                   "so viel kostet kein Auto: die Summen eines Auftrags ließen sich nicht mehr zählen",
+                   "价格过高：订单金额将无法累计")  # fmt: skip
 CANCEL_FEE_HIGH = Guard("cancel_fee_high", "the fee for a change of mind is too high",
                         "die Gebühr für einen Rücktritt ist zu hoch", "反悔费过高")  # fmt: skip
 CONTRACT_KIND = Guard(
@@ -115,6 +124,8 @@ def _check_price(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
     check_currency(ledger, subject, terms.price.currency, listing.price.currency)
     if not price:
         ledger.unmet(PRICE_ZERO, subject)
+    if price > PRICE_MAX:
+        ledger.unmet(PRICE_HIGH, subject, price, f"at most {PRICE_MAX}")
     if (fees := sum(fee.amount for fee in terms.fees)) > price:
         ledger.unmet(FEES_EXCEED, subject, fees, f"at most {price}")
     if terms.cancel_fee > (most := price * ledger.params.cancel_fee_max_permille // 1_000):

@@ -22,12 +22,12 @@ TRADE_IN_VALUE = Guard("trade_in_value", "the value of the car in payment does n
                        "置换车辆的作价不成立：请修改订单")  # fmt: skip
 
 
-def check_trade_in(ledger: Ledger, order: Order) -> None:
-    """Notes why the buyer's car cannot be reserved for the order now."""
+def check_trade_in(ledger: Ledger, order: Order, *, is_sellers: bool) -> None:
+    """Notes why the buyer's car cannot be reserved for the order now. `is_sellers`: the seller itself agrees."""
     trade_in = order.terms.trade_in
     if trade_in is None:
         return
-    check_taker(ledger, order, trade_in)
+    check_taker(ledger, order, trade_in, is_sellers=is_sellers)
     if trade_in.vin == order.vin:
         ledger.unmet(TRADE_IN_UNREADY, trade_in.vin, "the car that is sold", "another car")
     vehicle = require_vehicle(ledger, trade_in.vin)
@@ -39,11 +39,11 @@ def check_trade_in(ledger: Ledger, order: Order) -> None:
     check_owes_nothing(ledger, order.buyer, trade_in.vin)
 
 
-def check_taker(ledger: Ledger, order: Order, trade_in: TradeIn) -> None:
+def check_taker(ledger: Ledger, order: Order, trade_in: TradeIn, *, is_sellers: bool) -> None:
     """Notes a taker who is neither the seller nor its agent, or a value above what the agent may agree on."""
     if trade_in.taker not in (order.seller, order.agent):
         ledger.unmet(TRADE_IN_UNREADY, trade_in.vin, need="the seller or its agent takes the car")
-    if trade_in.taker == order.agent and trade_in.taker != order.seller:
+    if order.agent is not None and not (is_sellers and trade_in.taker == order.seller):
         mandate = ledger.get(MANDATE, order.mandate) if order.mandate is not None else None
         most = mandate.sale.trade_in_max if mandate is not None and mandate.sale is not None else 0
         if traded_in(order.terms) > most:

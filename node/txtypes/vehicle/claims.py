@@ -17,14 +17,14 @@ from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
-from node.ledger.fields import Address, Id, Money, Time, Vin
+from node.ledger.fields import Address, Id, Money, OptionalHash, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import conduct_of
 
 CLAIMS_MAX: Final = limits.PAYMENTS_PER_ORDER_MAX + 8
 """Room for every claim that an order can leave: one of each payment that went back, a promise, the value of a car in
-payment to either side, and what was decided against either."""
+payment to either side, what was paid twice, and what was decided against either."""
 
 CLAIMS_OPEN = Guard("claims_open", "the account owes money for this very car",
                     "das Konto schuldet Geld für eben dieses Fahrzeug", "该账户尚欠此车款项")  # fmt: skip
@@ -32,14 +32,15 @@ REFUND_OVERDUE = Guard("refund_overdue", "the seller owes a refund that is overd
                        "der Verkäufer schuldet eine überfällige Erstattung", "卖方有逾期未退的款项",
                        is_permission=True)  # fmt: skip
 
-Cause = Literal["charged_back", "returned", "promise", "trade_in", "decided"]
+Cause = Literal["charged_back", "returned", "promise", "trade_in", "overpaid", "decided"]
 
 
 class Claim(Value, frozen=True):
-    """What the debtor owes the creditor from an order. `payment`: whose money went back, empty for none. `due_ms`: when
-    it is to be paid."""
+    """What the debtor owes the creditor from an order. `vin`: the car that the debtor may not deal in meanwhile.
+    `payment`: whose money went back, empty for none. `due_ms`: when it is to be paid."""
 
-    payment: bytes
+    vin: Vin
+    payment: OptionalHash
     debtor: Address
     creditor: Address
     amount: Money
@@ -48,9 +49,8 @@ class Claim(Value, frozen=True):
 
 
 class OrderClaims(Value, tag=1, frozen=True):
-    """The open claims of one order, about the car `vin`; at most 4 KiB."""
+    """The open claims of one order; at most 5 KiB."""
 
-    vin: Vin
     entries: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_MAX)]
 
 
@@ -74,15 +74,20 @@ def _parties(claims: OrderClaims) -> list[bytes]:
     return sorted({account for claim in claims.entries for account in (claim.debtor, claim.creditor)})
 
 
+def _cars(claims: OrderClaims) -> list[str]:
+    return sorted({claim.vin for claim in claims.entries})
+
+
 ORDER_CLAIMS = Family(
     "order-claims", OrderClaims, ident=HASH_IDENT._replace(param="order"),
     indexes=(
-        Index("vin", lambda claims: (claims.vin,), VIN_IDENT, description="VIN of the vehicle"),
+        Index("vin", lambda claims: _cars(claims), VIN_IDENT, description="VIN of the vehicle"),
         Index("party", lambda claims: [account.hex() for account in _parties(claims)], ADDRESS_IDENT,
               description="debtor or creditor of a claim"),
     ),
     concerns=lambda ident, claims: (
-        f"order/{ident}", f"vehicle/{claims.vin}", *(f"account/{account.hex()}" for account in _parties(claims)),
+        f"order/{ident}", *(f"vehicle/{vin}" for vin in _cars(claims)),
+        *(f"account/{account.hex()}" for account in _parties(claims)),
     ),
     event="claims",
     path="/v1/order-claims", view=OrderClaimsView, internal=("id",),
@@ -99,9 +104,8 @@ def claims_of(reader: Reader, order: bytes) -> tuple[Claim, ...]:
 
 
 def claims_on(reader: Reader, order: bytes, vin: str) -> tuple[Claim, ...]:
-    """The open claims of an order, if they are about the car."""
-    found = reader.get(ORDER_CLAIMS, order)
-    return found.entries if found is not None and found.vin == vin else ()
+    """The open claims of an order that bar their debtors from a car."""
+    return tuple(claim for claim in claims_of(reader, order) if claim.vin == vin)
 
 
 def is_debtor(reader: Reader, account: bytes, vin: str) -> bool:
@@ -117,8 +121,8 @@ def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
         ledger.unmet(CLAIMS_OPEN, vin)
 
 
-def add_claim(ledger: Ledger, order: bytes, vin: Vin, claim: Claim) -> None:
-    """Add to the claim of the same payment, debtor and cause, or begin one."""
+def add_claim(ledger: Ledger, order: bytes, claim: Claim) -> None:
+    """Add to the claim of the same car, payment, debtor, creditor and cause, or begin one."""
     entries = claims_of(ledger, order)
     known = next((entry for entry in entries if _same(entry) == _same(claim)), None)
     if known is not None:
@@ -126,40 +130,44 @@ def add_claim(ledger: Ledger, order: bytes, vin: Vin, claim: Claim) -> None:
         entries = tuple(replace(entry, amount=total) if entry is known else entry for entry in entries)
     else:
         entries = (*entries, claim)
-    _write(ledger, order, vin, entries)
+    _write(ledger, order, entries)
 
 
 def reduce_claims(
-    ledger: Ledger, order: bytes, amount: int, *, debtor: bytes, payment: bytes = b"", creditor: bytes = b""
-) -> None:
-    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment` and of
-    `creditor` where they are given. What remains of the amount is nobody's."""
-    found, kept = ledger.get(ORDER_CLAIMS, order), []
-    if found is None:
-        return
-    for claim in found.entries:
+    ledger: Ledger, order: bytes, amount: int, *, debtor: bytes, payment: bytes = b"", creditor: bytes = b"",
+    causes: tuple[Cause, ...] = (),
+) -> int:  # fmt: skip
+    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment`, of
+    `creditor` and of `causes` where they are given. What remains of the amount."""
+    kept = []
+    for claim in claims_of(ledger, order):
         is_meant = claim.debtor == debtor and payment in (b"", claim.payment) and creditor in (b"", claim.creditor)
+        is_meant = is_meant and (not causes or claim.cause in causes)
         taken = min(amount, claim.amount.amount) if is_meant else 0
         amount -= taken
         if taken < claim.amount.amount:
             kept.append(replace(claim, amount=Money(claim.amount.amount - taken, claim.amount.currency)))
-    _write(ledger, order, found.vin, tuple(kept))
+    _write(ledger, order, tuple(kept))
+    return amount
 
 
-def _same(claim: Claim) -> tuple[bytes, bytes, str]:
-    return claim.payment, claim.debtor, claim.cause
+def _same(claim: Claim) -> tuple[str, bytes, bytes, bytes, str]:
+    return claim.vin, claim.payment, claim.debtor, claim.creditor, claim.cause
 
 
-def _write(ledger: Ledger, order: bytes, vin: Vin, entries: tuple[Claim, ...]) -> None:
-    """Write the claims of an order, and how many each debtor owes on the car."""
-    change = Counter(claim.debtor for claim in entries)
-    change.subtract(claim.debtor for claim in claims_of(ledger, order))
-    ledger.put(ORDER_CLAIMS, order, OrderClaims(vin, entries) if entries else None)
-    for debtor in sorted(change):
-        if change[debtor]:
+def _write(ledger: Ledger, order: bytes, entries: tuple[Claim, ...]) -> None:
+    """Write the claims of an order, and how many each debtor owes on each car."""
+    before = claims_of(ledger, order)
+    if entries == before:
+        return
+    change = Counter((claim.vin, claim.debtor) for claim in entries)
+    change.subtract((claim.vin, claim.debtor) for claim in before)
+    ledger.put(ORDER_CLAIMS, order, OrderClaims(entries) if entries else None)
+    for vin, debtor in sorted(change):
+        if change[vin, debtor]:
             key = debtor_key(vin, debtor)
-            before = ledger.get(DEBTOR, key)
-            count = (before.claims if before is not None else 0) + change[debtor]
+            known = ledger.get(DEBTOR, key)
+            count = (known.claims if known is not None else 0) + change[vin, debtor]
             ledger.put(DEBTOR, key, Debtor(count) if count else None)
 
 

@@ -208,9 +208,9 @@ DECODERS = [
 
 def _values_of(family: str) -> list[bytes]:
     """The story's; it has neither frauds nor evidence nor disputes nor claims."""
-    claim = Claim(b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
+    claim = Claim("WBA8E9G50GNU12345", b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
     made = {
-        "order-claims": OrderClaims("WBA8E9G50GNU12345", (claim,)),
+        "order-claims": OrderClaims((claim,)),
         "debtor": Debtor(1),
         "frauds": Frauds((Fraud(bytes(20), "bank", 1),)),
         "evidence": EvidenceUse(1),

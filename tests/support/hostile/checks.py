@@ -29,7 +29,7 @@ BYTES_MAX: Final = {
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": 1_200,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
     "listing": 14 * KIB,
-    "order": 4 * KIB, "payment": 3 * KIB, "order-claims": 4 * KIB, "debtor": 8,
+    "order": 4 * KIB, "payment": 3 * KIB, "order-claims": 5 * KIB, "debtor": 8,
     "delivery": 300, "payment-reference": 60, "uetr": 60,
     "case": 4 * KIB, "live-cases": 400, "order-dispute": 4 * KIB,
 }  # fmt: skip

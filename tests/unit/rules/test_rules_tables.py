@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "09083ee74f2e483bc31267199b181edfa4b0afea69a4b637701c597f72029a1c"
+RULESET_1 = "47a7e61a37256fb426492d951e2694fec990817df6cc9b4acb0f0361cb36867f"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -174,7 +174,7 @@ ORDER_1, ORDER_2 = bytes(32), b"\x01" * 32
 
 
 def claim(number: int, amount: int = 10, debtor: str = BUYER) -> Claim:
-    return Claim(bytes([number]), address(debtor), address(SELLER), euro(amount), "returned", 0)
+    return Claim(VIN, bytes([number]) * 32, address(debtor), address(SELLER), euro(amount), "returned", 0)
 
 
 def debtors(ledger: Ledger) -> dict[str, bool]:
@@ -189,7 +189,7 @@ def test_no_claim_displaces_another_one_and_an_order_has_room_for_all_that_it_ca
     every += [replace(side, payment=b"", cause=cause) for cause in sides for side in parties]
     for order in (ORDER_1, ORDER_2):
         for entry in every:
-            add_claim(ledger, order, VIN, entry)
+            add_claim(ledger, order, entry)
         assert tuple(every) == claims_of(ledger, order)
     assert len(every) <= CLAIMS_MAX
     assert {BUYER: True, OTHER: True} == debtors(ledger)
@@ -201,11 +201,11 @@ def test_an_amount_ends_the_oldest_claims_of_one_order_and_debtor_first() -> Non
         (5, b"", [5, 10, 10], {BUYER: True, OTHER: True}),
         (15, b"", [10, 5], {BUYER: True, OTHER: True}),
         (99, b"", [10], {BUYER: False, OTHER: True}),
-        (99, b"\x03", [10, 10], {BUYER: True, OTHER: True}),
+        (99, b"\x03" * 32, [10, 10], {BUYER: True, OTHER: True}),
     ):
         ledger = ledger_of(at("born").chain)
         for entry in entries:
-            add_claim(ledger, ORDER_1, VIN, entry)
+            add_claim(ledger, ORDER_1, entry)
         reduce_claims(ledger, ORDER_1, amount, debtor=address(BUYER), payment=payment)
         assert left == [entry.amount.amount for entry in claims_of(ledger, ORDER_1)]
         assert bars == debtors(ledger)
@@ -214,8 +214,8 @@ def test_an_amount_ends_the_oldest_claims_of_one_order_and_debtor_first() -> Non
 def test_a_debtor_of_two_orders_is_barred_until_both_are_satisfied() -> None:
     ledger = ledger_of(at("born").chain)
     for order in (ORDER_1, ORDER_2):
-        add_claim(ledger, order, VIN, claim(1))
-        add_claim(ledger, order, VIN, claim(1))
+        add_claim(ledger, order, claim(1))
+        add_claim(ledger, order, claim(1))
     for order, is_barred in ((ORDER_1, True), (ORDER_2, False)):
         reduce_claims(ledger, order, 20, debtor=address(BUYER))
         assert is_barred == is_debtor(ledger, address(BUYER), VIN)

@@ -272,12 +272,15 @@ def test_a_lien_that_ends_makes_room_for_the_lenders() -> None:
 def test_a_promised_credit_counts_as_final_if_its_lender_signs() -> None:
     life = financed()
     assert ["payment_not_final"] == handing_over(life)
+    assert ["promise_unfit"] == handing_over(life, BUYER, BANK, promises=True), "nobody could attest it"
+    begin(life, 1)
     assert ["signature_missing"] == handing_over(life, promises=True)
     assert [] == handing_over(life, BUYER, BANK, promises=True)
 
 
 def test_a_promise_covers_the_credit_and_not_the_buyers_part() -> None:
     life = ordered(with_credit())
+    begin(life, 1)
     assert ["payment_not_final"] == handing_over(life, BUYER, BANK, promises=True)
 
 

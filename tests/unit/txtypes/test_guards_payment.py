@@ -58,8 +58,8 @@ def suspended(life: Life) -> None:
 
 def indebted(life: Life) -> None:
     """The buyer owes money for the car that it has."""
-    claim = Claim(life.payment, address(BUYER), address(SELLER), euro(100), "charged_back", 0)
-    force(life.chain, ORDER_CLAIMS, life.order, OrderClaims(VIN, (claim,)))
+    claim = Claim(VIN, life.payment, address(BUYER), address(SELLER), euro(100), "charged_back", 0)
+    force(life.chain, ORDER_CLAIMS, life.order, OrderClaims((claim,)))
 
 
 # --- payment.initiate -------------------------------------------------------------------------------------

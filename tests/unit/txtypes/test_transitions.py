@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.chain import Chain
+from support.chain import Chain, address
 from support.example_stages import built_to_order, sold_at_a_distance
-from support.life import Life, accept, accident, attest, handover, initiate, offer
+from support.life import PRICE, VIN, Life, accept, accident, attest, handover, initiate, offer
 from support.life import terms as plain
 from support.selling import (
     BUYER,
@@ -25,7 +25,7 @@ from support.selling import (
     reject,
 )
 from support.specimens import specimen
-from support.stages import at, change, fork
+from support.stages import at, change, force, fork
 
 from node.ledger.body import TransactionBody, Transitions
 from node.ledger.guards import GuardsUnmet
@@ -36,6 +36,7 @@ from node.txtypes.sale.delivery import NEXT_STAGES
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingWithdraw
 from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 
 Signed = tuple[str, TransactionBody, tuple[str, ...]]
 """Sender, body, who signs besides."""
@@ -205,6 +206,10 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
                 pay(life)
             return SELLER, handover(chain, order), (BUYER,)
         case "payment.initiate":
+            if status == "returned":
+                claim = Claim(VIN, b"", address(BUYER), address(SELLER), PRICE, "decided", 0)
+                force(chain, ORDER_CLAIMS, order, OrderClaims((claim,)))
+                return BUYER, initiate(order, leg=255), ()
             if status in ("completed", "withdrawn"):
                 life.payment = life.payment or order_of(life).payments[0]
                 chain.do(PROVIDER, attest(chain, life.payment, "returned", b"back"))

@@ -206,8 +206,8 @@ def test_a_view_is_json(family: Family[Any]) -> None:
     if family is CONDUCT:
         force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
     if family is ORDER_CLAIMS:
-        claim = Claim(b"", address("buyer-1"), address("bmw"), Money(1, "EUR"), "decided", 0)
-        force(chain, ORDER_CLAIMS, bytes(32), OrderClaims(VIN, (claim,)))
+        claim = Claim(VIN, b"", address("buyer-1"), address("bmw"), Money(1, "EUR"), "decided", 0)
+        force(chain, ORDER_CLAIMS, bytes(32), OrderClaims((claim,)))
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))
 
