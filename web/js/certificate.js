@@ -563,15 +563,15 @@ function recordOf(record, sequence, marks) {
   if (form !== 1 && form !== 2) throw malformed(`${what}: it is given in no known form`);
   const [, faceBytes, rest] = shaped(record, "ibb", what);
   const face = shaped(decode(faceBytes, what), "iibiibssi", what);
-  const [version, number, txid, height, timeMs, author, authorName, kind, eventAtMs] = face;
+  const [version, number, txid, height, timeMs, authorBytes, authorName, kind, eventAtMs] = face;
   if (version !== 1 || number !== sequence) {
     throw new InvalidCertificateFile("history_incomplete", `${what} is missing, or another is given in its place`);
   }
-  const newest = eventAtMs > timeMs ? eventAtMs : timeMs;
+  const [author, newest] = [hex(authorBytes), eventAtMs > timeMs ? eventAtMs : timeMs];
   const entry = {
     sequence, form: FORMS[form], kind, txid: hex(txid), height, time_ms: timeMs, event_at_ms: eventAtMs,
-    author: hex(author), author_name: authorName,
-    is_marked: marks.some((mark) => mark.author === hex(author) && newest >= mark.sinceMs),
+    author, author_name: authorName,
+    is_marked: marks.some((mark) => mark.author === author && newest >= mark.sinceMs),
   }; // prettier-ignore
   if (form === 1) return [tagged("bmw/record-body", faceBytes, rest), entry];
   const [contentVersion, salt, body, outcome] = shaped(decode(rest, what), "ibbl", what);

@@ -19,7 +19,7 @@ from typing import Any, Final
 from support.client_tools import ROOT, node_js
 
 FOLDER: Final = Path(__file__).parent
-PAGE: Final = b'<!doctype html><meta charset="utf-8"><script type="module" src="/tests/support/javascript/in_page.mjs"></script>'
+PAGE: Final = b'<!doctype html><script type="module" src="/tests/support/javascript/in_page.mjs"></script>'
 ANSWER_S: Final = 300
 """Above this a browser or Node.js has failed."""
 FLAGS: Final = (
