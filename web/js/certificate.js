@@ -894,9 +894,10 @@ function parsed(bytes) {
 }
 
 function signaturesOf(document) {
-  const found = document.signatures ?? [];
+  const found = document.signatures;
   if (Array.isArray(found)) return found;
-  if (found && Object.keys(found).length > 0) throw malformed("the checkpoint's signatures are a list");
+  const isNothing = !found || (typeof found === "object" && Object.keys(found).length === 0);
+  if (!isNothing) throw malformed("the checkpoint's signatures are a list");
   return [];
 }
 

@@ -15,6 +15,7 @@ from support.certifying.measuring import BARS, hash_microseconds, measure
 from support.javascript.asking import Answer, Question, ask_chromium, ask_node
 
 BATCH = 1_000
+SHOWN_MAX = 6
 CERTIFICATES = 24
 """Good certificates that are changed."""
 Asks = Callable[[Sequence[Question]], list[Answer]]
@@ -56,7 +57,7 @@ def changes(count: int, seed: int, asks: Asks = ask_node) -> int:
         for name, answer in zip(("Python", "JavaScript"), answers, strict=True):
             if "code" not in answer:
                 found[name + (" accepted" if "found" in answer else " failed")] += 1
-                _show(question, answer)
+                _show(found.total(), question, answer)
     print(f"{count} changes of {CERTIFICATES} certificates: {dict(found) or 'each is refused by both'}")
     return found.total()
 
@@ -68,12 +69,15 @@ def verdicts(count: int, seed: int, asks: Asks = ask_node) -> int:
         kinds[python.get("code", "good")] += 1
         if python != javascript or "fault" in python:
             wrong += 1
-            _show(question, python, javascript)
+            _show(wrong, question, python, javascript)
     print(f"{count} certificates: {wrong} verdicts differ or failed; {dict(kinds.most_common())}")
     return wrong
 
 
-def _show(*told: object) -> None:
+def _show(number: int, *told: object) -> None:
+    """Prints the first few failures in full."""
+    if number > SHOWN_MAX:
+        return
     print(*(json.dumps(each) for each in told), sep="\n", file=sys.stderr)
 
 
