@@ -16,6 +16,7 @@ from support.javascript.asking import Answer, Question, ask_chromium, ask_node
 
 BATCH = 1_000
 SHOWN_MAX = 6
+SHOWN_LETTERS_MAX = 20_000
 CERTIFICATES = 24
 """Good certificates that are changed."""
 Asks = Callable[[Sequence[Question]], list[Answer]]
@@ -78,7 +79,7 @@ def _show(number: int, *told: object) -> None:
     """Prints the first few failures in full."""
     if number > SHOWN_MAX:
         return
-    print(*(json.dumps(each) for each in told), sep="\n", file=sys.stderr)
+    print(*(json.dumps(each)[:SHOWN_LETTERS_MAX] for each in told), sep="\n", file=sys.stderr)
 
 
 def measured() -> int:
