@@ -125,7 +125,7 @@ class NodeClient:
 
     def file(self, path: str, query: Query = None) -> bytes:
         """The bytes of a file that a node answers."""
-        return self._call(path, query, accept="application/octet-stream")
+        return self._call(path, query, accept="application/octet-stream, text/plain")
 
     def pages(self, path: str, query: Mapping[str, str], name: str, limit: int) -> list[dict[str, Any]]:
         """The first `limit` items of the list `name`, fetched page by page."""

@@ -114,6 +114,7 @@ def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator
         listing = reader.get(LISTING, body.listing)
         if listing is not None:
             yield from _deal(body.terms, sender, is_proven=False)
+            yield _commission(listing.mandate, body.terms.price, reader)
     elif order_id := getattr(body, "order", b""):
         order = reader.get(ORDER, order_id)
         if order is not None:
@@ -134,10 +135,21 @@ def _deal(terms: Terms, buyer: bytes, *, is_proven: bool) -> Iterator[DealFact]:
     yield DealFact("in_money", MONEY, Money(in_money(terms), currency), is_proven=is_proven)
 
 
+def _commission(mandate_id: bytes | None, price: Money, reader: Reader) -> DealFact:
+    """What the seller's agent earns of the price, none without an agent."""
+    mandate = reader.get(MANDATE, mandate_id) if mandate_id is not None else None
+    sale = mandate.sale if mandate is not None else None
+    earned = None
+    if sale is not None:
+        earned = Money(price.amount * sale.commission_permille // 1_000 + sale.commission_fixed, price.currency)
+    return DealFact("commission", kinds.OptionOf(MONEY), earned)
+
+
 def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterator[DealFact]:
     terms: Terms = getattr(body, "terms", order.terms)
     currency = terms.price.currency
     yield from _deal(terms, order.buyer, is_proven=terms is order.terms)
+    yield _commission(order.mandate, terms.price, reader)
     match body:
         case OrderCancel():
             payments, is_deal = payments_of(reader, order.payments), order.status == "accepted"

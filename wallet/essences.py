@@ -64,7 +64,7 @@ REFERENCES: Final[dict[str, Reference]] = {
         ("vin",),
     ),
     "payment": Reference(PAYMENT, ("amount", "status", "payer", "provider", "rail", "net"), ("order",)),
-    "listing": Reference(LISTING, ("vin", "price", "seller", "status", "version"), ("vin",)),
+    "listing": Reference(LISTING, ("vin", "price", "seller", "agent", "status", "version"), ("vin",)),
     "proposal": Reference(
         PROPOSAL,
         ("action", "proposer", "status", "yes_power", "no_power", "needed_power", "total_power", "expires_at"),
@@ -107,8 +107,16 @@ class Essence(NamedTuple):
 _SALE: Final = ("vin", "price", "seller", "buyer")
 _DEAL: Final = ("title_to", "kept_if_buyer_leaves", "trade_in_vin")
 _KEPT: Final = "If the buyer changes its mind, {seller} keeps {kept_if_buyer_leaves}."
-_TRADED: Final = (("trade_in_vin", "A part of it is paid with the car {trade_in_vin}: {trade_in}."),)
+_TERMS: Final = (
+    ("tax", "Tax in the price: {tax}."),
+    ("legs", "The price is paid in these parts: {legs}."),
+    ("trade_in_vin", "A part of it is paid with the car {trade_in_vin}: {trade_in}."),
+    ("finance", "The credit: {finance}."),
+    ("commission", "{agent} acts for {seller}, and earns {commission} of the price."),
+)
 _MOVED: Final = (
+    ("tax", "Tax in the price: {tax}."),
+    ("commission", "{agent} acts for {seller}, and earns {commission} of the price."),
     ("trade_in_vin", "In the same step the car in payment, {trade_in_vin}, changes hands: {trade_in}."),
     ("finance", "The credit: {finance}."),
 )
@@ -116,16 +124,16 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
     OrderOffer: Essence(
         ("vin", "price", "seller", "sender", *_DEAL),
         "{sender} offers to buy {vin} from {seller} for {price}, which binds once it is accepted; the title goes to "
-        "{title_to}. " + _KEPT, True, _TRADED,
+        "{title_to}. " + _KEPT, True, _TERMS,
     ),
     OrderCounter: Essence(
         (*_SALE, *_DEAL), "{sender} names other terms for {vin}: {price}; the title goes to {title_to}. " + _KEPT, True,
-        _TRADED,
+        _TERMS,
     ),
     OrderAccept: Essence(
         (*_SALE, *_DEAL),
         "The car is reserved for {buyer}, who buys it from {seller} for {price}; the title goes to {title_to}. "
-        + _KEPT, True, _TRADED,
+        + _KEPT, True, _TERMS,
     ),
     OrderAcknowledge: Essence(
         (*_SALE, "verdict", "material_changes"),
@@ -134,12 +142,12 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
     OrderAmend: Essence(
         (*_SALE, *_DEAL),
         "{buyer} and {seller} change the terms on which {vin} is sold: {price}; the title goes to {title_to}. " + _KEPT,
-        True, _TRADED,
+        True, _TERMS,
     ),
     OrderReinstate: Essence(
         (*_SALE, *_DEAL, "until"),
         "The car is reserved for {buyer} again, until {until}, on the terms that were agreed on: {price}. " + _KEPT,
-        True, _TRADED,
+        True, _TERMS,
     ),
     OrderCancel: Essence(
         (*_SALE, "reason", "seller_keeps", "goes_back"),
@@ -256,6 +264,13 @@ ESSENCES: Final[dict[type[TransactionBody], Essence]] = {
     AccountOpen: Essence(("sender", "keys", "threshold"), "An account with these keys opens, sponsored by {sender}."),
 }  # fmt: skip
 """What matters in a type. Any other type: `type`, `sender` and every field of the body that is not empty."""
+
+
+def is_of_deal(struct: type[TransactionBody]) -> bool:
+    """Whether a transaction of this type is about a listing, an order, a payment, a dispute about an order, or a case:
+    its sender is shown what it means, also where it is not asked."""
+    named = {"listing", "order", "payment"}.intersection(struct.__struct_fields__)
+    return bool(named) or issubclass(struct, OrderDisputeBody | CaseBody)
 
 
 def asks(struct: type[TransactionBody]) -> bool:

@@ -90,6 +90,25 @@ def _flags(report: Report) -> Facts:
         yield _words(flag["name"]), Cell(text, "bad" if flag["is_firm"] else "warn")
 
 
+def _claims(report: Report) -> Facts:
+    for claim in report["claims"]:
+        debtor, creditor = (claim[f"{side}_name"] or claim[side] for side in ("debtor", "creditor"))
+        text = f"{debtor} owes {creditor} {value_text(claim['amount'])} from order {claim['order'][:12]}"
+        yield _words(claim["cause"]), Cell(f"{text}, and may not deal in this car", "warn")
+
+
+def _conduct(report: Report) -> Facts:
+    told = report["holder_conduct"]
+    if told["fraud_since"]:
+        yield "fraud", Cell(f"marked since {_day(told['fraud_since'])}", "bad")
+    if told["owes_on_car"]:
+        yield "debtor", Cell("owes money for this very car; it may not sell it until that is paid", "bad")
+    if told["refunds_overdue"]:
+        yield "overdue", Cell(f"{counted(told['refunds_overdue'], 'refund')}; it may not sell until paid", "bad")
+    if told["defaulted"]:
+        yield "defaults", Cell(f"left {counted(told['defaulted'], 'accepted order')} as the seller", "warn")
+
+
 def _recalls(report: Report) -> Facts:
     for recall in report["recalls"]:
         numbers = ", ".join(f"{entry['authority']} {entry['number']}" for entry in recall["references"])
@@ -233,6 +252,8 @@ SECTIONS: Final = (
     Section("Existence", _existence),
     Section("Brands", _brands),
     Section("Stop-flags", _flags),
+    Section("Claims from earlier sales", _claims),
+    Section("The holder as a seller", _conduct),
     Section("Open recalls", _recalls),
     Section("Alerts", _alerts),
     Section("Odometer", _odometer),

@@ -11,8 +11,8 @@ import click
 from node.console import Cell, Style, say, show_facts, show_json, show_table
 from node.console import plain as plain
 from node.errors import Rejected
+from node.views.texts import show_amount
 from wallet.client import NodeRefused, UnmetGuard, unmet_of
-from wallet.values import show_amount
 
 _AMOUNT = re.compile("[0-9]{1,16}")
 

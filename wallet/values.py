@@ -29,6 +29,7 @@ from node.ledger.kinds import Kind, fields_of, tag_of
 from node.rules.iso_codes import MINOR_UNITS
 from node.rules.vin import VIN_PATTERN, is_vin
 from node.txtypes.service.records import Due
+from node.views.texts import show_amount
 from wallet.reading import is_reading, parse_odometer, show_odometer
 
 _AMOUNT = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))? ?([A-Z]{3})")
@@ -61,14 +62,6 @@ def parse_amount(text: str) -> dict[str, str]:
     if amount > limits.MONEY_MAX:
         raise Malformed(f"{text!r} is above the highest amount, {show_amount(limits.MONEY_MAX, currency)}")
     return {"amount": str(amount), "currency": currency}
-
-
-def show_amount(amount: int, currency: str) -> str:
-    """5290000 EUR to `52900.00 EUR`; in minor units if the currency is unknown."""
-    digits = MINOR_UNITS.get(currency, 0)
-    if not digits:
-        return f"{amount} {currency}"
-    return f"{amount // 10**digits}.{amount % 10**digits:0{digits}d} {currency}"
 
 
 def parse_vin(text: str) -> str:

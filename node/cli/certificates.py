@@ -60,10 +60,10 @@ def verify_certificate(
     try:
         root = _root(genesis_file, checkpoint)
         if raw.startswith(b"BMW1"):
+            texts = [line for line in raw.decode("ascii", "replace").split("\n") if line]
             verdict = verify_compact(
-                from_texts(raw.decode("ascii", "replace").split("\n")[:8] if raw else []), root, now_ms,
-                accept_old_root=accept_old_root, age_max_ms=age_max_ms,
-            )  # fmt: skip
+                from_texts(texts), root, now_ms, accept_old_root=accept_old_root, age_max_ms=age_max_ms
+            )
         else:
             needed, keys = _witnesses(witnesses)
             verdict = verify(

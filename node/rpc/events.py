@@ -8,25 +8,32 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from node.chain.block import block_id_of
+from node.codec import Value
 from node.crypto.addresses import to_text
 from node.errors import Corrupted
+from node.ledger import kinds
 from node.ledger.body import type_of
-from node.ledger.json_form import time_to_text
-from node.ledger.receipts import Receipt, RecordRef
+from node.ledger.family import Family
+from node.ledger.json_form import time_to_text, value_to_json
+from node.ledger.receipts import Change, Receipt, RecordRef
+from node.rpc.acts import amount_of, case_turn, cause_of, code_of, order_turn
 from node.rpc.chain_queries import signed, stored, subjects_by_kind
 from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
-from node.txtypes.envelope import SignedTx
+from node.txtypes.cases.case import CASE
+from node.txtypes.envelope import Payload, SignedTx
 from node.txtypes.history import decode_record
 from node.txtypes.registry import FAMILIES, HAPPENINGS, family_of
+from node.txtypes.sale.order import ORDER
 
 Json = dict[str, Any]
+V = TypeVar("V", bound=Value)
 
 EVENTS: Final = (
     "block", "transaction", "vehicle.record",
@@ -34,6 +41,8 @@ EVENTS: Final = (
 )  # fmt: skip
 """Values of `types`. Besides, the server sends `closed`, without an id, when it ends a stream."""
 
+_OF_DEALS: Final = ("order", "payment", "delivery", "order-claims", "order-dispute", "case")
+"""Families whose events tell the cause, too."""
 BLOCKS_KEPT: Final = 32
 """Blocks in the cache of rendered events, which streams near the head share."""
 
@@ -108,17 +117,21 @@ class _Events:
         base: Json = {"txid": tx.txid.hex(), "type": type_of(tx.payload.body)}
         vins = subjects_by_kind(sorted(subjects))["vehicle"]
         self.add("transaction", base | {"index": index, "sender": sender, "vins": vins}, signers.union(subjects))
-        self.add_effects(base, receipt, signers)
+        self.add_effects(base, receipt, signers, tx.payload)
 
-    def add_effects(self, base: Json, receipt: Receipt, signers: set[str]) -> None:
+    def add_effects(self, base: Json, receipt: Receipt, signers: set[str], payload: Payload | None = None) -> None:
         """The changes, records and happenings of a transaction, or of the block itself."""
         for change in receipt.changes:
             family = family_of(change.key.encode("ascii"))
             if family is not None and family.event:
                 name, _, ident = change.key.partition("/")
                 data = {"key": change.key, name: ident, "change": change.how, "status": change.status}
-                data |= _subject_data(change.subjects)
-                self.add(family.event, base | data, signers.union(change.subjects))
+                subjects = change.subjects
+                if payload is not None and name in _OF_DEALS:
+                    data |= _deal_data(self._reader, name, change, payload)
+                    subjects = tuple(dict.fromkeys((*subjects, *sorted(receipt.subjects()))))
+                data |= _subject_data(subjects)
+                self.add(family.event, base | data, signers.union(subjects))
         for ref in receipt.records:
             self.add("vehicle.record", base | _record_data(self._reader, ref), {*signers, f"vehicle/{ref.vin}"})
         for happening in receipt.happenings:
@@ -126,9 +139,33 @@ class _Events:
             self.add(happening.name, data, signers.union(happening.subjects))
 
 
-def _subject_data(subjects: tuple[str, ...]) -> Json:
+def _subject_data(subjects: Iterable[str]) -> Json:
     by_kind = subjects_by_kind(subjects)
-    return {"vins": by_kind["vehicle"], "accounts": [to_text(bytes.fromhex(ident)) for ident in by_kind["account"]]}
+    accounts = [to_text(bytes.fromhex(ident)) for ident in by_kind["account"]]
+    return {"vins": by_kind["vehicle"], "accounts": accounts, "orders": by_kind["order"]}
+
+
+def _deal_data(reader: ChainReader, family: str, change: Change, payload: Payload) -> Json:
+    """Why a value of a deal has changed, by how much money, and whose turn it is now. Of the state only what never
+    changes is read, so that every node tells the same."""
+    body, ident = payload.body, change.key.partition("/")[2]
+    amount = amount_of(body)
+    data: Json = {"cause": cause_of(body), "code": code_of(body)}
+    data["amount"] = None if amount is None else value_to_json(kinds.MONEY, amount)
+    if family == "order":
+        order = _stored(reader, ORDER, ident)
+        data["turn"] = order_turn(body, payload.sender == order.buyer)
+    if family == "case":
+        case = _stored(reader, CASE, ident)
+        data["turn"] = case_turn(body, payload.sender == case.customer)
+    return data
+
+
+def _stored(reader: ChainReader, family: Family[V], ident: str) -> V:
+    raw = reader.state.get(family.key(ident))
+    if raw is None:
+        raise Corrupted(f"{family.name} {ident} is missing, but its receipt is stored")
+    return family.decode(raw)
 
 
 def _record_data(reader: ChainReader, ref: RecordRef) -> Json:

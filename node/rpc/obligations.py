@@ -66,8 +66,8 @@ def _of_order(ident: bytes, order: Order, moment: Moment) -> list[Obligation]:
     assert params is not None, "a state has chain parameters"
     payments, currency = payments_of(moment, order.payments), order.price.currency
     found = [
-        Obligation(ident, order.vin, "refund", order.seller, debt.creditor, debt.amount, debt.due_ms, debt.due_ms < now)
-        for debt in debts_of(order, payments, now, params.refund_ms)
+        Obligation(ident, order.vin, "refund", order.seller, d.creditor, d.amount, d.due_ms, d.due_ms <= now)
+        for d in debts_of(order, payments, now, params.refund_ms)
     ]
     if order.status == "accepted" and is_live(order, now):
         for place, leg in enumerate(order.terms.legs):
@@ -78,7 +78,7 @@ def _of_order(ident: bytes, order: Order, moment: Moment) -> list[Obligation]:
                 debtor = finance.lender if leg.kind == "finance" and finance is not None else order.buyer
                 found.append(Obligation(
                     ident, order.vin, "price", debtor, order.seller, Money(missing, currency),
-                    due if due < TIME_MAX_MS else 0, due < now,
+                    due if due < TIME_MAX_MS else 0, due <= now,
                 ))  # fmt: skip
     return found + [
         Obligation(ident, order.vin, "claim", c.debtor, c.creditor, c.amount, c.due_ms, c.due_ms <= now)

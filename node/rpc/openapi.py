@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, assert_never, get_args
+from typing import TYPE_CHECKING, Any, Final, assert_never, get_args
 
 import msgspec
 
@@ -34,7 +34,9 @@ ADDRESS_PATTERN = "^bmw1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{38}$"
 HEX_PATTERN = "^([0-9a-f]{2})*$"
 _REQUESTS = (transactions.SubmitRequest, transactions.CheckRequest, transactions.EncodeRequest)
 _TEXT: Schema = {"type": "string"}
-_BINARY: Schema = {"type": "string", "format": "binary"}
+BYTES: Final = (MSGPACK, "application/octet-stream")
+"""Media types that are bytes, not text."""
+_BINARY: Schema = {"type": "string"}
 _OBJECT: Schema = {"type": "object", "additionalProperties": True}
 _ANY: tuple[Schema, ...] = ({"type": "array", "items": {}}, _TEXT, {"type": "integer"}, {"type": "boolean"})
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -61,6 +63,8 @@ _HEADERS = {
     "transactions": ("Accept-Language", "en, zh or de: the language of `text`"),
 }
 """Request header of the routes of a tag."""
+_IN_LANGUAGES = ("sale_readiness", "order_next")
+"""Further operations whose texts are in the requested language."""
 PATH_PARTS: dict[str, Schema] = {
     "vin": {"type": "string", "pattern": VIN_PATTERN, "description": "vehicle identification number (ISO 3779)"},
     "address": {"type": "string", "pattern": ADDRESS_PATTERN, "description": "address of an account"},
@@ -262,7 +266,8 @@ def _parameters(route: Route) -> list[Schema]:
         if field.get("default") == "":
             del field["default"]
         parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
-    if header := _HEADERS.get(route.tag):
+    name = route.name or getattr(route.handler, "__name__", "")
+    if header := _HEADERS.get("transactions" if name in _IN_LANGUAGES else route.tag):
         parameters.append({"name": header[0], "in": "header", "schema": dict(_TEXT), "description": header[1]})
     for parameter in parameters:
         schema, name = parameter["schema"], parameter["name"]
@@ -272,14 +277,16 @@ def _parameters(route: Route) -> list[Schema]:
 
 def _content(media_types: tuple[str, ...], schema: Schema, **bounds: int) -> Schema:
     """The content of a body; MessagePack has no JSON schema."""
-    raw = {"type": "string", "format": "binary", "contentMediaType": MSGPACK, **bounds}
-    return {media: {"schema": raw if media == MSGPACK else schema} for media in media_types}
+    raw = {"type": "string", "format": "binary", **bounds}
+    return {
+        media: {"schema": raw | {"contentMediaType": media} if media in BYTES else schema} for media in media_types
+    }
 
 
 def _with_examples(content: Schema, components: Components, written: Any = None) -> Schema:
     """The content of a body with an example: of its JSON, or `written` where no schema describes it."""
     for media, part in content.items():
-        if media != MSGPACK:
+        if media not in BYTES:
             part["example"] = written or Examples(components.schemas).of(part["schema"], "")
     return content
 

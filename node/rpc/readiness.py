@@ -15,6 +15,7 @@ from node.ledger.guards import Unmet
 from node.rpc.call import Call, Query
 from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem
+from node.rpc.readiness_checks import CHECKS, HELD, Step, unmet_text
 from node.rpc.values import path_ident, require
 from node.rules.odometer import MILLIMETRES
 from node.txtypes.envelope import CheckedTx, Payload, SignedTx
@@ -31,7 +32,6 @@ from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, newest_counted
 from node.txtypes.vehicle.regions import reserved_until_ms
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 
-Step = Literal["list", "accept", "handover"]
 Cure = Literal["seller", "buyer", "provider", "lender", "workshop", "inspector", "setter", "arbiters", "nobody"]
 LIFETIME_MS: Final = 60_000
 
@@ -46,25 +46,28 @@ _CURES: Final[dict[str, Cure]] = {
 """Guard to who can cure it; the seller where nothing is said."""
 
 
-class OpenGuard(View, frozen=True):
-    """A guard that does not hold. `who` can cure it; `until_ms`: when it passes by itself, null where it does not."""
+class StepGuard(View, frozen=True):
+    """A guard of a step. `text`: one sentence for people, in the requested language. Where it does not hold, `who` can
+    cure it, and `until_ms` is when it passes by itself, null where it does not."""
 
     code: str
+    holds: bool
     subject: str
     have: str
     need: str
     text: str
-    who: Cure
+    who: Literal[""] | Cure
     until_ms: OptionalTime
 
 
 class StepReadiness(View, frozen=True):
-    """A step of the sale that `sender` would take. Signatures are not looked at."""
+    """A step of the sale that `sender` would take. `ready`: every guard holds; signatures are not looked at. `guards`:
+    those that do not hold, then the important ones that do."""
 
     step: Step
     sender: Address
     ready: bool
-    guards: tuple[OpenGuard, ...]
+    guards: tuple[StepGuard, ...]
 
 
 class SaleReadiness(View, frozen=True):
@@ -141,13 +144,16 @@ def _readiness(
     payload = Payload(sender, 0, moment.as_of.now_ms + LIFETIME_MS, body)
     tx = CheckedTx(SignedTx(b"", b"", payload, (), bytes(32), b""))
     unmet = [guard for guard in call.backend.forecast(tx).unmet if guard.code != "signature_missing"]
-    guards = tuple(_open(guard, call.language, moment, vehicle, order) for guard in unmet)
-    return StepReadiness(step, sender, not guards, guards)
+    open_guards = [_open(guard, call.language, moment, vehicle, order) for guard in unmet]
+    held = (code for code in CHECKS[step] if code not in {guard.code for guard in unmet})
+    guards = (*open_guards, *(StepGuard(c, True, vin, "", "", HELD[c].text(call.language), "", 0) for c in held))
+    return StepReadiness(step, sender, not unmet, guards)
 
 
-def _open(guard: Unmet, language: str, moment: Moment, vehicle: Vehicle, order: Order | None) -> OpenGuard:
+def _open(guard: Unmet, language: str, moment: Moment, vehicle: Vehicle, order: Order | None) -> StepGuard:
     who, passes = _CURES.get(guard.code, "seller"), _passes_ms(guard, moment, vehicle, order)
-    return OpenGuard(guard.code, guard.subject, guard.have, guard.need, guard.text(language), who, passes)
+    text = unmet_text(guard, language, order.price.currency if order is not None else "")
+    return StepGuard(guard.code, False, guard.subject, guard.have, guard.need, text, who, passes)
 
 
 def _passes_ms(guard: Unmet, moment: Moment, vehicle: Vehicle, order: Order | None) -> int:

@@ -20,7 +20,9 @@ from node.rpc import (
     answers,
     certificates,
     chain_queries,
+    conduct_answers,
     obligations,
+    order_answers,
     readiness,
     sites,
     transactions,
@@ -47,20 +49,19 @@ from node.rpc.transaction_answers import (
     TouchingPage,
 )
 from node.rpc.values import plural_of
-from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.members.conduct import ConductView
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.next_step import OrderNext
 from node.txtypes.sale.order import ORDER
 from node.txtypes.service.recall import RecallsOnCar
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.series import OdometerSeries
 from node.txtypes.vehicle.vehicle import VEHICLE
+from node.views.car_report import CarReport
+from node.views.next_steps import NextSteps
 
 PROBLEM_ROWS = "".join(
     f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>'
@@ -202,6 +203,12 @@ def _derived(family: Family[Any], name: str, view: type[Any], summary: str, oper
                 Stamped(view), f"{family.word}_unknown", name=operation or name)  # fmt: skip
 
 
+def _conduct(family: Family[Any]) -> Route:
+    return _get(f"{family.path}/{{{family.param}}}/conduct", partial(conduct_answers.conduct, family), "values",
+                f"How the records, deals and cases of the {family.name} fared", Stamped(conduct_answers.AccountConduct),
+                f"{family.word}_unknown", name=f"{family.word}_conduct")  # fmt: skip
+
+
 def _listed_of(owner: Family[Any], family: Family[Any], index: str, summary: str) -> Route:
     """The list of what an account or a vehicle has."""
     name, handler = plural_of(family), partial(values.listed_of, owner, family, index)
@@ -250,7 +257,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
          Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
     _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
-         "important first", Stamped(BuyersReport), "vehicle_unknown", name="vehicle_report"),
+         "important first", Stamped(CarReport), "vehicle_unknown", name="vehicle_report"),
     _get("/v1/vehicles/{vin}/odometer", values.odometer, "values", "The readings of a vehicle, and the verdict "
          "over them", Stamped(OdometerSeries), "vehicle_unknown"),
     _get("/v1/vehicles/{vin}/sale-readiness", readiness.sale_readiness, "values", "Whether the sale of a vehicle can "
@@ -272,12 +279,15 @@ ROUTES: Final[tuple[Route, ...]] = (
          "and is owed by its orders", Stamped(obligations.Obligations), "account_unknown"),
     _get("/v1/sites", sites.sites, "values", "Places of business, the nearest first", Stamped(sites.SitesPage),
          "malformed", *_PAGE, query=sites.SitesQuery),
-    _derived(ORDER, "next", OrderNext, "What an order waits for: who can do what, and by when", "order_next"),
+    _get(f"{ORDER.path}/{{{ORDER.param}}}/next", order_answers.order_next, "values", "What an order waits for: who can "
+         "do what, by when, and what follows if nobody does", Stamped(NextSteps), "order_unknown"),
+    _get(f"{ORDER.path}/{{{ORDER.param}}}/timeline", order_answers.timeline, "values", "What happened to an order, the "
+         "newest first", Stamped(order_answers.Timeline), "order_unknown", *_PAGE, query=PageQuery,
+         name="order_timeline"),
+    _derived(ORDER, "payments", order_answers.OrderPayments, "The payments of an order, and its money",
+             "order_payments"),
     _derived(ORDER, "deliveries", Deliveries, "The delivery events of an order, in their order"),
-    _derived(MEMBER, "conduct", ConductView, "How a member's records fared in disputes, and its own disputes",
-             "member_conduct"),
-    _derived(ACCOUNT, "conduct", ConductView, "How an account's records fared in disputes, and its own disputes",
-             "account_conduct"),
+    *(_conduct(family) for family in (MEMBER, ACCOUNT)),
     _get("/v1/stream", lambda call: call.rpc.streams.serve(call.request, call.query), "stream",
          "Events as Server-Sent Events", "text", "streams_full", query=StreamQuery, media=(EVENT_STREAM,),
          name="stream"),

@@ -17,14 +17,16 @@ from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
-from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, BuyersReport, leads_parallel_life, own_records
+from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, leads_parallel_life, own_records
 from node.txtypes.disputes.dispute import status_views
 from node.txtypes.history import DecodedRecord, RecordView, decode_record, record_view
 from node.txtypes.members.member import name_of
 from node.txtypes.parts.battery import BATTERY
+from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.regions import find_alert
 from node.txtypes.vehicle.series import OdometerSeries
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, vehicle_at
+from node.views.car_report import CLAIMED_MAX, CarReport, car_report
 
 Json = dict[str, Any]
 
@@ -123,14 +125,15 @@ async def odometer(call: Call) -> tuple[Moment, OdometerSeries]:
         return moment, OdometerSeries.of(vin, vehicle, moment, moment.as_of, parallel_life=is_parallel)
 
 
-async def report(call: Call) -> tuple[Moment, BuyersReport]:
+async def report(call: Call) -> tuple[Moment, CarReport]:
     """The buyer's report of a vehicle, over its newest records."""
     vin = path_ident(VEHICLE, call)
     async with paced_snapshot(call.reader()) as (moment, share):
         vehicle = require(moment, VEHICLE, vin)
         records = await _newest_records(moment, share, vin, vehicle)
         batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", BATTERIES_MAX)
-        return moment, BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries)
+        claimed = moment.reader.entries(index_prefix(ORDER_CLAIMS, "vin", vin), "", CLAIMED_MAX)
+        return moment, car_report(vin, vehicle, moment, moment.as_of, records, batteries, claimed)
 
 
 class AlertsQuery(PageQuery, frozen=True):

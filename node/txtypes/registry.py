@@ -108,6 +108,7 @@ FAMILIES: Final[dict[str, Family[Any]]] = {family.name: family for family in _FA
 """Family name to declaration."""
 HAPPENINGS: Final = (
     "title.moved", "vehicle.material", "vehicle.alert", "vehicle.voided", "evidence.punished", "ruleset.activated",
+    "refund.due",
 )  # fmt: skip
 """The names of facts that receipts have besides changes of state."""
 

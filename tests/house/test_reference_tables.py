@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from support.reference_tables import reference_tables
 
 from node.ledger.guards import GUARDS
 from node.txtypes.registry import TYPES
@@ -15,15 +14,7 @@ from node.txtypes.registry import TYPES
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference_tables", ROOT / "scripts" / "reference_tables.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-GENERATOR = _generator()
+GENERATOR = reference_tables()
 
 
 @pytest.mark.parametrize("path", [*GENERATOR.documents(), GENERATOR.SCHEMA], ids=lambda path: path.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.chain import Chain, address
 from support.governing import CHANGE, propose
-from support.life import Life, accident, offer, terms
+from support.life import Life, accident, attest, offer, terms
 from support.wallet_node import HomeWallet, WalletNode, recent_chain, wallet_node
 
 from node.crypto.addresses import to_text
@@ -63,6 +63,16 @@ def cheap(answer: dict) -> dict:
     return answer | {"terms": answer["terms"] | {"price": {"amount": "5290000", "currency": "EUR"}}}
 
 
+def other_value(answer: dict) -> dict:
+    """The lie of a node about the value of an order; also asked for a single value, unproven."""
+    for entry in answer.get("entries", ()):
+        if entry["value"] and entry["key"].startswith("order/"):
+            raw = bytearray.fromhex(entry["value"])
+            raw[-1] ^= 1
+            entry["value"] = raw.hex()
+    return answer
+
+
 def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
     wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]
 ) -> None:
@@ -102,14 +112,6 @@ def test_an_acceptance_shows_the_proven_price_and_is_signed_only_as_expected(
 def test_a_lie_about_the_state_itself_signs_nothing(
     wallet: HomeWallet, node: WalletNode, sale: tuple[Chain, Life]
 ) -> None:
-    def other_value(answer: dict) -> dict:
-        for entry in answer.get("entries", ()):  # also asked for a single value, unproven
-            if entry["value"] and entry["key"].startswith("order/"):
-                raw = bytearray.fromhex(entry["value"])
-                raw[-1] ^= 1
-                entry["value"] = raw.hex()
-        return answer
-
     node.lies["/v1/state"] = other_value
     before = node.submitted
     order = sale[1].order.hex()
@@ -154,6 +156,26 @@ def test_what_is_expected_is_compared_also_where_nobody_would_ask(wallet: HomeWa
                 "+1d", "--from", "buyer-1")  # fmt: skip
     wallet(*offering, *expected({"vin": "WBA8E9G50GNU99999"})).refused(1, "not_expected", VIN)
     assert before == sale[0].store.height()
+
+
+def test_a_step_of_a_deal_is_shown_also_where_nobody_is_asked(tmp_path: Path) -> None:
+    """A provider that attests sees the car, the price and who deals, and a lie about them signs nothing."""
+    chain = recent_chain()
+    life = Life(chain).to("paying")
+    body = tmp_path / "attest.json"
+    body.write_text(json.dumps(to_json(attest(chain, life.payment))))
+    with wallet_node(chain) as node:
+        wallet = HomeWallet(tmp_path, node).has("payment-provider-1")
+        attesting = ("tx", "payment.attest", "--body", body, "--from", "payment-provider-1")
+        node.lies["/v1/state"] = other_value
+        wallet(*attesting).refused(1, "invalid_proof")
+        node.lies.clear()
+        assert 0 == node.submitted
+        done = wallet(*attesting, "--wait")
+        assert 0 == done.code, done.err
+    seller, buyer = (to_text(address(name)) for name in ("dealer-munich", "buyer-1"))
+    for text in (VIN, "52900.00 EUR", f"{seller} (dealer-munich)", f"{buyer} (no member)", "proven at height"):
+        assert text in done.err, (text, done.err)
 
 
 def test_a_block_that_is_old_proves_nothing_about_now(tmp_path: Path) -> None:

@@ -133,6 +133,8 @@ def test_the_example_of_every_type(reader: Reader) -> None:
         assert re.search("^status +committed, proven$", output, re.MULTILINE), output
         if name in KEPT:
             reader.shell.run(f"export {KEPT[name]}={field(output, 'txid')}")
+        if name == "order.accept":
+            reader.follow(INTEGRATION, "bmw-wallet order next")
         if name == "maintenance.record":
             history = f"curl -s $BMW_NODE_URL/v1/vehicles/{SECOND_VIN}/history"
             reader.shell.run(f"export RECORD=$({history} | jq -r .records[8].digest)")

@@ -1,4 +1,4 @@
-"""Four real processes: a cut network, a wrong clock, a second copy, a race for one title, a full disk."""
+"""Four real processes: a cut network, a wrong clock, a second copy, a full disk."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import contextlib
 import secrets
 import shutil
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from support.chain import address
-from support.life import accept, attest, initiate, km, listing, register, terms, transfer
 from support.links import Proxy
 from support.processes import (
     Ear,
@@ -31,11 +28,8 @@ from support.processes import (
 
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNode
-from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
-from node.txtypes.sale.handover import OrderHandover
-from node.txtypes.sale.negotiation import OrderOffer
 
 VIN = "WBA8E9G50GNU12345"
 pytestmark = pytest.mark.network
@@ -157,79 +151,6 @@ def _copy_of(node: LocalNode, folder: Path, kind: str) -> LocalNode:
         home.key_file("node").unlink()
         home.write_key("node", PrivateKey(secrets.token_bytes(32)))
     return LocalNode("copy", home, node.rpc_port + 10, node.p2p_port + 10)
-
-
-def test_two_handovers_of_one_order_at_once(tmp_path: Path) -> None:
-    """Sent to two nodes at the same moment: exactly one commits."""
-    with running_network(tmp_path) as network:
-        fleet = Fleet(genesis_hash(network.genesis))
-        order = _paid_order(network.nodes, fleet)
-        now = _ms(network.nodes[0].get("/v1/status")["head"]["time"])
-        shown = _material_root(network.nodes[0])
-        rivals = [
-            fleet.sign("dealer-munich", OrderHandover(order, km(value), int(now), shown), "buyer-1")
-            for value in (160, 161)
-        ]
-        answers: list[tuple[int, dict]] = []
-        threads = [
-            threading.Thread(target=lambda n=n, r=r: answers.append(submit(n, r, "?wait=commit&timeout_ms=15000")))
-            for n, r in zip(network.nodes[1:3], rivals, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        committed = [answer for status, answer in answers if status == 200 and answer["status"] == "committed"]
-        assert 1 == len(committed), answers
-        for node in network.nodes:
-            wait_height([node], committed[0]["height"])
-        vehicle = network.nodes[3].get(f"/v1/vehicles/{VIN}")
-        assert to_text(address("buyer-1")) == vehicle["holder"]
-        history = network.nodes[3].get(f"/v1/vehicles/{VIN}/history")
-        assert 1 == sum(record["kind"] == "order.handover" for record in history["records"])
-        check_no_fork(network)
-
-
-def _material_root(node: LocalNode) -> bytes:
-    return bytes.fromhex(node.get(f"/v1/vehicles/{VIN}/report")["material_root"])
-
-
-def _paid_order(nodes: list[LocalNode], fleet: Fleet) -> bytes:
-    """A sale up to the settled payment, each step through another node."""
-
-    class Now:
-        """A chain of which only the time is known."""
-
-        now = 0
-
-        @staticmethod
-        def state(family: object, ident: object) -> None:
-            """Nothing is there."""
-
-    def do(step: int, name: str, body, *cosigners: str) -> bytes:
-        node = nodes[step % len(nodes)]
-        if last:
-            wait_height([node], last[0])
-        status, answer = submit(node, fleet.sign(name, body, *cosigners), "?wait=commit&timeout_ms=20000")
-        assert (200, "committed") == (status, answer.get("status")), answer
-        last[:] = [answer["height"]]
-        return bytes.fromhex(answer["txid"])
-
-    last: list[int] = []
-    wait_height(nodes, 1)
-    do(0, "bmw", register(VIN))
-    Now.now = int(_ms(nodes[0].get("/v1/status")["head"]["time"]))
-    do(1, "bmw", transfer(Now, vin=VIN), "dealer-munich")
-    offered = do(2, "dealer-munich", listing(Now, vin=VIN))
-    shown = nodes[2].get(f"/v1/listings/{offered.hex()}/disclosure")
-    offer = OrderOffer(
-        offered, 1, terms(), bytes.fromhex(shown["disclosure_root"]), Now.now + 86_400_000,
-    )  # fmt: skip
-    order = do(2, "buyer-1", offer)
-    do(3, "dealer-munich", accept(Now, order, material_root=_material_root(nodes[2])), "buyer-1")
-    payment = do(0, "buyer-1", initiate(order))
-    do(1, "payment-provider-1", attest(Now, payment))
-    return order
 
 
 def test_a_full_disk_stops_a_node_with_a_clear_word_and_its_store_intact(tmp_path: Path) -> None:

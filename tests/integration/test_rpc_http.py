@@ -340,7 +340,7 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
         "/v1/proposals/{proposal}": txid, "/v1/transactions/{txid}": txid, "/v1/vehicles/{vin}": VIN,
         "/v1/vehicles/{vin}/history": VIN, "/v1/listings/{listing}": life.listing.hex(),
         "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),
-        "/v1/orders/{order}/deliveries": life.order.hex(),
+        **{f"/v1/orders/{{order}}/{name}": life.order.hex() for name in ("deliveries", "payments", "timeline")},
         "/v1/payments/{payment}": life.payment.hex(), "/v1/accounts/{address}": buyer,
         "/v1/accounts/{address}/vehicles": buyer, "/v1/accounts/{address}/orders": buyer, "/v1/members": "",
         "/v1/listings": "", "/v1/vehicles": "", "/v1/orders": "", "/v1/payments": "", "/v1/accounts": "",

@@ -65,6 +65,22 @@ async def test_an_account_sees_what_it_owes_and_what_it_is_owed() -> None:
 
 
 @over_http
+async def test_a_refund_is_overdue_from_the_very_moment_from_which_it_can_be_claimed() -> None:
+    life = at("paid")
+    life.chain.do("dealer-munich", specimen("order.cancel", life.chain, {"order": life.order}, reason="seller_default"))
+    due = life.chain.store.head().time_ms + 14 * DAY_MS
+    claim = specimen("order.claim_refund", life.chain, {"order": life.order})
+    for now, is_overdue in ((due - 1, False), (due, True)):
+        life.chain.now = now
+        life.chain.produce(pass_ms=0)
+        assert now == life.chain.store.head().time_ms
+        [debt] = (await asked(life, f"/v1/accounts/{SELLER}/obligations"))["owes"]
+        assert is_overdue == debt["is_overdue"]
+        life.chain.now = now
+        assert is_overdue == ([] == life.chain.unmet(life.chain.sign("buyer-1", claim)))
+
+
+@over_http
 async def test_places_near_a_point_are_found_by_distance_role_and_hours() -> None:
     life = at("")
     everywhere = (await asked(life, "/v1/sites"))["sites"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace as with_
 from functools import cache
@@ -11,7 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.chain import address
-from support.never_breaks import CHECKS, Broken, Past
+from support.never_breaks import CHECKS, Broken, Past, first_broken
+from support.reference_tables import reference_tables
+from support.sale_mutants import MUTANTS
 from support.walk import VINS, Block, Seen, Walk
 
 from node.codec import encode
@@ -20,83 +21,92 @@ from node.rules.rails import ATTESTATIONS
 from node.txtypes.members.conduct import NO_CONDUCT
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.registry import TYPES
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.brands import with_brand
 from node.txtypes.vehicle.title import TitleTransfer
 
-SEEDS = range(8)
-BLOCKS = 400
+SEEDS = range(25)
+STEPS = 2_000
+"""Of each walk: 50,000 in all."""
 
 
 @cache
-def walked(seed: int) -> tuple[dict[str, str], Seen]:
-    """The first violation of each rule that one walk has met, and what the walk has seen."""
-    walk, past, broken = Walk(seed), Past(), {}
-    for block in walk.blocks(BLOCKS):
-        past.note(block)
-        for name, check in CHECKS.items():
-            if name not in broken:
-                try:
-                    check(block, past, walk.chain.store)
-                except Broken as error:
-                    broken[name] = f"height {block.height}: {error}"
-    return broken, walk.seen
+def walked(seed: int) -> tuple[str, Seen]:
+    """The first violation of a rule that one walk has met, and what the walk has seen."""
+    walk, past = Walk(seed, is_signed=False), Past()
+    for block in walk.steps(STEPS):
+        if broken := first_broken(block, past, walk.chain.store):
+            return f"seed {seed}: {broken}", walk.seen
+    return "", walk.seen
 
 
-@pytest.mark.parametrize("rule", CHECKS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_never_breaks(rule: str, seed: int) -> None:
+def test_never_breaks(seed: int) -> None:
     broken, _ = walked(seed)
-    assert rule not in broken, broken[rule]
+    assert "" == broken
+
+
+@cache
+def seen_by_all() -> Seen:
+    seen = Seen()
+    for seed in SEEDS:
+        seen.update(walked(seed)[1])
+    return seen
 
 
 def test_the_walks_go_where_rules_could_break() -> None:
-    """Or the checks would hold because nothing happens."""
-    accepted, refused, attested, reasons, deals = (Counter[str]() for _ in range(5))
-    for seed in SEEDS:
-        _, seen = walked(seed)
-        accepted += seen.accepted
-        refused += seen.refused
-        attested += seen.attested
-        reasons += seen.reasons
-        deals += seen.deals
-    assert accepted["order.handover"] > 20
-    assert accepted["title.transfer"] > 50
-    often = ("listing.create", "order.counter", "order.accept", "order.amend", "order.reinstate", "payment.initiate",
-             "payment.declare", "payment.refund", "payment.confirm_refund", "payment.reassign", "order.cancel",
-             "order.claim_refund", "delivery.schedule", "delivery.confirm", "delivery.event",
-             "mandate.grant", "order.return", "order.dispute", "order.respond", "order.resolve",
-             "order.close", "claim.release", "case.open", "case.reply", "case.close")  # fmt: skip
-    assert not [kind for kind in often if accepted[kind] <= 10]
-    assert accepted["delivery.refuse"] and accepted["mandate.end"] and accepted["case.confirm"]
-    assert accepted["order.withdraw"]
-    assert min(attested[kind] for kind in ("settled", "refunded", "charged_back", "captured", "returned")) > 5
-    assert not [kind for kind in ATTESTATIONS if not attested[kind]]
-    assert len([reason for reason in CANCEL_REASONS if reasons[reason]]) >= 8
-    assert not [what for what in ("trade_in", "finance", "agent", "parts") if not deals[what]]
-    tried = ("vehicle_exists", "rail_forbidden", "rail_not_yet", "reference_used", "payment_currency",
-             "payment_not_final", "payment_exceeds_price", "signature_missing", "not_the_holder", "market_live",
-             "order_reserved", "order_not_reserving", "payment_transition", "payment_amount", "malformed",
-             "listing_closed", "order_expired", "refund_overdue", "claims_open", "relist_locked", "provider_is_party",
-             "attest_sequence", "cancel_reason", "legs_sum", "rail_share", "mandate_floor",
-             "round_differs", "order_disputed", "withdrawal_over", "order_dispute_past",
-             "claim_absent", "case_status")  # fmt: skip
-    assert not [code for code in tried if not refused[code]]
+    """Or the checks would hold because nothing happens. The numbers are a fraction of what these seeds meet."""
+    seen = seen_by_all()
+    assert sum(seen.accepted.values()) > STEPS * len(SEEDS) // 2
+    often = ("listing.create", "listing.update", "listing.withdraw", "order.offer", "order.counter", "order.accept",
+             "order.reject", "order.amend", "order.cancel", "order.claim_refund", "order.reinstate", "order.handover",
+             "order.return", "order.dispute", "order.respond", "order.resolve", "order.close", "claim.release",
+             "payment.initiate", "payment.declare", "payment.attest", "payment.refund", "payment.confirm_refund",
+             "payment.reassign", "delivery.schedule", "delivery.confirm", "delivery.event", "delivery.refuse",
+             "mandate.grant", "title.transfer", "case.open", "case.reply", "case.close", "case.confirm")  # fmt: skip
+    assert [] == [kind for kind in often if seen.accepted[kind] <= 20]
+    seldom = ("order.withdraw", "order.acknowledge", "order.assign_vin", "listing.build", "mandate.end")
+    assert [] == [kind for kind in seldom if not seen.accepted[kind]]
+    assert [] == [kind for kind in ATTESTATIONS if seen.attested[kind] <= 10]
+    assert {"decided"} == {reason for reason in CANCEL_REASONS if not seen.reasons[reason]}, "arbiters alone decide"
+    assert [] == [what for what in ("trade_in", "finance", "agent", "parts") if not seen.deals[what]]
+
+
+UNMET = {
+    "author_on_hold": "needs an author whose records were annulled: tests/properties/test_fraud.py",
+    "clearance_void": "needs an inspector who is listed for fraud: tests/properties/test_fraud.py",
+    "flags_full": "four banks have a lien on one car; the development network has one bank",
+    "role_scope": "needs a grant for one country, which governance gives; all providers here have grants for any",
+    "seller_barred": "needs a seller whom governance has suspended",
+}
+"""Refusals of the types of a sale that no walk meets: these walks change neither members nor their roles."""
+
+
+def test_the_walks_meet_every_refusal_of_a_sale() -> None:
+    """Each guard that a type can note, as the tables of docs/TRANSACTIONS.md list them."""
+    types = [tag for tag in TYPES if tag.partition(".")[0] in ("listing", "order", "payment", "delivery", "claim")]
+    codes = {code for tag in types for code in reference_tables().guards_of(TYPES[tag])}
+    refused = seen_by_all().refused
+    assert len(codes) > 100
+    assert [] == sorted(code for code in codes - set(UNMET) if not refused[code])
+    assert [] == sorted(code for code in UNMET if code not in codes or refused[code]), "met after all"
 
 
 # --- every check sees what it is there for ------------------------------------------------------------------------
 @cache
 def _a_life() -> tuple[Walk, tuple[Block, ...]]:
-    walk = Walk(0)
-    return walk, tuple(walk.blocks(BLOCKS))
+    walk = Walk(0, is_signed=False)
+    return walk, tuple(walk.steps(STEPS))
 
 
 def last() -> tuple[Walk, Past, Block]:
     walk, blocks = _a_life()
     past = Past()
     for block in blocks:
-        past.note(block)
+        if not block.is_whole:
+            past.note(block)
     return walk, past, blocks[-1]
 
 
@@ -123,7 +133,7 @@ def paid_payment(block: Block) -> tuple[str, Any]:
 
 
 def two_listings(block: Block) -> Block:
-    ident, found = next(iter(block.after["listing"].items()))
+    ident, found = next((ident, found) for ident, found in block.after["listing"].items() if found.vin)
     live = replace(found, status="open", expires_at_ms=2**47)
     return with_(block, after=block.after | {"listing": {ident: live, "00" * 32: live}})
 
@@ -190,6 +200,17 @@ def paid_twice() -> Block:
     return lie(block, "payment", ident, amount=replace(block.after["payment"][ident].amount, amount=10**9))
 
 
+def attested() -> tuple[Block, bytes]:
+    """A block of one attestation, and a reference of its payment."""
+    _, past, _ = last()
+    for block in _a_life()[1]:
+        body = block.accepted[0].payload.body if len(block.accepted) == 1 else None
+        keys = past.keys[body.payment] if isinstance(body, PaymentAttest) else set()
+        if keys and all(key.hex() in block.after["payment-reference"] for key in keys):
+            return block, min(keys)
+    raise AssertionError("nothing was attested")
+
+
 def claimed_by_a_stranger() -> Block:
     block = next(b for b in _a_life()[1] if b.after["order-claims"])
     ident, claims = next(iter(block.after["order-claims"].items()))
@@ -243,7 +264,7 @@ LIES: dict[str, Callable[[], Block]] = {
     ),
     "an_attestation_counts_once": lambda: lie(last()[2], "payment", paid_payment(last()[2])[0], sequence=99),
     "no_reference_has_two_payments": lambda: lie(
-        last()[2], "payment-reference", next(iter(last()[2].after["payment-reference"])), payment=bytes(32)
+        attested()[0], "payment-reference", attested()[1].hex(), payment=bytes(32)
     ),
     "a_provider_is_no_party": lambda: lie(
         last()[2], "payment", paid_payment(last()[2])[0], provider=paid_order(last()[2])[1].buyer
@@ -252,15 +273,19 @@ LIES: dict[str, Callable[[], Block]] = {
     "orders_and_payments_stay_small": lambda: lie(
         last()[2], "order", paid_order(last()[2])[0], payments=tuple(bytes([n]) * 32 for n in range(120))
     ),
+    "listings_stay_small": lambda: lie(
+        last()[2], "listing", next(iter(last()[2].after["listing"])), configuration=("X" * 40,) * 400
+    ),
     "no_text_holds_a_card_number": lambda: card_on_chain(last()[2]),
 }  # fmt: skip
 
 
-def test_every_check_has_its_lie() -> None:
-    assert set(CHECKS) == set(LIES)
+def test_every_check_has_its_lie_or_its_mutant() -> None:
+    """The mutants are in test_walks_mutants.py."""
+    assert set(CHECKS) == set(LIES) | set(MUTANTS)
 
 
-@pytest.mark.parametrize("rule", CHECKS)
+@pytest.mark.parametrize("rule", LIES)
 def test_a_check_sees_what_it_is_there_for(rule: str) -> None:
     walk, past, _ = last()
     with pytest.raises(Broken):
@@ -307,15 +332,18 @@ def test_a_reference_of_two_payments_an_attestation_and_a_birth_again_are_seen()
     walk, _, block = last()
     past = Past()
     for earlier in _a_life()[1]:
-        past.note(earlier)
+        if not earlier.is_whole:
+            past.note(earlier)
     past.births[VIN] += 1
     with pytest.raises(Broken, match="born twice"):
         CHECKS["one_birth_per_vin"](block, past, walk.chain.store)
-    past.references[next(iter(past.references))].add(bytes(32))
+    block, reference = attested()
+    past.references[reference].add(bytes(32))
     with pytest.raises(Broken, match="consumed by 2"):
         CHECKS["no_reference_has_two_payments"](block, past, walk.chain.store)
-    past.attested[next(iter(past.attested))] += 1
-    with pytest.raises(Broken, match="has 2 attestations"):
+    body = block.accepted[0].payload.body
+    past.attested[body.payment, body.sequence] += 1  # type: ignore[union-attr]
+    with pytest.raises(Broken, match="two attestations"):
         CHECKS["an_attestation_counts_once"](block, past, walk.chain.store)
 
 

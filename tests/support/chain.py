@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from node.chain.block import EMPTY_COMMIT, Block, Commit, block_id_of
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.vote import Evidence, vote_sign_bytes
@@ -22,6 +24,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
+@cache
 def address(name: str) -> bytes:
     return address_of(dev_key("account", name).public)
 

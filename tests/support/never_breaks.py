@@ -15,36 +15,40 @@ from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.title import TitleTransfer
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
-from support import sale_rules
+from support import plain_rules, sale_rules
 from support.second_codec import h, unpack
 from support.walk import Block
 from support.walk_checks import (
     CHECKS,
+    STORED,
     Broken,
     Past,
     bodies,
     cars_of,
+    changed,
+    first_broken,
     net,
     payments_of,
     require,
     rule,
     signers_of,
+    stored_rule,
     traded,
 )
 
-__all__ = ["CHECKS", "Broken", "Past", "sale_rules"]
+__all__ = ["CHECKS", "STORED", "Broken", "Past", "first_broken", "plain_rules", "sale_rules"]
 
 
 # --- vehicles and title --------------------------------------------------------------------------------------
 @rule
 def one_birth_per_vin(block: Block, past: Past, reader: ChainReader) -> None:
-    require(set(past.births) == set(block.after["vehicle"]), "cars without a birth, or births without a car")
+    require(past.births.keys() == block.after["vehicle"].keys(), "cars without a birth, or births without a car")
     require(all(count == 1 for count in past.births.values()), "born twice", past.births)
 
 
-@rule
+@stored_rule
 def one_title_holder_per_living_vin(block: Block, past: Past, reader: ChainReader) -> None:
-    for vin, vehicle in block.after["vehicle"].items():
+    for vin, vehicle in changed(block, "vehicle"):
         require(vehicle.holder.hex() in block.after["account"], vin, "is held by nobody")
         listed = [
             a for a in block.after["account"] if vin in reader.entries(index_prefix(VEHICLE, "holder", a), "", 99)
@@ -60,7 +64,7 @@ def title_moves_only_by_a_transfer_a_handover_or_a_return(block: Block, past: Pa
     for body in bodies(block, OrderReturn):
         order = block.after["order"][body.order.hex()]
         moves.update(cars_of(order) if body.trade_in_back else [order.vin])
-    for vin, vehicle in block.after["vehicle"].items():
+    for vin, vehicle in changed(block, "vehicle"):
         before = block.before["vehicle"].get(vin)
         moved = vehicle.transfer_count - (before.transfer_count if before else 0)
         require(moved == moves[vin], vin, "moved", moved, "times by", moves[vin], "transactions")
@@ -135,24 +139,28 @@ def what_the_payment_provider_says_never_moves_title(block: Block, past: Past, r
 
 @rule
 def brands_only_grow(block: Block, past: Past, reader: ChainReader) -> None:
-    for vin, vehicle in block.before["vehicle"].items():
+    for vin, _ in changed(block, "vehicle"):
+        vehicle = block.before["vehicle"].get(vin)
+        if vehicle is None:
+            continue
         lost = {brand.code for brand in vehicle.brands} - {b.code for b in block.after["vehicle"][vin].brands}
         require(not lost, vin, "lost", lost)
 
 
-@rule
+@stored_rule
 def the_history_has_no_gap_and_its_count_and_head_match(block: Block, past: Past, reader: ChainReader) -> None:
-    for vin, vehicle in block.after["vehicle"].items():
-        head, count = bytes(32), 0
-        for sequence, raw in reader.records(vin, 0, 1_000_000):
+    """Each record is read once, by the first block after it; those before it cannot change, since the head of the chain
+    of records follows from all."""
+    for vin, vehicle in changed(block, "vehicle"):
+        count, head = past.histories.get(vin, (0, bytes(32)))
+        for sequence, raw in reader.records(vin, count, 1_000_000):
             face, content = unpack(raw)
             require(sequence == count == unpack(face)[1], vin, "has record", sequence, "at place", count)
             digest = h("bmw/record-body", face + h("bmw/record-content", content))
             head = h("bmw/record", head + count.to_bytes(8, "big") + digest)
             count += 1
         require((count, head) == (vehicle.record_count, vehicle.history_head), vin, "has", count, "records")
-        before = block.before["vehicle"].get(vin)
-        require(before is None or before.record_count <= count, vin, "has lost records")
+        past.histories[vin] = count, head
 
 
 # --- the market ----------------------------------------------------------------------------------------------
@@ -186,7 +194,7 @@ def no_text_holds_a_card_number(block: Block, past: Past, reader: ChainReader) -
             continue
         for digits in re.findall(rb"(?=([45][0-9]{15}))", tx.payload_bytes):
             require(not _luhn(digits.decode()), digits.decode(), "is on the chain")
-    for vehicle in block.after["vehicle"].values():
+    for _, vehicle in changed(block, "vehicle"):
         for text in (vehicle.model, vehicle.plant, *vehicle.configuration):
             found = [digits for digits in re.findall(r"(?=([45][0-9]{15}))", text) if _luhn(digits)]
             require(not found, found, "is on the chain")

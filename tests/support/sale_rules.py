@@ -22,6 +22,8 @@ from support.walk_checks import (
     Past,
     bodies,
     cars_of,
+    changed,
+    is_gone,
     net,
     pause_of,
     payments_of,
@@ -38,13 +40,15 @@ def one_order_reserves_a_vin(block: Block, past: Past, reader: ChainReader) -> N
     """The car that is sold, and the one in payment."""
     live: dict[str, str] = {}
     for ident, order in block.after["order"].items():
-        if reserves(order, block.time_ms):
+        if order.status == "accepted" and reserves(order, block.time_ms):
             for vin in cars_of(order):
                 require(vin not in live, vin, "is sold twice")
                 live[vin] = ident
     for vin, vehicle in block.after["vehicle"].items():
         market = market_of(vehicle, block.time_ms)
         reserved = market.order.hex() if market.status == "reserved" else ""
+        if is_gone(vehicle):
+            continue
         require(reserved == live.get(vin, ""), vin, "is reserved by", reserved, "and sold by", live.get(vin))
 
 
@@ -53,7 +57,7 @@ def every_reserved_vin_is_free_at_its_hard_end(block: Block, past: Past, reader:
     """Whatever anybody does or omits: nothing but both parties' signatures moves the hard end, and disputes by 60 days
     in all."""
     params = block.after["chain"]["params"]
-    for vin, vehicle in block.after["vehicle"].items():
+    for vin, vehicle in changed(block, "vehicle"):
         if vehicle.market.status == "reserved":
             end = vehicle.market.hold_until_ms
             require(market_of(vehicle, end).status != "reserved", vin, "is reserved beyond its hard end")
@@ -63,8 +67,10 @@ def every_reserved_vin_is_free_at_its_hard_end(block: Block, past: Past, reader:
             require(not free.locked_until_ms, vin, "is locked beyond its time")
     agreed = {tx.payload.body.order for tx in block.accepted
               if type_of(tx.payload.body) in ("order.accept", "order.amend", "order.reinstate")}  # fmt: skip
-    for ident, order in block.before["order"].items():
-        after = block.after["order"][ident]
+    for ident, after in changed(block, "order"):
+        order = block.before["order"].get(ident)
+        if order is None:
+            continue
         require(pause_of(after) <= PAUSE_MAX_MS, "disputes put off an order for too long", ident)
         if bytes.fromhex(ident) not in agreed:
             pause = pause_of(after) - pause_of(order)
@@ -87,8 +93,8 @@ def nobody_else_changes_an_order(block: Block, past: Past, reader: ChainReader) 
             judges.add(tx.payload.sender)
         if about is not None:
             acted.setdefault(about.hex(), set()).add(tx.payload.sender)
-    for ident, order in block.before["order"].items():
-        if block.after["order"][ident] != order:
+    for ident, _ in changed(block, "order"):
+        if block.before["order"].get(ident) is not None:
             theirs: set[Any] = set()
             for state in (block.before, block.after):
                 known = state["order"][ident]
@@ -101,6 +107,8 @@ def nobody_else_changes_an_order(block: Block, past: Past, reader: ChainReader) 
 
 @rule
 def a_listing_of_cars_to_be_built_counts_its_orders(block: Block, past: Past, reader: ChainReader) -> None:
+    if all(listing.vin for listing in block.after["listing"].values()):
+        return
     ordered = Counter(order.listing.hex() for order in block.after["order"].values()
                       if order.accepted_at_ms and order.status != "cancelled")  # fmt: skip
     for ident, listing in block.after["listing"].items():
@@ -111,7 +119,7 @@ def a_listing_of_cars_to_be_built_counts_its_orders(block: Block, past: Past, re
 # --- money ---------------------------------------------------------------------------------------------------
 @rule
 def the_parts_make_up_the_price(block: Block, past: Past, reader: ChainReader) -> None:
-    for order in block.after["order"].values():
+    for _, order in changed(block, "order"):
         total = sum(leg.amount for leg in order.terms.legs)
         require(total == order.price.amount > 0, "parts of", total, "for", order.price)
         require(sum(fee.amount for fee in order.terms.fees) <= total, "fees beyond the price")
@@ -119,7 +127,7 @@ def the_parts_make_up_the_price(block: Block, past: Past, reader: ChainReader) -
 
 @rule
 def no_more_goes_back_than_came(block: Block, past: Past, reader: ChainReader) -> None:
-    for ident, payment in block.after["payment"].items():
+    for ident, payment in changed(block, "payment"):
         have = net(payment)
         require(0 <= have <= payment.settled + payment.represented, ident, "has a net of", have)
         require(payment.represented <= payment.charged_back, ident, "won back more than was charged back")
@@ -128,24 +136,34 @@ def no_more_goes_back_than_came(block: Block, past: Past, reader: ChainReader) -
             require(payment.settled <= payment.captured, ident, "settled more than was captured")
         most = payment.amount.amount * (2 if payment.rail == "bank_transfer" else 1)
         require(payment.settled <= most, ident, "settled", payment.settled, "of", payment.amount)
-    for ident, order in block.after["order"].items():
+    touched = {payment.order.hex() for _, payment in changed(block, "payment")}
+    for ident in {ident for ident, _ in changed(block, "order")} | touched:
+        order = block.after["order"][ident]
         have = sum(map(net, payments_of(block, order).values()))
         require(order.net == have, "order", ident, "has", order.net, "and its payments", have)
         require(order.kept <= order.price.amount, "order", ident, "keeps more than the price")
 
 
+def lent(block: Block, order: Any) -> int:
+    """What has come of an order's credit and not gone back: of that the seller keeps nothing without a title."""
+    own = payments_of(block, order).values()
+    return sum(net(payment) for payment in own if order.terms.legs[payment.leg].kind == "finance")
+
+
 @rule
 def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: ChainReader) -> None:
     params = block.after["chain"]["params"]
-    claimed: Counter[bytes] = Counter()
-    for ident, order in block.after["order"].items():
+    claimed = Counter(order.seller for order in block.after["order"].values() if order.is_claimed)
+    touched = {payment.order.hex() for _, payment in changed(block, "payment")}
+    for ident in {ident for ident, _ in changed(block, "order")} | touched:
+        order = block.after["order"][ident]
         view = OrderView.of(ident, order, AfterBlock(block), AsOf(block.time_ms, RULESETS[params.ruleset]))
         is_over = order.status in ("cancelled", "completed") or not reserves(order, block.time_ms)
         kept = order.price.amount - traded(order) if order.status in HANDED_OVER else order.kept
-        owed = max(0, order.net - kept) if is_over else 0
+        spared = lent(block, order) if order.status in ("cancelled", "accepted") else 0
+        owed = spared + max(0, order.net - spared - kept) if is_over else 0
         require(sum(debt.amount.amount for debt in view.debts) == owed, ident, "owes", view.debts, "and not", owed)
         require(all(debt.amount.amount > 0 for debt in view.debts), ident, "owes nothing, or less")
-        claimed[order.seller] += order.is_claimed
         require(not order.is_claimed or owed > 0, ident, "is claimed without a debt")
     for account, conduct in block.after["conduct"].items():
         require(conduct.refunds_overdue == claimed[bytes.fromhex(account)], account, "is barred wrongly")
@@ -153,7 +171,7 @@ def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: Ch
 
 @rule
 def claims_are_positive_and_of_the_cars_own_orders(block: Block, past: Past, reader: ChainReader) -> None:
-    for ident, claims in block.after["order-claims"].items():
+    for ident, claims in changed(block, "order-claims"):
         order, vin = block.after["order"][ident], claims.vin
         for claim in claims.entries:
             require(claim.amount.amount > 0 and order.vin == vin, vin, "has the claim", claim)
@@ -179,11 +197,10 @@ def a_new_payment_pays_what_is_open_of_its_part(block: Block, past: Past, reader
 
 @rule
 def a_payment_has_one_currency(block: Block, past: Past, reader: ChainReader) -> None:
-    for payment in block.after["payment"].values():
-        order = block.after["order"][payment.order.hex()]
+    for ident, payment in changed(block, "payment"):
+        order, before = block.after["order"][payment.order.hex()], block.before["payment"].get(ident)
+        require(before is None or payment.amount == before.amount, "a payment's amount changed")
         require(payment.amount.currency == order.price.currency, "payment and order have two currencies")
-    for ident, payment in block.before["payment"].items():
-        require(payment.amount == block.after["payment"][ident].amount, "a payment's amount changed")
     for body in bodies(block, PaymentAttest):
         currency = block.after["payment"][body.payment.hex()].amount.currency
         require(body.amount.currency == currency, "attested", body.amount, "in", currency)
@@ -191,16 +208,17 @@ def a_payment_has_one_currency(block: Block, past: Past, reader: ChainReader) ->
 
 @rule
 def an_attestation_counts_once(block: Block, past: Past, reader: ChainReader) -> None:
-    for (payment, sequence), count in past.attested.items():
-        require(count == 1, payment.hex(), "has", count, "attestations", sequence)
-    counts = Counter(payment for payment, _ in past.attested)
-    for ident, payment in block.after["payment"].items():
-        require(payment.sequence == counts[bytes.fromhex(ident)], ident, "has", payment.sequence, "attestations")
+    for body in bodies(block, PaymentAttest):
+        require(past.attested[body.payment, body.sequence] == 1, body.payment.hex(), "has two attestations of a number")
+    for ident, payment in changed(block, "payment"):
+        count = past.attestations[bytes.fromhex(ident)]
+        require(payment.sequence == count, ident, "has", payment.sequence, "attestations, and not", count)
 
 
 @rule
 def no_reference_has_two_payments(block: Block, past: Past, reader: ChainReader) -> None:
-    for reference, payments in past.references.items():
+    for reference in {key for body in bodies(block, PaymentAttest) for key in past.keys[body.payment]}:
+        payments = past.references[reference]
         require(len(payments) == 1, reference.hex(), "was consumed by", len(payments), "payments")
         use = block.after["payment-reference"].get(reference.hex())
         require(use is not None and {use.payment} == payments, reference.hex(), "is not kept")
@@ -209,7 +227,7 @@ def no_reference_has_two_payments(block: Block, past: Past, reader: ChainReader)
 
 @rule
 def a_provider_is_no_party(block: Block, past: Past, reader: ChainReader) -> None:
-    for payment in block.after["payment"].values():
+    for _, payment in changed(block, "payment"):
         order = block.after["order"][payment.order.hex()]
         taker = order.terms.trade_in and order.terms.trade_in.taker
         require(payment.provider not in (order.buyer, order.seller, order.agent, taker), "a party is the provider")
@@ -218,14 +236,14 @@ def a_provider_is_no_party(block: Block, past: Past, reader: ChainReader) -> Non
 @rule
 def coins_and_forbidden_rails_never_start(block: Block, past: Past, reader: ChainReader) -> None:
     """Coins, the only rails that some countries forbid, are on no listing until the chain can prove them."""
-    for listing in block.after["listing"].values():
+    for _, listing in changed(block, "listing"):
         require(not {a.rail for a in listing.rails} & {"bitcoin", "ether"}, "a listing takes coins")
-    for payment in block.after["payment"].values():
+    for _, payment in changed(block, "payment"):
         require(payment.rail in (*BANKING, "card", "finance"), "a payment by", payment.rail)
 
 
 @rule
 def orders_and_payments_stay_small(block: Block, past: Past, reader: ChainReader) -> None:
     for family, most in (("order", 4_096), ("payment", 3_072)):
-        for ident, value in block.after[family].items():
+        for ident, value in changed(block, family):
             require(len(encode(value)) <= most, family, ident, "has", len(encode(value)), "bytes")

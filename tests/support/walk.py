@@ -14,36 +14,37 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from msgspec.structs import replace
-
-from node.chain.block import EMPTY_COMMIT
-from node.codec import encode
+from node.chain.block import EMPTY_COMMIT, Commit, block_id_of
 from node.crypto.dev_keys import dev_key
 from node.errors import Malformed
-from node.execution.block_validation import seal_block
+from node.execution.block_run import BlockRun
+from node.execution.block_validation import execute_block, seal_block
 from node.ledger.body import TransactionBody, type_of
+from node.ledger.family import Family
 from node.ledger.guards import GuardsUnmet
+from node.ledger.overlay import Ledger, Overlay
 from node.ledger.signed import assemble
-from node.rules.deals import CANCEL_REASONS
-from node.rules.rails import ATTESTATIONS, RAIL_SCHEMES
-from node.txtypes.envelope import CheckedTx, Payload
+from node.txtypes.envelope import CheckedTx
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import status_now
 from node.txtypes.sale.order import is_live
-from node.txtypes.sale.returning import OrderReturn
 from node.txtypes.vehicle.stop_flags import FlagClear, FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle, market_of
+from support.bending import Bending
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
-from support.dealing import BUYERS, PRICES, VINS, Dealing
+from support.dealing import VINS, Dealing
 from support.life import accident, km, maintenance, read, register, transfer
 from support.paying import NAMES, Paying, State, Step
+from support.rarely import Rarely
 from support.reversing import Reversing
+from support.unsigned import unsigned
 from wallet.txfile import sign_payload
 
-CARD_NUMBER = "4111111111111111"
+RARE_SHARE = 0.15
+STEPS_OF_A_BLOCK = (1, 2, 4, 6, 9)
 PAUSES = (1_000, 1_000, 1_000, 60_000, 60_000, HOUR_MS, 8 * HOUR_MS)
 LONG_PAUSES = (4 * DAY_MS, 8 * DAY_MS, 15 * DAY_MS, 31 * DAY_MS, 61 * DAY_MS)
 PARTY_PAIRS = (("bmw", "dealer-munich"), ("dealer-munich", "dealer-shanghai"), ("dealer-shanghai", "bmw"))
@@ -51,13 +52,19 @@ PARTY_PAIRS = (("bmw", "dealer-munich"), ("dealer-munich", "dealer-shanghai"), (
 
 @dataclass(frozen=True)
 class Block:
-    """One height: the state before and after, and what was accepted."""
+    """What was accepted, and the state before and after: of one transaction, or of a height as a whole.
+
+    `unmet` gives the codes of the guards that a transaction of the sender, the body and the cosigners would not meet at
+    that time; a walk that has no such dry run leaves it out.
+    """
 
     height: int
     time_ms: int
     before: State
     after: State
     accepted: tuple[CheckedTx, ...]
+    unmet: Callable[..., list[str]] | None = None
+    is_whole: bool = False
 
 
 @dataclass
@@ -71,6 +78,13 @@ class Seen:
     """Of accepted orders that were ended."""
     deals: Counter[str] = field(default_factory=Counter)
     """What the orders that were handed over had."""
+    largest: Counter[str] = field(default_factory=Counter)
+    """Bytes of the largest value of each family."""
+
+    def update(self, other: Seen) -> None:
+        for name in ("accepted", "refused", "attested", "reasons", "deals"):
+            getattr(self, name).update(getattr(other, name))
+        self.largest |= other.largest
 
 
 def state_of(chain: Chain) -> State:
@@ -82,82 +96,160 @@ def state_of(chain: Chain) -> State:
     return found
 
 
-class Walk:
-    def __init__(self, seed: int) -> None:
-        self.chance = Random(seed)
-        self.chain = Chain()
+def after_changes(state: State, changes: Overlay) -> State:
+    """The state with what a transaction or a block has written."""
+    after = dict(state)
+    for key, (family, value) in changes.items():
+        name, ident = family.name, key.partition(b"/")[2].decode("ascii")
+        if after[name] is state[name]:
+            after[name] = dict(state[name])
+        if value is None:
+            after[name].pop(ident, None)
+        else:
+            after[name][ident] = value
+    return after
+
+
+class LiveChain(Chain):
+    """A chain whose parties see what the block that is being built has changed so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = state_of(self)
+
+    def state(self, family: Family[Any], ident: str | bytes) -> Any:
+        return self.live[family.name].get(ident.hex() if isinstance(ident, bytes) else ident)
+
+
+class WatchedRun(BlockRun):
+    """Keeps the ledger of the newest transaction."""
+
+    ledger: Ledger
+
+    def _ledger(self, txid: bytes, sender: bytes, payload_bytes: bytes) -> Ledger:
+        self.ledger = super()._ledger(txid, sender, payload_bytes)
+        return self.ledger
+
+
+class Walk(Bending):
+    """`is_signed`: whether signatures and certificates are computed; see `support.unsigned`. `seen`: what the walk has
+    met so far."""
+
+    def __init__(self, seed: int, *, is_signed: bool = True) -> None:
+        self.chance, self.is_signed, self.tried = Random(seed), is_signed, 0
+        self.chain = LiveChain()
         self.seen = Seen()
-        self.state = state_of(self.chain)
         self.dealing = Dealing(self.chance, self.chain)
         self.paying = Paying(self.chance, self.chain)
         self.reversing = Reversing(self.chance, self.chain)
+        self.rarely = Rarely(seed, self.chance, self.chain, self.dealing)
+
+    def steps(self, count: int) -> Iterator[Block]:
+        """Of `count` transactions each that is accepted; and each height as a whole, once it is committed."""
+        while self.tried < count:
+            yield from self._block()
 
     def blocks(self, count: int) -> Iterator[Block]:
+        """Heights as a whole."""
         for _ in range(count):
-            yield self._block()
+            *_, whole = self._block()
+            yield whole
+
+    @property
+    def state(self) -> State:
+        return self.chain.live
+
+    @state.setter
+    def state(self, found: State) -> None:
+        self.chain.live = found
 
     # --- one block ---------------------------------------------------------------------------------------
-    def _block(self) -> Block:
-        chain, run, accepted = self.chain, self.chain.run(), []
-        for sender, body, cosigners in self._steps():
-            try:
-                tx = chain.check(self._signed(sender, body, cosigners))
-            except Malformed:
-                self.seen.refused["malformed"] += 1
-                continue
-            try:
-                run.add(tx)
-            except GuardsUnmet as error:
-                if not error.unmet:
-                    raise AssertionError("refused without a reason") from error
-                self.seen.refused.update(guard.code for guard in error.unmet)
-                continue
-            accepted.append(tx)
-            self.seen.accepted[type_of(body)] += 1
-            self._note(body)
-        head = chain.store.head()
-        result = run.finish()
-        last = chain.store.commit(head.height) if head.height else None
-        block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), last or EMPTY_COMMIT)
-        # judged by a run that never saw what was refused: the same root, or a refusal has left a trace
-        chain.store.commit_block(block, chain.judge(block), chain.commit_for(block))
-        before, self.state = self.state, state_of(chain)
-        found = Block(chain.store.height(), chain.now, before, self.state, tuple(accepted))
-        chain.now += self.chance.choice(LONG_PAUSES if self.chance.random() < 0.04 else PAUSES)
-        return found
+    def _block(self) -> Iterator[Block]:
+        chain, chance = self.chain, self.chance
+        store = chain.store
+        run = WatchedRun(store.state, store.tree, store.head(), chain.genesis_hash, chain.now)
+        height, begin, accepted, refusals = store.height() + 1, self.state, list[CheckedTx](), self.seen.refused.total()
+
+        def unmet(sender: str, body: TransactionBody, *cosigners: str) -> list[str]:
+            ledger = run.carry_out(unsigned(chain, sender, body, *cosigners))
+            return [guard.code for guard in ledger.unmet_guards]
+
+        for _ in range(chance.choice(STEPS_OF_A_BLOCK)):
+            before = self.state
+            tx = self._tried(run)
+            if tx is not None:
+                accepted.append(tx)
+                yield Block(height, chain.now, before, self.state, (tx,), unmet)
+        self._commit(run, accepted, is_traced=self.seen.refused.total() > refusals and chance.random() < 0.25)
+        yield Block(height, chain.now, begin, self.state, tuple(accepted), unmet, is_whole=True)
+        chain.now += chance.choice(LONG_PAUSES if chance.random() < 0.05 else PAUSES)
+
+    def _tried(self, run: WatchedRun) -> CheckedTx | None:
+        self.tried += 1
+        sender, body, cosigners = self._step()
+        try:
+            tx = self._made(sender, body, cosigners)
+        except Malformed:
+            self.seen.refused["malformed"] += 1
+            return None
+        try:
+            run.add(tx)
+        except GuardsUnmet as error:
+            if not error.unmet:
+                raise AssertionError("refused without a reason") from error
+            self.seen.refused.update(guard.code for guard in error.unmet)
+            return None
+        self._note(body)
+        self.state = after_changes(self.state, run.ledger.changes)
+        return tx
+
+    def _commit(self, run: WatchedRun, accepted: list[CheckedTx], *, is_traced: bool) -> None:
+        """`is_traced`: judged again by a run that never saw what was refused; the same root, or a refusal has left a
+        trace."""
+        store = self.chain.store
+        head, result = store.head(), run.finish()
+        last = store.commit(head.height) if head.height else EMPTY_COMMIT
+        block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), last)
+        if is_traced:
+            result = execute_block(block, accepted, store.state, store.tree, head, self.chain.genesis_hash)
+        certificate = Commit(block.header.height, 0, block_id_of(block.header, self.chain.genesis_hash), ())
+        store.commit_block(block, result, self.chain.commit_for(block) if self.is_signed else certificate)
+        self.state = after_changes(self.state, run._overlay.changes)
+        for key, value in result.changes.items():
+            if value is not None:
+                family = key.partition(b"/")[0].decode("ascii")
+                self.seen.largest[family] = max(self.seen.largest[family], len(value))
+
+    def _made(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> CheckedTx:
+        """Past the wallet's own checks: what a program that means no good would send. Raises `Malformed`."""
+        chain = self.chain
+        tx = unsigned(chain, sender, body, *cosigners)
+        if not self.is_signed:
+            return tx
+        keys = [(address(name), dev_key("account", name)) for name in dict.fromkeys((sender, *cosigners))]
+        signatures = [sign_payload(tx.payload_bytes, chain.genesis_hash, who, key) for who, key in keys]
+        return chain.check(assemble(tx.payload_bytes, signatures))
 
     def _note(self, body: TransactionBody) -> None:
         seen = self.seen
+        seen.accepted[type_of(body)] += 1
         if isinstance(body, PaymentAttest):
             seen.attested[body.kind] += 1
         elif isinstance(body, OrderCancel | OrderHandover):
-            order = self.state["order"].get(body.order.hex())
-            if order is not None and isinstance(body, OrderCancel):
+            order = self.state["order"][body.order.hex()]
+            if isinstance(body, OrderCancel):
                 seen.reasons[body.reason] += order.status == "accepted"
-            elif order is not None:
+            else:
                 terms = order.terms
                 had = dict(trade_in=terms.trade_in, finance=terms.finance, agent=order.agent, paid=order.net)
                 seen.deals.update(name for name, value in had.items() if value)
                 seen.deals["parts"] += len(order.payments) > 1
 
-    def _steps(self) -> list[Step]:
-        """One to three steps; a handover or a return stands alone, so that its block shows what it did and no more."""
-        steps = [self._step() for _ in range(self.chance.choice((1, 1, 2, 3)))]
-        alone = next((step for step in steps if isinstance(step[1], OrderHandover | OrderReturn)), None)
-        return [alone] if alone else steps
-
-    def _signed(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> bytes:
-        """Past the wallet's own checks: what a program that means no good would send."""
-        chain = self.chain
-        chain._salt += 1
-        payload = encode(Payload(address(sender), chain._salt, chain.now + HOUR_MS, body))
-        names = dict.fromkeys((sender, *cosigners))
-        keys = [(address(name), dev_key("account", name)) for name in names]
-        return assemble(payload, [sign_payload(payload, chain.genesis_hash, who, key) for who, key in keys])
-
     # --- steps -------------------------------------------------------------------------------------------
     def _step(self) -> Step:
-        self.dealing.state = self.paying.state = self.reversing.state = self.state
+        self.dealing.state = self.paying.state = self.reversing.state = self.rarely.state = self.state
+        if self.chance.random() < RARE_SHARE and (rare := self.rarely.step(self.seen.refused)):
+            return self.chance.choice(rare)
         weights, makers = zip(*self._natural(), strict=True)
         steps: list[Step] = []
         while not steps:
@@ -174,12 +266,14 @@ class Walk:
         for vin, vehicle in state["vehicle"].items():
             yield 0.3 if market_of(vehicle, now).status != "off" else 2, partial(self._of_vehicle, vin, vehicle)
         for ident, found in state["listing"].items():
-            if found.status in ("open", "reserved") and now < found.expires_at_ms:
+            if found.vin and found.status in ("open", "reserved") and now < found.expires_at_ms:
                 weight = (
                     4 if status_now(bytes.fromhex(ident), found, state["vehicle"][found.vin], now) == "open" else 0.2
                 )
                 yield weight, partial(deal.of_listing, bytes.fromhex(ident), found)
         for ident, order in state["order"].items():
+            if not order.vin and order.status in ("offered", "accepted"):
+                continue  # of a car that is still to be built: see `support.rarely`
             weight = 14 if is_live(order, now) else 1.0 if order.net else 0.2 if order.accepted_at_ms else 0.02
             yield weight, partial(deal.of_order, bytes.fromhex(ident), order)
         for ident, payment in state["payment"].items():
@@ -232,87 +326,3 @@ class Walk:
             steps.append(("bank-1", FlagClear(vin, "lien", address("bank-1"), None, None), ()))
         steps += [(a, transfer(chain, b, value, vin), (b,)) for a, b in PARTY_PAIRS if a == holder]
         return steps + self.dealing.of_vehicle(vin, vehicle)
-
-    # --- bent steps ----------------------------------------------------------------------------------------
-    def _bent(self, sender: str, body: TransactionBody, cosigners: tuple[str, ...]) -> Step:
-        how = self.chance.random()
-        if how < 0.25:
-            return self.chance.choice(list(NAMES.values())), body, cosigners
-        if how < 0.35:
-            return sender, body, cosigners[1:]
-        if how < 0.4:
-            return sender, body, (*cosigners, "police-1")
-        name = self.chance.choice(body.__struct_fields__)
-        other = self._other(name, getattr(body, name))
-        return sender, body if other is None else replace(body, **{name: other}), cosigners
-
-    def _other(self, name: str, value: Any) -> Any:
-        """A value that this field could have, from somewhere else in the state."""
-        state, chance = self.state, self.chance
-
-        def ids(family: str) -> bytes:
-            return chance.choice([bytes.fromhex(ident) for ident in state[family]] or [bytes(32)])
-
-        match name:
-            case "listing" | "order" | "payment" | "mandate" | "case":
-                return ids(name)
-            case "dispute":
-                return ids("order-dispute")
-            case "deduction":
-                return chance.choice((1, 10**9))
-            case "vin":
-                return chance.choice(VINS)
-            case "price" | "amount":
-                return chance.choice((*PRICES, replace(value, currency="USD"), replace(value, amount=1)))
-            case "terms":
-                return self._other_terms(value)
-            case "leg":
-                return chance.choice((0, 1, 2, 7, 255))
-            case "scheme":
-                return chance.choice(RAIL_SCHEMES)
-            case "kind":
-                return chance.choice(ATTESTATIONS)
-            case "reason" if isinstance(value, str) and value in CANCEL_REASONS:
-                return chance.choice(CANCEL_REASONS)
-            case "round" | "sequence" | "number" | "listing_version":
-                return max(0, value + chance.choice((-1, 1)))
-            case "kept":
-                return chance.choice((1, 10**9))
-            case "promises" | "confirms_shared":
-                return not value
-            case "material_root" | "trade_material_root" | "disclosure_root":
-                return chance.randbytes(32)
-            case "country":
-                return chance.choice(("CN", "DE", "ZZ"))
-            case "provider" | "receiver" | "carrier" | "agent":
-                return address(chance.choice(list(NAMES.values())))
-            case "reference":
-                return chance.choice((*self.paying.used[-40:], None))
-            case "odometer" | "trade_odometer":
-                return km(chance.choice((1, 150, 9_000_000)), chance.choice(("km", "mi")))
-            case "event_at_ms" | "expires_at_ms" | "until_ms" | "executed_at_ms":
-                return self.chain.now + chance.choice((-400 * DAY_MS, -1, 0, 6 * 60_000, 200 * DAY_MS))
-            case "configuration" | "services":
-                return (CARD_NUMBER,)
-            case "model" | "plant" | "site":
-                return "S-" + CARD_NUMBER
-        return None
-
-    def _other_terms(self, terms: Any) -> Any:
-        """Terms that nobody should agree on, most of the time."""
-        chance, first = self.chance, terms.legs[0]
-        someone = address(chance.choice((*BUYERS, "bank-1", "dealer-munich", "workshop-hamburg")))
-        changes: dict[str, Any] = chance.choice((
-            dict(price=replace(terms.price, amount=terms.price.amount + 1)),
-            dict(price=replace(terms.price, amount=0)),
-            dict(price=replace(terms.price, currency="USD")),
-            dict(legs=(replace(first, provider=someone), *terms.legs[1:])),
-            dict(legs=(replace(first, rail="bitcoin"), *terms.legs[1:])),
-            dict(legs=(replace(first, rail="card"), *terms.legs[1:])),
-            dict(legs=(replace(first, due_ms=90 * DAY_MS), *terms.legs[1:])),
-            dict(legs=(*terms.legs, first)[-8:]),
-            dict(cancel_fee=terms.price.amount),
-            dict(contract="private"), dict(finance=None), dict(trade_in=None),
-            dict(reserve_ms=HOUR_MS), dict(tax=replace(terms.tax, amount=terms.price.amount + 1)),
-        ))  # fmt: skip
-        return replace(terms, **changes)

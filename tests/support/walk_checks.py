@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from node.ledger.body import type_of
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.vehicle.title import VehicleRegister
+from support.plain_sale import PlainSale
 from support.second_codec import h, pack
 from support.walk import Block
 
@@ -28,15 +30,29 @@ class Broken(AssertionError):
 class Past:
     """What the checks must remember of the blocks before."""
 
+    is_modelled: bool = True
+    """Whether the plain model follows: it knows the types that the parties of a sale send, from the first block on."""
+    model: PlainSale = field(default_factory=PlainSale)
+    orders: list[bytes] = field(default_factory=list)
+    """Those that the newest block was about."""
     births: Counter[str] = field(default_factory=Counter)
+    histories: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """VIN to the number of records that were read and the head that follows from them."""
     references: dict[bytes, set[bytes]] = field(default_factory=dict)
     """Key of a reference to the payments that it was attested for."""
     attested: Counter[tuple[bytes, int]] = field(default_factory=Counter)
     """(payment, sequence)."""
+    attestations: Counter[bytes] = field(default_factory=Counter)
+    """Of each payment."""
+    keys: defaultdict[bytes, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    """Payment to the references that were attested for it."""
     final_from: dict[bytes, int] = field(default_factory=dict)
     """When what has settled of a payment is final."""
 
     def note(self, block: Block) -> None:
+        followed = block.accepted if self.is_modelled else ()
+        noted = [self.model.note(type_of(tx.payload.body), tx, block.time_ms, block.after) for tx in followed]
+        self.orders = [order for order in noted if order]
         self.births.update(body.vin for body in bodies(block, VehicleRegister))
         for body in bodies(block, PaymentAttest):
             self._note(body, block)
@@ -44,6 +60,7 @@ class Past:
     def _note(self, body: PaymentAttest, block: Block) -> None:
         known = block.before["payment"].get(body.payment.hex()) or block.after["payment"][body.payment.hex()]
         self.attested[body.payment, body.sequence] += 1
+        self.attestations[body.payment] += 1
         if body.kind == "settled":
             after = block.after["payment"][body.payment.hex()]
             wait = max(after.hold_ms, CARD_WAIT_MS.get(after.card_check, 0) if after.rail == "card" else 0)
@@ -55,16 +72,19 @@ class Past:
             if raw is not None:
                 key = h("bmw/payment-ref", pack([group, sender_of(block, body), kind, raw]))
                 self.references.setdefault(key, set()).add(body.payment)
+                self.keys[body.payment].add(key)
 
 
 @dataclass(frozen=True)
 class AfterBlock:
-    """The state after a block, for views."""
+    """The state after a block, or before it, for views."""
 
     block: Block
+    is_before: bool = False
 
     def get(self, family: Any, ident: Any) -> Any:
-        return self.block.after[family.name].get(ident.hex() if isinstance(ident, bytes) else ident)
+        state = self.block.before if self.is_before else self.block.after
+        return state[family.name].get(ident.hex() if isinstance(ident, bytes) else ident)
 
 
 Check = Callable[[Block, Past, ChainReader], None]
@@ -76,9 +96,39 @@ def rule(check: Check) -> Check:
     return check
 
 
+STORED: set[str] = set()
+"""Checks that read what is stored: they are for heights as a whole."""
+
+
+def stored_rule(check: Check) -> Check:
+    STORED.add(check.__name__)
+    return rule(check)
+
+
 def require(holds: bool, *about: Any) -> None:
     if not holds:
         raise Broken(" ".join(map(str, about)))
+
+
+def first_broken(block: Block, past: Past, reader: ChainReader) -> str:
+    """Name and text of the first check that a block of a walk breaks; empty for none. What depends on the time alone is
+    looked at once a height."""
+    if not block.is_whole:
+        past.note(block)
+    for name, check in CHECKS.items():
+        if block.is_whole == (name in STORED):
+            try:
+                check(block, past, reader)
+            except Broken as error:
+                return f"{name}: height {block.height}: {error}"
+    return ""
+
+
+def changed(block: Block, family: str) -> Iterator[tuple[str, Any]]:
+    """Id and value of what the block has written."""
+    before, after = block.before[family], block.after[family]
+    if before is not after:
+        yield from ((ident, value) for ident, value in after.items() if before.get(ident) is not value)
 
 
 def bodies(block: Block, kind: type[Any]) -> Iterator[Any]:
@@ -99,6 +149,11 @@ def cars_of(order: Any) -> list[str]:
     """Of a deal; a car that is still to be built has no VIN."""
     traded_in = order.terms.trade_in
     return [vin for vin in (order.vin, traded_in.vin if traded_in is not None else "") if vin]
+
+
+def is_gone(vehicle: Any) -> bool:
+    """Whether the car is lost or scrapped, which takes it off the market whatever it was in."""
+    return vehicle.loss is not None or vehicle.existence not in ("born", "in_service")
 
 
 def pause_of(order: Any) -> int:

@@ -49,21 +49,26 @@ def buy(
 ) -> None:  # fmt: skip
     """Offer to buy the car of LISTING, at its price unless another is given.
 
-    Before it is signed, you are shown from proven state what the offer means, and asked. For a deposit, a credit, a car
-    in payment or several parts use `bmw-wallet tx order.offer`.
+    Before it is signed, you are shown from proven state what the offer means, and asked. A program gives --yes,
+    --expect vin=VALUE --expect seller=VALUE, and the price by --price or --expect price=VALUE. For a deposit, a credit,
+    a car in payment or several parts use `bmw-wallet tx order.offer`.
     """
-    raw = session.client.state_value(LISTING.key(bytes.fromhex(listing_id)))
-    if raw is None:
-        raise click.UsageError(f"there is no listing {listing_id}; `bmw-wallet listings` shows all")
-    listing: Listing = LISTING.decode(raw)
+    if consent.yes and price is None and not any(text.startswith("price=") for text in consent.expected):
+        raise click.UsageError("--yes takes no price that you do not name: give --price, or --expect price=VALUE")
+    buyer = session.keystore.info(session.signer(sender).name).address
+    session.check_chain()
+    listing, is_member = session.over_state(
+        session.light_client(consent.accept_old_root),
+        lambda reader: (reader.get(LISTING, bytes.fromhex(listing_id)), reader.get(MEMBER, buyer) is not None),
+    )
+    if listing is None:
+        raise click.UsageError(f"it is proven that there is no listing {listing_id}; `bmw-wallet listings` shows all")
     accepted = _accepted(listing, rail)
     try:
         through = session.address(provider) if provider else accepted.providers[0]
         money = _price(listing, price)
     except Malformed as error:
         raise click.UsageError(str(error)) from None
-    buyer = session.keystore.info(session.signer(sender).name).address
-    is_member = session.client.state_value(MEMBER.key(buyer)) is not None
     terms = {
         "price": money, "tax": to_json(_tax(listing, int(money["amount"]))), "fees": [], "trade_in": None,
         "finance": None,
@@ -75,9 +80,9 @@ def buy(
         "reserve_ms": max(RESERVE_DAYS, due_days + 1) * DAY_MS + accepted.hold_ms, "deliver_by": None, "text": None,
     }  # fmt: skip
     ctx.invoke(
-        tx.commands["order.offer"], listing=listing_id, terms=json.dumps(terms), expires_at=offer_until, options=(),
-        sender=sender, cosigners=(), body_file=None, expires="+30m", is_waiting=is_waiting, is_dry=is_dry,
-        is_offline=False, output=None, yes=consent.yes, expected=consent.expected,
+        tx.commands["order.offer"], listing=listing_id, listing_version=listing.version, terms=json.dumps(terms),
+        expires_at=offer_until, options=(), sender=sender, cosigners=(), body_file=None, expires="+30m",
+        is_waiting=is_waiting, is_dry=is_dry, is_offline=False, output=None, yes=consent.yes, expected=consent.expected,
         accept_old_root=consent.accept_old_root,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from node.certificates.canonical import InvalidCertificateFile
+from node.certificates.compact import from_texts, verify_compact
 from node.certificates.roots import root_of_genesis
 from node.certificates.verifier import verify
 from node.certificates.words import facts_of
@@ -28,11 +29,13 @@ from wallet.show import echo_facts
 @click.option("--hide", default="", metavar="RECORDS", help="records of which only the digest is given")
 @click.option("--members", is_flag=True, help="with the proven values of the authors that are members")
 @click.option("--odometer", is_flag=True, help="with the proven odometer")
+@click.option("--compact", is_flag=True, help="the text of codes for paper: the car's state, not its records")
 @click.option("--absence", is_flag=True, help="prove that there is no car with this VIN")
 @with_session
 def certificate(
-    session: Session, vin: str, output: Path, redact: str, hide: str, members: bool, odometer: bool, absence: bool
-) -> None:
+    session: Session, vin: str, output: Path, redact: str, hide: str, members: bool, odometer: bool, compact: bool,
+    absence: bool,
+) -> None:  # fmt: skip
     """Download the certificate of a car and verify it from genesis before it is written.
 
     The file proves the car's complete history, for what was submitted to this chain, to anybody with the genesis file:
@@ -40,9 +43,15 @@ def certificate(
     """
     path = f"/v1/absence/{vin}" if absence else f"/v1/vehicles/{vin}/certificate"
     query = {"redact": redact, "hide": hide, "members": str(members).lower(), "odometer": str(odometer).lower()}
-    file = session.client.file(path, {} if absence else {name: value for name, value in query.items() if value})
+    query = {"form": "compact"} if compact else {name: value for name, value in query.items() if value}
+    file = session.client.file(path, {} if absence else query)
+    root, now_ms = root_of_genesis(session.genesis), time.time_ns() // 1_000_000
     try:
-        verdict = verify(file, root_of_genesis(session.genesis), time.time_ns() // 1_000_000, accept_old_root=True)
+        if compact and not absence:
+            texts = file.decode("ascii", "replace").splitlines()
+            verdict = verify_compact(from_texts(texts), root, now_ms, accept_old_root=True)
+        else:
+            verdict = verify(file, root, now_ms, accept_old_root=True)
     except InvalidCertificateFile as error:
         raise InvalidProof(f"the node's certificate proves nothing: {error}") from None
     if verdict["vin"] != vin:

@@ -62,7 +62,7 @@ def agree(
 ) -> None:  # fmt: skip
     """Show what `payload` means, and return once the signer agrees. `is_body_known`: the caller has composed the body
     here, so that a program need not expect its fields. Raises `NotExpected`, `click.UsageError`, `click.Abort`."""
-    found = show_offline(session, payload) if is_offline else _proven(session, payload, consent)
+    found = show_offline(session, payload) if is_offline else show_proven(session, payload, consent)
     try:
         names = session.names(time.time_ns() // 1_000_000)
         check_expected(found, _by_name(consent.expected), names)
@@ -79,8 +79,8 @@ def agree(
         click.confirm(f"Sign this with {', '.join(s.name for s in signers)}?", abort=True, err=True)
 
 
-def _proven(session: Session, payload: Payload, consent: Consent) -> Meaning:
-    """The meaning over proven values, shown. Raises `OperatorError` where the newest proven block is old."""
+def show_proven(session: Session, payload: Payload, consent: Consent) -> Meaning:
+    """Show what `payload` means over proven values. Raises `OperatorError` where the newest proven block is old."""
     session.check_chain()
     own = session.key_names()
     light = session.light_client(consent.accept_old_root)

@@ -14,16 +14,17 @@ from node.errors import InvalidProof, OperatorError
 from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.members.member import name_of
-from node.txtypes.sale.next_step import OrderNext, OrderStep
+from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.order import ORDER
 from node.usage import Commands
+from node.views.next_steps import NextSteps, OrderNextStep, next_steps
+from node.views.texts import show_amount
 from wallet.commands.read import echo_verified, ident, verified_json, verifying
 from wallet.commands.read import order as order_command
 from wallet.commands.shared import example
 from wallet.light import LightClient
 from wallet.session import Session
 from wallet.show import echo_json
-from wallet.values import show_amount
 
 POLL_S: Final = 2.0
 ENDED: Final = ("completed", "rejected", "expired", "fallen", "unwound", "returned", "cancelled")
@@ -32,13 +33,16 @@ ENDED: Final = ("completed", "rejected", "expired", "fallen", "unwound", "return
 WORDS: Final[dict[str, str]] = {
     "order.accept": "accept the terms", "order.counter": "name other terms", "order.reject": "reject the terms",
     "order.acknowledge": "agree to the car as it is now", "order.assign_vin": "name the car that was built",
-    "order.handover": "sign the handover together", "order.cancel": "end the order, since its time is over",
+    "order.handover": "sign the handover together", "order.cancel": "end the order",
     "order.return": "sign that the car came back", "order.withdraw": "withdraw from the contract",
-    "order.claim_refund": "claim the refund", "order.resolve": "decide the dispute (arbiters)",
+    "order.claim_refund": "claim the refund", "order.respond": "answer the dispute",
+    "order.resolve": "decide the dispute", "order.close": "have the votes counted",
+    "claim.release": "release the claim",
+    "delivery.confirm": "confirm the window of the delivery", "delivery.event": "tell of the delivery",
     "payment.initiate": "pay", "payment.attest": "attest the payment", "payment.refund": "give the money back",
     "payment.confirm_refund": "confirm that the money came back",
 }  # fmt: skip
-"""A step of `OrderNext` in words."""
+"""A step of `NextSteps` in words."""
 
 
 class OrderCommands(Commands):
@@ -60,24 +64,27 @@ def order() -> None:
 order.add_command(order_command, "show")
 
 
-def step_text(step: OrderStep, names: dict[bytes, str]) -> str:
+def step_text(step: OrderNextStep, names: dict[bytes, str]) -> str:
     """One step as a sentence: who, what, how much, by when."""
-    who = " or ".join(names[account] for account in step.by) or "arbiters"
+    who = " or ".join(names[account] for account in step.by) or (
+        "anybody" if step.type == "order.close" else "arbiters"
+    )
     amount = f" {show_amount(step.amount.amount, step.amount.currency)}" if step.amount is not None else ""
-    part = f" for part {step.leg}" if step.leg is not None else ""
+    part = "" if step.leg is None else " for a claim" if step.leg == CLAIM_LEG else f" for part {step.leg}"
+    reason = f", {step.reason}" if step.reason else ""
     since = f", from {time_to_text(step.from_ms)}" if step.from_ms else ""
     until = f", until {time_to_text(step.until_ms)}" if step.until_ms else ""
-    return f"{who}: {WORDS[step.type]}{amount}{part}{since}{until} ({step.type})"
+    return f"{who}: {WORDS[step.type]}{amount}{part}{since}{until} ({step.type}{reason})"
 
 
-def proven_next(session: Session, light: LightClient, order_id: str) -> tuple[OrderNext, dict[bytes, str]]:
+def proven_next(session: Session, light: LightClient, order_id: str) -> tuple[NextSteps, dict[bytes, str]]:
     """What the order waits for, computed here from proven values, and names for those who can act."""
 
-    def compute(reader: Reader, as_of: AsOf) -> tuple[OrderNext, dict[bytes, str]]:
+    def compute(reader: Reader, as_of: AsOf) -> tuple[NextSteps, dict[bytes, str]]:
         value = reader.get(ORDER, order_id)
         if value is None:
             raise InvalidProof(f"it is proven that there is no order {order_id}: compare the id")
-        found = OrderNext.of(order_id, value, reader, as_of)
+        found = next_steps(order_id, value, reader, as_of)
         others = {by: name_of(reader, by) or to_text(by) for step in found.steps for by in step.by}
         agent = {value.agent: "agent"} if value.agent else {}
         return found, others | {value.seller: "seller", value.buyer: "buyer"} | agent
@@ -85,10 +92,11 @@ def proven_next(session: Session, light: LightClient, order_id: str) -> tuple[Or
     return session.verified(light, compute)
 
 
-def _echo(found: OrderNext, names: dict[bytes, str]) -> None:
+def _echo(found: NextSteps, names: dict[bytes, str]) -> None:
     click.echo(f"{found.status}")
     for step in found.steps:
         click.echo(f"  {step_text(step, names)}")
+        click.echo(f"    otherwise: {step.text}")
     if not found.steps:
         click.echo("  Nothing is waited for.")
 
@@ -97,7 +105,7 @@ def _echo(found: OrderNext, names: dict[bytes, str]) -> None:
 @click.argument("order_id", metavar="ID", type=ident)
 @verifying
 def next_step(session: Session, light: LightClient | None, order_id: str) -> None:
-    """What an order waits for: who can do what, and by when, from proven state."""
+    """What an order waits for: who can do what, by when, and what follows if nobody does, from proven state."""
     light = light or session.light_client(False)
     found, names = proven_next(session, light, order_id)
     if session.wants_json:

@@ -9,18 +9,21 @@ import click
 from node.errors import InvalidProof
 from node.ledger.family import AsOf, Family, Reader
 from node.ledger.json_form import from_json, to_json
-from node.txtypes.buyers_report import BATTERIES_MAX, NODES_WORD, BuyersReport, ReportRecord
+from node.txtypes.buyers_report import BATTERIES_MAX, ReportRecord
 from node.txtypes.disputes.dispute import RECORD_DISPUTE
 from node.txtypes.disputes.types import RecordDisputeOpen
 from node.txtypes.history import DecodedRecord
+from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.member import FRAUDS, MEMBER
 from node.txtypes.parts.battery import BATTERY
 from node.txtypes.service.recall import RECALL, recall_ident
 from node.txtypes.service.warranty import WARRANTY, warranty_ident
+from node.txtypes.vehicle.claims import DEBTOR, ORDER_CLAIMS, debtor_key
 from node.txtypes.vehicle.life import LIFE
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.sighting import SIGHTINGS
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle
+from node.views.car_report import CLAIMED_MAX, CarReport, car_report
 from wallet.commands.read import echo_verified, no_vehicle, parsed_vin, verified_json, verifying
 from wallet.commands.shared import example
 from wallet.history import ProvenRecord, Redacted, proven_records
@@ -45,7 +48,7 @@ def report(session: Session, light: LightClient | None, vin: str) -> None:
     if light is None:
         answer = session.client.call_json(f"/v1/vehicles/{vin}/report")
         told = {name: value for name, value in answer.items() if name not in ("height", "time")}
-        shown = to_json(from_json(BuyersReport, told, "the node's report"))  # a page has no room for anything else
+        shown = to_json(from_json(CarReport, told, "the node's report"))  # a page has no room for anything else
     else:
         shown = _proven(session, light, vin)
     if session.wants_json:
@@ -54,7 +57,8 @@ def report(session: Session, light: LightClient | None, vin: str) -> None:
     echo_report(shown)
     echo_verified(light)
     if light is not None:
-        click.echo(f"(the node's word, not proven: that there are no other {' and '.join(NODES_WORD)})", err=True)
+        words = " and ".join(shown["nodes_word"])
+        click.echo(f"(the node's word, not proven: that there are no other {words})", err=True)
 
 
 def _proven(session: Session, light: LightClient, vin: str) -> dict[str, Any]:
@@ -64,19 +68,21 @@ def _proven(session: Session, light: LightClient, vin: str) -> dict[str, Any]:
         if vehicle is None:
             raise no_vehicle(vin)
         given = session.client.pages(f"/v1/vehicles/{vin}/history", {}, "records", vehicle.record_count)
-        batteries = _battery_ids(session, vin)
+        batteries = _listed(session, BATTERY, {"vehicle": vin}, BATTERIES_MAX)
+        claimed = _listed(session, ORDER_CLAIMS, {"vin": vin}, CLAIMED_MAX)
         records = tuple(map(_as_known, proven_records(given, vehicle)))
 
         def compute(
             reader: Reader, as_of: AsOf, head: bytes = vehicle.history_head,
             records: tuple[ReportRecord, ...] = records, batteries: tuple[str, ...] = tuple(batteries),
+            claimed: tuple[str, ...] = tuple(claimed),
         ) -> dict[str, Any] | None:  # fmt: skip
             now = reader.get(VEHICLE, vin)
             if now is None or now.history_head != head:
                 return None
-            return to_json(BuyersReport.of(vin, now, reader, as_of, records, batteries))
+            return to_json(car_report(vin, now, reader, as_of, records, batteries, claimed))
 
-        shown = session.verified(light, compute, _keys(vin, vehicle, records, batteries))
+        shown = session.verified(light, compute, _keys(vin, vehicle, records, batteries, claimed))
         if shown is not None:
             return shown
     raise InvalidProof(f"records were added to {vin} during each of {TRIES} tries: try again")
@@ -88,20 +94,24 @@ def _as_known(record: ProvenRecord) -> ReportRecord:
     return record.face if isinstance(record, Redacted) else None
 
 
-def _battery_ids(session: Session, vin: str) -> list[str]:
-    """Those that the node lists. Whether each is in the car is proven with its value."""
-    listed = session.client.pages(BATTERY.path, {"vehicle": vin}, "batteries", BATTERIES_MAX)
-    return [BATTERY.ident.canonical(str(entry.get("id"))) for entry in listed]
+def _listed(session: Session, family: Family[Any], query: dict[str, str], limit: int) -> list[str]:
+    """The ids that the node lists. Whether each is about the car is proven with its value."""
+    listed = session.client.pages(family.path, query, family.path.rpartition("/")[2], limit)
+    return [family.ident.canonical(str(entry.get("id"))) for entry in listed]
 
 
-def _keys(vin: str, vehicle: Vehicle, records: tuple[ReportRecord, ...], batteries: list[str]) -> list[bytes]:
+def _keys(
+    vin: str, vehicle: Vehicle, records: tuple[ReportRecord, ...], batteries: list[str], claimed: list[str]
+) -> list[bytes]:
     """State keys that the report reads, as far as they are known beforehand: each further one takes a request."""
     idents: list[tuple[Family[Any], str | bytes]] = [
         (VEHICLE, vin), (ODOMETER, vin), (LIFE, vin), (SIGHTINGS, vin), (FRAUDS, "all"),
+        (DEBTOR, debtor_key(vin, vehicle.holder)),
+        (CONDUCT, vehicle.holder),
         (MEMBER, vehicle.maker), (MEMBER, vehicle.holder), *((MEMBER, flag.setter) for flag in vehicle.flags),
         *((RECALL, recall_ident(entry.maker, entry.campaign)) for entry in vehicle.recalls),
         *((WARRANTY, warranty_ident(vin, number)) for number in range(1, vehicle.warranties + 1)),
-        *((BATTERY, ident) for ident in batteries),
+        *((BATTERY, ident) for ident in batteries), *((ORDER_CLAIMS, ident) for ident in claimed),
     ]  # fmt: skip
     for record in records:
         if isinstance(record, DecodedRecord) and isinstance(record.body, RecordDisputeOpen):

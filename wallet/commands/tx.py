@@ -17,24 +17,26 @@ from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.example import parse_time
+from node.ledger.family import Reader
 from node.ledger.json_form import time_to_text
 from node.ledger.kinds import fields_of
 from node.limits import DAY_MS, TX_LIFETIME_CAP_MS
 from node.txtypes.registry import TYPES
+from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, Listing
-from node.txtypes.sale.negotiation import OrderOffer
+from node.txtypes.sale.negotiation import NO_ROOT, OrderOffer
 from node.txtypes.sale.order import ORDER, Order
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
 from wallet.client import unmet_of
-from wallet.commands.consent import Consent, agree, consent_options, show_offline
+from wallet.commands.consent import Consent, agree, consent_options, show_offline, show_proven
 from wallet.commands.shared import EXIT_REFUSED, PATH, example, with_session
-from wallet.essences import ESSENCES, asks
+from wallet.essences import ESSENCES, asks, is_of_deal
 from wallet.examples import example_of
 from wallet.files import check_absent, read_file
 from wallet.forecast import echo_forecast
-from wallet.light import CLOCK_AHEAD_MAX_MS
+from wallet.light import CLOCK_AHEAD_MAX_MS, LightClient
 from wallet.options import body_from, options_of
 from wallet.proving import Place, Unproven
 from wallet.session import Session, Signer
@@ -93,26 +95,31 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
         now_ms = time.time_ns() // 1_000_000 if is_offline else session.now_ms()
         fields = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items() if v not in (None, ())}
         try:
+            address, signers = _signers(session, sender, cosigners, output)
+            is_agreed = bool(signers) and (asks(struct) or bool(cosigners or consent.expected))
+            # Who is asked before it is signed sees nothing that is not proven.
+            light = session.light_client(consent.accept_old_root) if is_agreed and not is_offline else None
             if body_file is not None:
                 fields = _body_file(body_file, struct) | fields
             if struct is OrderOffer and not is_offline:
-                fields = _with_disclosure(session, fields)
+                fields = _with_disclosure(session, light, fields)
             if {"vin", "material_root"} <= set(struct.__struct_fields__) and not is_offline:
-                fields = _with_condition(session, fields)
+                fields = _with_condition(session, light, fields)
             if "order" in struct.__struct_fields__ and not is_offline:
-                fields = _with_order(session, fields, struct)
+                fields = _with_order(session, light, fields, struct)
             body = body_from(struct, fields, session.names(now_ms))
             expires_at_ms = parse_time(expires, now_ms)
-            address, signers = _signers(session, sender, cosigners, output)
             address = address or session.keystore.info(signers[0].name).address
             payload = build_payload(address, body, salt=secrets.randbits(64), expires_at_ms=expires_at_ms)
         except Malformed as error:
             raise click.UsageError(_as_options(str(error), struct)) from None
         document = TxDocument(session.genesis_hash, payload, ())
-        if signers and (asks(struct) or cosigners or consent.expected):
+        if is_agreed:
             agree(session, document.payload, signers, consent, is_body_known=True, is_offline=is_offline)
         elif is_offline:
             show_offline(session, document.payload)
+        elif signers and is_of_deal(struct):
+            show_proven(session, document.payload, consent)
         for signer in signers:
             document = signed_by(session, document, signer)
         if output is not None:
@@ -123,8 +130,8 @@ def _add_command(name: str, struct: type[TransactionBody]) -> None:
         if is_dry:
             _dry_run(session, document)
         elif output is None:
-            light = session.light_client(consent.accept_old_root) if is_waiting else None
-            echo_sent(session, submit_one(session, document, light), document)
+            waiting = session.light_client(consent.accept_old_root) if is_waiting else None
+            echo_sent(session, submit_one(session, document, waiting), document)
         elif session.wants_json:
             echo_json(document.to_json())
 
@@ -191,7 +198,7 @@ def _as_options(text: str, struct: type[TransactionBody]) -> str:
 
 
 # --- disclosure ----------------------------------------------------------------------------------------
-def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+def _with_disclosure(session: Session, light: LightClient | None, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of an offer, with the listing's version and the disclosure root computed here if they are missing."""
     if "listing" not in fields or ("disclosure_root" in fields and "listing_version" in fields):
         return fields
@@ -199,37 +206,39 @@ def _with_disclosure(session: Session, fields: dict[str, Any]) -> dict[str, Any]
         ident = bytes.fromhex(str(fields["listing"]))
     except ValueError:
         return fields
-    raw = session.client.state_value(LISTING.key(ident))
-    if raw is None:
+
+    def read(reader: Reader) -> tuple[Listing | None, Vehicle | None]:
+        listing = reader.get(LISTING, ident)
+        return listing, reader.get(VEHICLE, listing.vin) if listing is not None and listing.vin else None
+
+    listing, vehicle = session.over_state(light, read)
+    if listing is None:
         raise Malformed(f"--listing: there is no listing {ident.hex()}; `bmw-wallet listings` shows all")
-    listing: Listing = LISTING.decode(raw)
-    raw = session.client.state_value(VEHICLE.key(listing.vin))
-    if raw is None:
+    if vehicle is None and listing.vin:
         raise OperatorError("the node shows a listing without its vehicle: name another node")
-    vehicle: Vehicle = VEHICLE.decode(raw)
     if "disclosure_root" not in fields:
         click.echo(_disclosed(listing, vehicle), err=True)
     root = disclosure_root(ident, listing, vehicle).hex()
     return {"listing_version": listing.version, "disclosure_root": root} | fields
 
 
-def _with_condition(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+def _with_condition(session: Session, light: LightClient | None, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of an act by which a car is taken as it is, with the car's material root computed here if it is
     missing."""
     if "vin" not in fields or "material_root" in fields:
         return fields
     vin = VEHICLE.ident.canonical(str(fields["vin"]))
-    raw = session.client.state_value(VEHICLE.key(vin))
-    if raw is None:
+    vehicle = session.over_state(light, lambda reader: reader.get(VEHICLE, vin))
+    if vehicle is None:
         raise Malformed(f"--vin: there is no vehicle {vin}")
-    vehicle: Vehicle = VEHICLE.decode(raw)
-    click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
-    return {"material_root": material_root(vin, vehicle).hex()} | fields
+    return {"material_root": _shown_root(vin, vehicle)} | fields
 
 
-def _with_order(session: Session, fields: dict[str, Any], struct: type[TransactionBody]) -> dict[str, Any]:
+def _with_order(
+    session: Session, light: LightClient | None, fields: dict[str, Any], struct: type[TransactionBody]
+) -> dict[str, Any]:
     """The fields of an act on an order, with the round of its newest terms and the material roots of its cars read here
-    if they are missing."""
+    if they are missing. A car that is still to be built has none: zeros."""
     names = [n for n in ("round", "material_root", "trade_material_root") if n in struct.__struct_fields__]
     try:
         ident = bytes.fromhex(str(fields.get("order", "")))
@@ -237,24 +246,35 @@ def _with_order(session: Session, fields: dict[str, Any], struct: type[Transacti
         return fields
     if not ident or all(name in fields for name in names):
         return fields
-    raw = session.client.state_value(ORDER.key(ident))
-    if raw is None:
+
+    def read(reader: Reader) -> tuple[Order | None, dict[str, Vehicle | None]]:
+        order = reader.get(ORDER, ident)
+        vins = vins_of_deal(order.vin, order.terms) if order is not None else ()
+        return order, {vin: reader.get(VEHICLE, vin) for vin in vins}
+
+    order, vehicles = session.over_state(light, read)
+    if order is None:
         raise Malformed(f"--order: there is no order {ident.hex()}")
-    order: Order = ORDER.decode(raw)
     trade_in = order.terms.trade_in
-    found: dict[str, Any] = {"round": order.round}
+    found: dict[str, Any] = {"round": order.round} | ({} if order.vin else {"material_root": NO_ROOT.hex()})
     for name, vin in (("material_root", order.vin), ("trade_material_root", trade_in.vin if trade_in else "")):
         if name in names and name not in fields and vin:
-            raw = session.client.state_value(VEHICLE.key(vin))
-            if raw is None:
+            vehicle = vehicles[vin]
+            if vehicle is None:
                 raise OperatorError("the node shows an order without its vehicle: name another node")
-            vehicle: Vehicle = VEHICLE.decode(raw)
-            click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
-            found[name] = material_root(vin, vehicle).hex()
+            found[name] = _shown_root(vin, vehicle)
     return {name: value for name, value in found.items() if name in names} | fields
 
 
-def _disclosed(listing: Listing, vehicle: Vehicle) -> str:
+def _shown_root(vin: str, vehicle: Vehicle) -> str:
+    """The material root of a car, after telling what it stands for."""
+    click.echo(f"Shown: {_condition(vin, vehicle, '')}; who signs confirms exactly this.", err=True)
+    return material_root(vin, vehicle).hex()
+
+
+def _disclosed(listing: Listing, vehicle: Vehicle | None) -> str:
+    if vehicle is None:
+        return f"Disclosed: a {plain(listing.model)} to be built; the offer is bound to exactly this listing."
     disclosed = " (the seller says so)" if "odometer" in listing.discloses else ""
     return f"Disclosed: {_condition(listing.vin, vehicle, disclosed)}; the offer is bound to exactly this."
 

@@ -83,7 +83,8 @@ class CaseView(Case, frozen=True):
         now, days = as_of.now_ms, as_of.rules.tables.case_categories[case.category]
         status = status_at(case, now)
         reply_due, solution_due = (case.opened_at_ms + day * DAY_MS for day in days)
-        first = next((reply.at_ms for reply in case.replies if reply.author == case.member), now)
+        replied = next((reply.at_ms for reply in case.replies if reply.author == case.member), now)
+        first = min(replied, case.proposed_at_ms or now, case.closed_at_ms or now)
         solved = case.proposed_at_ms or case.closed_at_ms or now
         return extended(
             CaseView, case, id=bytes.fromhex(ident), status=status, member_name=name_of(reader, case.member),

@@ -24,7 +24,7 @@ DISPUTES_PER_ORDER_MAX: Final = 3
 OPENED_WITHIN_MS: Final = 180 * DAY_MS
 """How long after its end an order can be disputed."""
 PAUSE_MAX_MS: Final = 60 * DAY_MS
-"""The longest time by which all disputes of an order together put off its deadlines."""
+"""The longest time by which all disputes together put off the deadlines of an order that is accepted or reinstated."""
 ANSWER_MS: Final = 14 * DAY_MS
 
 Evidence = Annotated[tuple[Attachment, ...], Meta(max_length=8)]

@@ -36,7 +36,15 @@ from node.txtypes.members.member import Roles
 from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
 from node.txtypes.sale.order import ORDER, Order, ended_ms, is_live, parties_of
-from node.txtypes.sale.order_body import ORDER_UNKNOWN, count_ordered, freed, reserving, step_listing, write_money
+from node.txtypes.sale.order_body import (
+    ORDER_UNKNOWN,
+    count_ordered,
+    freed,
+    note_debt,
+    reserving,
+    step_listing,
+    write_money,
+)
 from node.txtypes.vehicle.claims import Claim, add_claim
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -240,7 +248,11 @@ def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, k
     if order.status == "accepted":
         count_ordered(ledger, order, -1)
     ended = order.ended_at_ms or ledger.now_ms
-    order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
+    before, order = (
+        order,
+        replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended),
+    )
+    note_debt(ledger, ident, before, order)
     if was_live:
         step_listing(ledger, order, "order.cancel")
     for vin in vins_of_deal(order.vin, order.terms):

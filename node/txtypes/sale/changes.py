@@ -186,7 +186,7 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
             accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,
-            refused_at_ms=0, until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms,
+            refused_at_ms=0, paused_ms=0, until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")
         for vin in vins_of_deal(order.vin, order.terms):

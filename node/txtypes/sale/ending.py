@@ -97,7 +97,9 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
         was_accepted, is_default = order.status == "accepted", self.reason == "seller_default"
-        kept = self.kept if self.reason == "mutual" else fee_of(order, payments_of(ledger, order.payments), self.reason)
+        kept = self.kept
+        if was_accepted and self.reason != "mutual":
+            kept = fee_of(order, payments_of(ledger, order.payments), self.reason)
         self.follow(ledger, order, cause=self.reason, kept=kept, ended_at_ms=ledger.now_ms, turn="")
         if not was_accepted:
             return

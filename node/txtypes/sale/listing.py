@@ -56,9 +56,9 @@ ListingStatus = Literal["open", "reserved", "withdrawn", "sold"]
 
 class Listing(Value, tag=1, frozen=True):
     """A car that its holder offers for sale, or, without `vin`, cars of a `model` that its maker builds to order, at
-    most `capacity` of them, of which `sold` are ordered; their `options` cost extra. `agent`: acts for the seller under
-    `mandate`. `contracts`: kinds of contract that the seller makes. `offer_floor`: lower offers are refused, 0 for
-    none. `discloses`: what the seller says of the car."""
+    most `capacity` of them, of which `sold` are ordered; their `options` cost extra; at most 14 KiB. `agent`: acts for
+    the seller under `mandate`. `contracts`: kinds of contract that the seller makes. `offer_floor`: lower offers are
+    refused, 0 for none. `discloses`: what the seller says of the car."""
 
     vin: OptionalVin
     model: str
@@ -123,7 +123,7 @@ class ListingView(Listing, frozen=True):
 
     @staticmethod
     def of(ident: str, listing: Listing, reader: Reader, as_of: AsOf) -> ListingView:
-        vehicle = reader.get(VEHICLE, listing.vin)
+        vehicle = reader.get(VEHICLE, listing.vin) if listing.vin else None
         return extended(
             ListingView, listing, id=bytes.fromhex(ident),
             status=status_now(bytes.fromhex(ident), listing, vehicle, as_of.now_ms),

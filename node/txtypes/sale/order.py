@@ -113,7 +113,7 @@ class Order(Value, tag=1, frozen=True):
     """The dispute that is open."""
     disputes: int = 0
     paused_ms: Annotated[int, Meta(ge=0)] = 0
-    """By how much disputes that are closed have put off the deadlines."""
+    """By how much disputes that are closed have put off the deadlines since the order was accepted or reinstated."""
     pausing_ms: Annotated[int, Meta(ge=0)] = 0
     """By how much the open dispute puts them off; what it does not use up is taken back when it is closed."""
     withdraw_until_ms: OptionalTime = 0

@@ -24,6 +24,7 @@ from node.txtypes.sale.order import (
     is_live,
     is_owing,
     is_paid_in_full,
+    parties_of,
     reserved_until_ms,
     with_money,
 )
@@ -61,8 +62,9 @@ class OrderBody(TransactionBody, frozen=True):
     is_for_ended: ClassVar[bool] = False
 
     def guards(self, ledger: Ledger) -> None:
+        """Whoever comes too late reads that, and not what follows from the order's new state."""
         order = self.require_order(ledger)
-        if order is not None:
+        if order is not None and type_of(self) in TRANSITIONS.steps[order.status]:
             self.order_guards(ledger, order)
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
@@ -82,9 +84,10 @@ class OrderBody(TransactionBody, frozen=True):
 
     def follow(self, ledger: Ledger, order: Order, **changed: Any) -> Order:
         """Write the order, changed, in the status that follows."""
-        order = replace(order, status=TRANSITIONS.after(order.status, type_of(self)), **changed)
-        ledger.put(ORDER, self.order, order)
-        return order
+        after = replace(order, status=TRANSITIONS.after(order.status, type_of(self)), **changed)
+        ledger.put(ORDER, self.order, after)
+        note_debt(ledger, self.order, order, after)
+        return after
 
     def check_party(self, ledger: Ledger, *parties: bytes | None) -> None:
         if ledger.sender not in parties:
@@ -119,6 +122,7 @@ def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
 def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = False) -> Order:
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
     never revived: late money is a debt."""
+    before = order
     has_come = has_come and not is_owing(order, ledger.now_ms)  # more of what is owed is due with it
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     if order.status == "accepted" and not is_reserving:
@@ -128,6 +132,7 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
         withdraw_claim(ledger, order)
         order = replace(order, is_claimed=False)
     ledger.put(ORDER, ident, order)
+    note_debt(ledger, ident, before, order)
     if is_reserving:
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = ledger.the(VEHICLE, vin)
@@ -135,6 +140,12 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, *, has_come: bool = 
             if vehicle.market.order == ident and vehicle.market != region:
                 ledger.put(VEHICLE, vin, replace(vehicle, market=region))
     return order
+
+
+def note_debt(ledger: Ledger, ident: bytes, before: Order, after: Order) -> None:
+    """Tells those who watch that the seller has money to give back. What time alone brings about nobody tells."""
+    if is_owing(after, ledger.now_ms) and not is_owing(before, ledger.now_ms):
+        ledger.happened("refund.due", f"order/{ident.hex()}", *(f"account/{a.hex()}" for a in parties_of(after)))
 
 
 def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:

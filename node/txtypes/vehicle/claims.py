@@ -48,7 +48,7 @@ class Claim(Value, frozen=True):
 
 
 class OrderClaims(Value, tag=1, frozen=True):
-    """The open claims of one order, about the car `vin`."""
+    """The open claims of one order, about the car `vin`; at most 4 KiB."""
 
     vin: Vin
     entries: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_MAX)]
@@ -70,14 +70,21 @@ class Debtor(Value, tag=1, frozen=True):
     claims: Annotated[int, Meta(ge=1)]
 
 
+def _parties(claims: OrderClaims) -> list[bytes]:
+    return sorted({account for claim in claims.entries for account in (claim.debtor, claim.creditor)})
+
+
 ORDER_CLAIMS = Family(
     "order-claims", OrderClaims, ident=HASH_IDENT._replace(param="order"),
     indexes=(
         Index("vin", lambda claims: (claims.vin,), VIN_IDENT, description="VIN of the vehicle"),
-        Index("party", lambda claims: sorted({a.hex() for c in claims.entries for a in (c.debtor, c.creditor)}),
-              ADDRESS_IDENT, description="debtor or creditor of a claim"),
+        Index("party", lambda claims: [account.hex() for account in _parties(claims)], ADDRESS_IDENT,
+              description="debtor or creditor of a claim"),
     ),
-    concerns=lambda ident, claims: (f"order/{ident}", f"vehicle/{claims.vin}"), event="claims",
+    concerns=lambda ident, claims: (
+        f"order/{ident}", f"vehicle/{claims.vin}", *(f"account/{account.hex()}" for account in _parties(claims)),
+    ),
+    event="claims",
     path="/v1/order-claims", view=OrderClaimsView, internal=("id",),
 )  # fmt: skip
 DEBTOR = Family(
@@ -91,9 +98,15 @@ def claims_of(reader: Reader, order: bytes) -> tuple[Claim, ...]:
     return found.entries if found is not None else ()
 
 
-def is_debtor(ledger: Ledger, account: bytes, vin: str) -> bool:
+def claims_on(reader: Reader, order: bytes, vin: str) -> tuple[Claim, ...]:
+    """The open claims of an order, if they are about the car."""
+    found = reader.get(ORDER_CLAIMS, order)
+    return found.entries if found is not None and found.vin == vin else ()
+
+
+def is_debtor(reader: Reader, account: bytes, vin: str) -> bool:
     """Whether the account owes money for the car."""
-    return ledger.get(DEBTOR, _debtor_key(vin, account)) is not None
+    return reader.get(DEBTOR, debtor_key(vin, account)) is not None
 
 
 def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
@@ -144,11 +157,12 @@ def _write(ledger: Ledger, order: bytes, vin: Vin, entries: tuple[Claim, ...]) -
     ledger.put(ORDER_CLAIMS, order, OrderClaims(vin, entries) if entries else None)
     for debtor in sorted(change):
         if change[debtor]:
-            key = _debtor_key(vin, debtor)
+            key = debtor_key(vin, debtor)
             before = ledger.get(DEBTOR, key)
             count = (before.claims if before is not None else 0) + change[debtor]
             ledger.put(DEBTOR, key, Debtor(count) if count else None)
 
 
-def _debtor_key(vin: str, account: bytes) -> str:
+def debtor_key(vin: str, account: bytes) -> str:
+    """The id of a `DEBTOR` value."""
     return f"{vin}-{account.hex()}"

@@ -128,13 +128,13 @@ def random_face(chance: Random, now_ms: int) -> Face:
     )  # fmt: skip
 
 
-def random_chain(chance: Random) -> MadeChain:
+def random_chain(chance: Random, **given: Any) -> MadeChain:
     """A chain with one car, an order and other keys; at times with large buckets, set changes and silent validators."""
-    depth, fillers = chance.choice(((6, 0), (6, 60), (3, 200), (2, 300), (1, 620), (DEEP, 0)))
+    depth, fillers = chance.choice(((6, 0), (6, 60), (3, 200), (2, 300), (1, 620))))
     top = chance.choice((1, 2, 3, 5, 40, 130, 300))
     chain = MadeChain(
-        {b"family/%d" % n: b"value" for n in range(fillers)} | _values(), top=top, depth=depth,
-        start_ms=START_MS + chance.randrange(170) * DAY_MS,
+        {b"family/%d" % n: b"value" for n in range(fillers)} | _values(), top=top,
+        start_ms=START_MS + chance.randrange(170) * DAY_MS, **{"depth": depth} | given,
     )  # fmt: skip
     powers = dict.fromkeys(VALIDATORS[:4], 10)
     changes = []
@@ -155,9 +155,9 @@ def random_chain(chance: Random) -> MadeChain:
     return chain
 
 
-def random_certificate(chance: Random) -> Certificate:
+def random_certificate(chance: Random, chain: MadeChain | None = None) -> Certificate:
     """A certificate that is good but for its age, its root's age and what its reader demands."""
-    chain = random_chain(chance)
+    chain = chain or random_chain(chance)
     makes = chain.certificates()
     later = chance.choice((0, 1, 59 * DAY_MS, 60 * DAY_MS, 60 * DAY_MS + 1, 90 * DAY_MS, 200 * DAY_MS))
     now_ms = chain.now_ms + chance.choice((later, later, later, -HOUR_MS, -HOUR_MS - 1))
@@ -225,11 +225,12 @@ def note(elements: list[Any]) -> None:
 
 def good_certificates(chance: Random) -> Iterator[Certificate]:
     """Random ones that are good for their readers. What proves that a key is absent proves it of every other key of its
-    bucket, so those with absent keys are of deep trees alone, where a changed key has another bucket."""
+    bucket, so those with absent keys are of a full tree of usual depth, where a changed key has another bucket."""
+    full = random_chain(chance, depth=DEEP, crowd=1)
     while True:
-        certificate = random_certificate(chance)
+        certificate = random_certificate(chance, chance.choice((None, full)))
         items = [] if certificate.is_compact else decode(certificate.raw, "a certificate")[6]
-        is_clear = certificate.root.tree_depth == DEEP or all(value is not None for _, value, _ in items)
+        is_clear = certificate.root == full.root or all(value is not None for _, value, _ in items)
         if is_clear and "found" in answered(certificate.question()):
             yield certificate
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from random import Random
 
 from support.certifying.asking import answered
@@ -53,7 +54,7 @@ def compared(count: int, make: Callable[[], Question], asks: Asks) -> Iterator[t
 def changes(count: int, seed: int, asks: Asks = ask_node) -> int:
     """The number of random changes that a verifier accepts, or at which it fails."""
     chance, found = Random(seed), Counter[str]()
-    certificates = [next(good_certificates(chance)) for _ in range(CERTIFICATES)]
+    certificates = list(islice(good_certificates(chance), CERTIFICATES))
     for question, *answers in compared(count, lambda: random_change(chance, chance.choice(certificates)), asks):
         for name, answer in zip(("Python", "JavaScript"), answers, strict=True):
             if "code" not in answer:

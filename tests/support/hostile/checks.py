@@ -28,7 +28,8 @@ BYTES_MAX: Final = {
     "vehicle": 12 * KIB, "odometer": 12 * KIB, "life": 15 * KIB, "account": KIB, "quota": KIB, "conduct": KIB,
     "record-status": 200, "recall": KIB, "warranty": KIB, "claim": KIB, "record-dispute": KIB, "battery": 1_200,
     "part": KIB, "software": KIB, "sighting": KIB, "makers": 4 * KIB, "arbiters": 2 * KIB,
-    "order": 4 * KIB, "payment": 3 * KIB, "order-claims": 3 * KIB, "debtor": 8,
+    "listing": 14 * KIB,
+    "order": 4 * KIB, "payment": 3 * KIB, "order-claims": 4 * KIB, "debtor": 8,
     "delivery": 300, "payment-reference": 60, "uetr": 60,
     "case": 4 * KIB, "live-cases": 400, "order-dispute": 4 * KIB,
 }  # fmt: skip

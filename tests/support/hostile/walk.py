@@ -157,7 +157,7 @@ class Hostile(Selling):
         """Of the newest block, state keys and values."""
         self._new: list[tuple[str, bytes]] = []
         self._accepted: list[CheckedTx] = []
-        self.past, self.state = Past(), state_of(self.chain)
+        self.past, self.state = Past(is_modelled=False), state_of(self.chain)
         self.block = Block(self.chain.store.height(), self.chain.now, self.state, self.state, ())
         """The newest one."""
 

@@ -177,7 +177,7 @@ def claiming(life: Life):
     Case("claimed already", "paid", BUYER, claiming, ("refund_not_due",),
          before=lambda life: (overdue(life), life.chain.do(BUYER, claim_refund(life)))),
     Case("of an order without money", "accepted", BUYER, claiming, ("refund_not_due",), before=overdue),
-    Case("of an offer", "offered", BUYER, claiming, ("order_status", "refund_not_due")),
+    Case("of an offer", "offered", BUYER, claiming, ("order_status",)),
     Case("of none", "paid", BUYER, lambda life: claim_refund(life, order=bytes(32)), ("order_unknown",)),
     Case("after the reservation has ended", "paid", BUYER, claiming,
          before=lambda life: setattr(life.chain, "now", order_of(life).hold_until_ms + REFUND_MS)),
@@ -250,3 +250,9 @@ def test_the_car_is_free_whatever_is_owed() -> None:
     assert "order_status" in codes_of(life, SELLER, handover(life.chain, life.order), BUYER)
     assert ["market_live"] == codes_of(life, SELLER, transfer(life.chain, OTHER), OTHER)
     assert ["payment_transition"] == told(life, "charged_back")
+
+
+def test_an_offer_that_is_taken_back_keeps_no_fee() -> None:
+    life = ordered(terms(leg(ALL), cancel_fee=FEE), "offered")
+    cancelled(life)
+    assert 0 == order_of(life).kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.chain import DAY_MS, address
 from support.disputing import ARBITERS
-from support.life import PRICE, VIN, Life, attest, handover
+from support.life import PRICE, VIN, Life, attest, handover, terms
 from support.ordering import BUYER, SELLER, codes_of
 from support.specimens import specimen
 from support.stages import at
@@ -221,3 +221,17 @@ def test_both_parties_revive_a_disputed_order_for_as_long_as_they_agree() -> Non
     life.chain.do(SELLER, specimen("order.reinstate", life.chain, {"order": life.order}, until_ms=until), BUYER)
     decided(life, dispute, RESUME, RESUME, RESUME)
     assert until + order_of(life).paused_ms == order_of(life).until_ms
+
+
+def test_an_order_that_is_reinstated_forgets_the_pauses_of_before() -> None:
+    life = at("accepted")
+    dispute = life.chain.do(BUYER, specimen("order.dispute", life.chain, {"order": life.order}))
+    life.chain.now += 50 * DAY_MS
+    life.chain.do("bmw", specimen("order.close", life.chain, {"order_dispute": dispute}))
+    life.chain.do(BUYER, specimen("order.cancel", life.chain, {"order": life.order}))
+    again = specimen("order.reinstate", life.chain, {"order": life.order}, until_ms=life.chain.now + 20 * DAY_MS)
+    life.chain.do(SELLER, again, BUYER)
+    shorter = terms(reserve_ms=10 * DAY_MS)
+    life.chain.do(SELLER, specimen("order.amend", life.chain, {"order": life.order}, terms=shorter), BUYER)
+    order = life.chain.state(ORDER, life.order)
+    assert 10 * DAY_MS == order.until_ms - order.accepted_at_ms

@@ -25,6 +25,7 @@ from support.walk import Walk
 from node.crypto.addresses import to_text
 from node.errors import InvalidProof, Malformed, OperatorError
 from node.ledger.family import AsOf, Family, GivenReader, MissingKey, Reader
+from node.ledger.fields import Money
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
 from node.ledger.params import PARAMS_KEY
@@ -40,6 +41,7 @@ from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import ORDER
+from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.light import LightClient
@@ -203,6 +205,9 @@ def test_a_view_is_json(family: Family[Any]) -> None:
     chain = story().chain
     if family is CONDUCT:
         force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
+    if family is ORDER_CLAIMS:
+        claim = Claim(b"", address("buyer-1"), address("bmw"), Money(1, "EUR"), "decided", 0)
+        force(chain, ORDER_CLAIMS, bytes(32), OrderClaims(VIN, (claim,)))
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))
 

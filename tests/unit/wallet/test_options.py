@@ -25,11 +25,12 @@ from node.txtypes.chain.governance import GovernancePropose
 from node.txtypes.registry import TYPES
 from node.txtypes.sale.deal import Tax
 from node.txtypes.service.records import Due
+from node.views.texts import show_amount
 from wallet.commands.tx import tx
 from wallet.examples import example_arguments
 from wallet.options import FROM_THE_CHAIN, body_from, options_of
 from wallet.reading import parse_odometer, show_odometer
-from wallet.values import Names, parse_amount, parse_time, show_amount
+from wallet.values import Names, parse_amount, parse_time
 
 NOW = 1_795_000_000_000
 VIN = "WBA8E9G50GNU12345"

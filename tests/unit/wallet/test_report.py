@@ -14,18 +14,23 @@ from support.specimens import specimen
 from support.stages import at, change, force
 from support.terminal import STYLES, drawn, without_escapes
 
+from node.crypto.addresses import to_text
 from node.ledger.family import index_prefix
+from node.ledger.fields import Money
 from node.ledger.json_form import from_json, to_json
 from node.rpc.moments import moment_of
-from node.txtypes.buyers_report import BuyersReport
 from node.txtypes.disputes.types import RecordClose
 from node.txtypes.history import decode_record
+from node.txtypes.members.conduct import CONDUCT, NO_CONDUCT, counted
+from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.parts.battery import BATTERY
 from node.txtypes.vehicle.brands import Brand
+from node.txtypes.vehicle.claims import DEBTOR, ORDER_CLAIMS, Claim, Debtor, OrderClaims, debtor_key
 from node.txtypes.vehicle.incidents import Incident
 from node.txtypes.vehicle.life import LIFE, NO_LIFE
 from node.txtypes.vehicle.regions import Alert, Duty
 from node.txtypes.vehicle.vehicle import VEHICLE
+from node.views.car_report import CarReport, car_report
 from wallet.report import SECTIONS, echo_report
 
 FOREIGN = "JTDKB20U093512345"
@@ -36,7 +41,8 @@ def report_of(chain, vin: str) -> dict[str, Any]:
     vehicle = moment.get(VEHICLE, vin)
     records = [decode_record(raw) for _, raw in chain.store.records(vin, 0, 1_000)]
     batteries = moment.reader.entries(index_prefix(BATTERY, "vehicle", vin), "", 8)
-    return to_json(BuyersReport.of(vin, vehicle, moment, moment.as_of, records, batteries))
+    claimed = (bytes(32).hex(),)
+    return to_json(car_report(vin, vehicle, moment, moment.as_of, records, batteries, claimed))
 
 
 def page(capsys: pytest.CaptureFixture[str], report: dict[str, Any]) -> dict[str, list[str]]:
@@ -176,4 +182,31 @@ def test_a_report_survives_its_own_json() -> None:
     """The wallet reads a node's answer as the struct that it would compute: nothing else reaches the page."""
     for vin in (VIN, FOREIGN):
         report = report_of(lived(), vin)
-        assert report == to_json(from_json(BuyersReport, report, "report"))
+        assert report == to_json(from_json(CarReport, report, "report"))
+
+
+def test_what_sales_have_left_is_told_of_the_car_and_of_its_holder(capsys: pytest.CaptureFixture[str]) -> None:
+    chain = at("listed").chain
+    quiet = page(capsys, report_of(chain, VIN))
+    assert ["none"] == quiet["Claims from earlier sales"] == quiet["The holder as a seller"]
+    owed = dict(payment=b"", amount=Money(7_000, "EUR"), creditor=address("buyer-1"))
+    claims = (
+        Claim(debtor=address("dealer-munich"), cause="decided", due_ms=0, **owed),
+        Claim(debtor=address("bank-1"), cause="promise", due_ms=chain.now + 5 * DAY_MS, **owed),
+    )
+    force(chain, ORDER_CLAIMS, bytes(32), OrderClaims(VIN, claims))
+    force(chain, DEBTOR, debtor_key(VIN, address("dealer-munich")), Debtor(1))
+    conduct = counted(counted(NO_CONDUCT, "defaulted", chain.now), "defaulted", chain.now)
+    force(chain, CONDUCT, address("dealer-munich"), replace(conduct, refunds_overdue=1))
+    force(chain, FRAUDS, "all", Frauds((Fraud(address("dealer-munich"), "dealer", chain.now),)))
+    shown = page(capsys, report_of(chain, VIN))
+    buyer = to_text(address("buyer-1"))
+    assert [
+        f"decided dealer-munich owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+        f"promise bank-1 owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+    ] == shown["Claims from earlier sales"]
+    assert [
+        "fraud marked since 2026-01-02", "debtor owes money for this very car; it may not sell it until that is paid",
+        "overdue 1 refund; it may not sell until paid",
+        "defaults left 2 accepted orders as the seller",
+    ] == shown["The holder as a seller"]  # fmt: skip
