@@ -130,7 +130,7 @@ def random_face(chance: Random, now_ms: int) -> Face:
 
 def random_chain(chance: Random, **given: Any) -> MadeChain:
     """A chain with one car, an order and other keys; at times with large buckets, set changes and silent validators."""
-    depth, fillers = chance.choice(((6, 0), (6, 60), (3, 200), (2, 300), (1, 620))))
+    depth, fillers = chance.choice(((6, 0), (6, 60), (3, 200), (2, 300), (1, 620)))
     top = chance.choice((1, 2, 3, 5, 40, 130, 300))
     chain = MadeChain(
         {b"family/%d" % n: b"value" for n in range(fillers)} | _values(), top=top,
