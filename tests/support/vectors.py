@@ -38,7 +38,7 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.payments import creditor_reference, reference_key, uetr_key
 from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE
-from support.certifying.cases import certificates
+from support.certifying.broken import certificates
 from support.chain import address
 from support.life import VIN
 from support.memory_store import MemoryStore

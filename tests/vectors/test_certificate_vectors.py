@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.certifying.asking import answered
-from support.certifying.cases import questions_in
+from support.certifying.broken import questions_in
 from support.javascript.asking import Answer, Question, ask_chromium, ask_node, chromium
 
 FOLDER = Path(__file__).parent

@@ -245,8 +245,17 @@ ODD: Final = (
 
 
 def changed_structure(chance: Random, raw: bytes) -> bytes:
-    """The encoding with one element replaced, removed, doubled, swapped or altered; still canonical."""
+    """The encoding with one element replaced, removed, doubled, swapped or altered, or with signatures left out; still
+    canonical."""
     value = decode(raw, "it")
+    if len(value) == 10 and chance.random() < 0.1:
+        signatures = value[5][2]
+        value[5][2] = [chance.choice((b"", signature)) for signature in signatures]
+        return encode(value)
+    if len(value) == 10 and value[7] and value[7][1] and chance.random() < 0.2:
+        records = value[7][1]
+        records[chance.randrange(len(records))] = [0, chance.randbytes(32)]
+        return encode(value)
     path, parent = value, None
     place = 0
     while isinstance(path, list) and path and (parent is None or chance.random() < 0.85):
