@@ -72,6 +72,15 @@ def test_verdicts_and_codes(asks: Asks) -> None:
 
 
 @EVERYWHERE
+def test_what_is_too_long_is_refused(asks: Asks) -> None:
+    """A megabyte of a code, and of a certificate that is one array of nothing."""
+    root = questions_in(CERTIFICATES)[0] | {"options": {}}
+    del root["file"]
+    answers = asks([{**root, "texts": ["BMW1:" + "0" * 999_999]}, {**root, "compact": "dd000fffff" + "c0" * 0xFFFFF}])
+    assert [{"code": "certificate_malformed"}] * 2 == answers
+
+
+@EVERYWHERE
 def test_signatures_that_libraries_disagree_on(asks: Asks) -> None:
     cases = signatures()
     answers = asks([{**question, "ask": "signature"} for _, question, _ in cases])

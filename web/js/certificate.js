@@ -41,6 +41,7 @@ const malformed = (text) => new InvalidCertificateFile("certificate_malformed", 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const hex = (bytes) => Array.from(bytes, (byte) => HEX[byte]).join("");
 const utf8 = (text) => new TextEncoder().encode(text);
+const ofUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const isBytes = (value) => value instanceof Uint8Array;
 const isHash = (value) => isBytes(value) && value.length === 32;
 const integer = (big) => (big >= Number.MIN_SAFE_INTEGER && big <= Number.MAX_SAFE_INTEGER ? Number(big) : big);
@@ -203,10 +204,11 @@ class Reader {
   }
 
   text(count) {
+    const encoded = this.take(count);
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.take(count));
-    } catch (error) {
-      throw error instanceof InvalidCertificateFile ? error : this.refused("a text is not UTF-8");
+      return ofUtf8.decode(encoded);
+    } catch {
+      throw this.refused("a text is not UTF-8");
     }
   }
 
@@ -773,9 +775,9 @@ function fromBase45(text) {
     const value = digits.reduceRight((higher, digit) => 45 * higher + digit, 0);
     const size = digits.length - 1;
     if (digits.includes(-1) || size < 1 || value >= 1 << (8 * size)) throw malformed("the code is damaged");
-    found.push(bigEndian(value, size));
+    found.push(...bigEndian(value, size));
   }
-  return joined(...found);
+  return Uint8Array.from(found);
 }
 
 /**
