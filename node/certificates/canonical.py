@@ -163,13 +163,16 @@ def unpack(file: bytes) -> bytes:
 
 
 def encode(value: list[Any] | bytes | str | int) -> bytes:
-    """The canonical encoding of short arrays, binary, text and integers from 0: what signatures are made over."""
+    """The canonical encoding of short arrays, binary, ASCII text and integers from 0: what signatures are made over.
+    Raises `certificate_malformed` for longer ones."""
     if isinstance(value, list):
         return bytes([0x90 + len(value)]) + b"".join(map(encode, value))
-    if isinstance(value, bytes):
+    if isinstance(value, bytes) and len(value) < 256:
         return bytes([0xC4, len(value)]) + value
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) < 32 and value.isascii():
         return bytes([0xA0 + len(value)]) + value.encode("ascii")
+    if isinstance(value, bytes | str):
+        raise malformed("a value is longer than any that is signed")
     if value < 0x80:
         return bytes([value])
     size = next(size for size in (1, 2, 4, 8) if value < 1 << (8 * size))

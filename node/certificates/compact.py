@@ -43,14 +43,15 @@ def to_texts(raw: bytes) -> tuple[str, ...]:
 def from_texts(texts: Sequence[str]) -> bytes:
     """The bytes of codes, in any order. Raises `certificate_malformed`."""
     parts: dict[int, str] = {}
-    wanted = 1
+    counts = set[int]()
     for text in texts:
         found = _PLACE.match(text)
         if found is None:
             raise malformed("this is no code of a certificate")
-        wanted = int(found[2] or 1)
+        counts.add(int(found[2] or 1))
         parts[int(found[1] or 1)] = text[found.end() :]
-    if sorted(parts) != list(range(1, wanted + 1)):
+    wanted = max(counts, default=1)
+    if len(counts) > 1 or sorted(parts) != list(range(1, wanted + 1)):
         raise malformed(f"{len(parts)} of {wanted} codes are given")
     return _from_base45("".join(parts[number] for number in sorted(parts)))
 

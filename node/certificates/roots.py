@@ -48,7 +48,7 @@ def root_of_checkpoint(text: bytes, signers: frozenset[bytes] = frozenset(), nee
     """The root of a checkpoint. Raises `InvalidCertificateFile` with `certificate_malformed` for one that cannot be
     read, has a false signature, or is signed by fewer than `needed` of the keys `signers`."""
     try:
-        document = json.loads(text) if len(text) <= CHECKPOINT_BYTES_MAX else None
+        document = json.loads(text.decode("utf-8-sig")) if len(text) <= CHECKPOINT_BYTES_MAX else None
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -63,7 +63,10 @@ def root_of_checkpoint(text: bytes, signers: frozenset[bytes] = frozenset(), nee
     if lengths != (32, 32) or not 1 <= root.tree_depth <= 28 or not validators_of(root.validators):
         raise malformed("the checkpoint has a hash or a depth that no chain has")
     message, found = checkpoint_bytes(root), set[bytes]()
-    for entry in document.get("signatures") or []:
+    signatures = document.get("signatures") or []
+    if not isinstance(signatures, list):
+        raise malformed("the checkpoint's signatures are a list")
+    for entry in signatures:
         key, signature = (
             _bytes(entry.get(name) if isinstance(entry, dict) else None, name) for name in ("key", "signature")
         )

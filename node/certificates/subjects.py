@@ -20,11 +20,13 @@ VEHICLE: Final = {
     "accident_count": 34, "transfer_count": 35,
 }  # fmt: skip
 """Places of the fields of `vehicle/<vin>` that a verdict is made of; its version is at 0."""
+VEHICLE_SHAPE: Final = "ssssbllllLsibii"
 VEHICLE_ELEMENTS: Final = 39
 ORDER: Final = {
     "vin": 3, "seller": 5, "buyer": 8, "status": 17, "cause": 18, "payments": 29,
 }  # fmt: skip
 """Places of the fields of `order/<id>` that a verdict is made of; its version is at 0."""
+ORDER_SHAPE: Final = "sbbssl"
 ORDER_ELEMENTS: Final = 46
 CONFIRMED_MS: Final = 30 * DAY_MS
 UNDECIDED_MS: Final = 60 * DAY_MS
@@ -47,8 +49,11 @@ def _given(state: Mapping[str, bytes | None], key: str) -> bytes:
 
 def car_of(raw: bytes, key: str) -> dict[str, Any]:
     """The fields of `vehicle/<vin>` that a verdict is made of."""
-    value = _value(raw, key, VEHICLE_ELEMENTS)
-    return {name: value[place] for name, place in VEHICLE.items()}
+    return _fields(_value(raw, key, VEHICLE_ELEMENTS), VEHICLE, VEHICLE_SHAPE, key)
+
+
+def _fields(value: list[Any], places: Mapping[str, int], shape: str, key: str) -> dict[str, Any]:
+    return dict(zip(places, shaped([value[place] for place in places.values()], shape, key), strict=True))
 
 
 def _value(raw: bytes, key: str, elements: int) -> list[Any]:
@@ -62,7 +67,7 @@ def _marks(state: Mapping[str, bytes | None]) -> list[Mark]:
     if "frauds/all" not in state:
         raise InvalidCertificateFile("history_incomplete", "the list of authors revoked for fraud is not given")
     raw = state["frauds/all"]
-    entries = [] if raw is None else _value(raw, "frauds/all", 2)[1]
+    entries = [] if raw is None else shaped(_value(raw, "frauds/all", 2), "il", "frauds/all")[1]
     return [Mark(*shaped(entry, "bsi", "a revoked author")) for entry in entries]
 
 
@@ -111,7 +116,8 @@ def summary_of(car: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     brands = [shaped(brand, "ssiiil", "a brand") for brand in car["brands"]]
     alerts = [shaped(alert, "ssiiiibi", "an alert") for alert in car["alerts"]]
     recalls = [shaped(recall, "bssi", "a recall") for recall in car["recalls"]]
-    loss, existence = car["loss"], car["existence"]
+    loss = None if car["loss"] is None else shaped(car["loss"], "ssiiibl?", "a loss")
+    existence = car["existence"]
     is_lost = loss is not None and _state_of((loss[1], loss[2], loss[4]), now_ms) == "confirmed"
     return {
         "model": car["model"], "holder": car["holder"].hex(), "origin": car["origin"], "grade": car["grade"],
@@ -162,8 +168,10 @@ def _order(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> dict
     ids = [key.removeprefix("order/") for key in state if key.startswith("order/")]
     if len(ids) != 1 or history is not None:
         raise malformed("a certificate of an order proves one order")
-    value = _value(_given(state, f"order/{ids[0]}"), f"order/{ids[0]}", ORDER_ELEMENTS)
-    order = {name: value[place] for name, place in ORDER.items()}
+    key = f"order/{ids[0]}"
+    order = _fields(_value(_given(state, key), key, ORDER_ELEMENTS), ORDER, ORDER_SHAPE, key)
+    if not all(isinstance(payment, bytes) for payment in order["payments"]):
+        raise malformed(f"{key}: a payment is named by bytes")
     lacking = [p for p in order["payments"] if state.get(f"payment/{p.hex()}") is None]
     if lacking:
         raise InvalidCertificateFile("history_incomplete", f"the payment {lacking[0].hex()} is not given")

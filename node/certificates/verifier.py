@@ -96,9 +96,13 @@ class Point(NamedTuple):
 
 
 def validators_of(raw: bytes) -> list[Validator]:
-    found = [Validator(*shaped(each, "bbi", "a validator")) for each in decode(raw, "the validator set")]
+    """The validators of an encoded set. One named twice would count twice, and so decide alone: addresses ascend."""
+    entries = decode(raw, "the validator set")
+    found = [Validator(*shaped(each, "bbi", "a validator")) for each in entries] if isinstance(entries, list) else []
     if not found or any(each.power < 1 for each in found):
         raise malformed("a validator set has validators with power")
+    if any(a.address >= b.address for a, b in zip(found, found[1:], strict=False)):
+        raise malformed("the validators are not in ascending order of their addresses")
     return found
 
 

@@ -38,6 +38,7 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.payments import creditor_reference, reference_key, uetr_key
 from node.txtypes.vehicle.record import next_history_head, record_digest, stored_record
 from node.txtypes.vehicle.vehicle import VEHICLE
+from support.certifying.broken import certificates
 from support.chain import address
 from support.life import VIN
 from support.memory_store import MemoryStore
@@ -412,6 +413,7 @@ FILES: dict[str, Callable[[], dict[str, object]]] = {
     "hashes.json": hashes,
     "genesis.json": genesis,
     "refused.json": refused,
+    "certificates.json": certificates,
 }
 
 
