@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from node.certificates.canonical import InvalidCertificateFile, decode, encode, malformed, shaped, tagged
-from node.certificates.subjects import car_of, summary_of
+from node.certificates.subjects import car_of, summary_of, vin_of
 from node.certificates.verifier import Header, Root, check_age, check_root_age, follow, trust_in, validators_of
 
 VERSION: Final = 1
@@ -93,6 +93,7 @@ def verify_compact(
     if proposer >= len(validators):
         raise malformed("the code names a proposer that is no validator")
     set_hash = tagged("bmw/validators", root.validators)
+    vin_of(vin)
     header = Header(
         HEADER_VERSION, height, time_ms, parent, validators[proposer].address, tx_root,
         _state_root(f"vehicle/{vin}".encode(), leaf, place, others, siblings, root.tree_depth), set_hash, set_hash,

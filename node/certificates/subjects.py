@@ -32,12 +32,22 @@ CONFIRMED_MS: Final = 30 * DAY_MS
 UNDECIDED_MS: Final = 60 * DAY_MS
 
 
+VIN_LETTERS: Final = frozenset("ABCDEFGHJKLMNPRSTUVWXYZ0123456789")
+
+
 class Mark(NamedTuple):
     """An author that was revoked for fraud; its records from `since_ms` on are marked."""
 
     author: bytes
     role: str
     since_ms: int
+
+
+def vin_of(text: str) -> str:
+    """The VIN, 17 capital letters without I, O and Q, and digits. Raises `certificate_malformed`."""
+    if len(text) != 17 or not set(text) <= VIN_LETTERS:
+        raise malformed(f"{text!r} is no VIN")
+    return text
 
 
 def _given(state: Mapping[str, bytes | None], key: str) -> bytes:
@@ -134,6 +144,7 @@ def summary_of(car: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
 # --- what it is about ---------------------------------------------------------------------------------------------
 def _history(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> dict[str, Any]:
     vin, records = shaped(history, "sl", "the history")
+    vin_of(vin)
     key, marks = f"vehicle/{vin}", _marks(state)
     car = car_of(_given(state, key), key)
     shown, head = [], ZERO32
@@ -160,7 +171,7 @@ def _absence(state: Mapping[str, bytes | None], history: Any, now_ms: int) -> di
     key = next(iter(state), "")
     if list(state.values()) != [None] or not key.startswith("vehicle/") or history is not None:
         raise malformed("a certificate of absence proves one VIN, and nothing of it")
-    vin = key.removeprefix("vehicle/")
+    vin = vin_of(key.removeprefix("vehicle/"))
     return {"vin": vin, "sentence": f"No car with the VIN {vin} was born on this chain."}
 
 

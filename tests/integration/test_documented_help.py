@@ -39,6 +39,9 @@ NOT_RUN = {
     "bmw-node keys rotate": "test_network_duty; test_signer switches a signer",
     "bmw-node signer": "test_documented_operating: SIGNER.md has the same commands",
     "bmw-audit sync": "test_postgres_sync",
+    "bmw-wallet certificate": "test_certificates",
+    "bmw-audit verify-certificate": "test_certificates",
+    "bmw-audit checkpoint": "test_certificates",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
 """Examples by how they begin, and what runs them instead."""

@@ -618,9 +618,15 @@ function summaryOf(car, nowMs) {
   }; // prettier-ignore
 }
 
+/** The VIN, 17 capital letters without I, O and Q, and digits. */
+function vinOf(text) {
+  if (!/^[A-HJ-NPR-Z0-9]{17}$/.test(text)) throw malformed(`${JSON.stringify(text)} is no VIN`);
+  return text;
+}
+
 function historyOf(state, history, nowMs) {
   const [vin, records] = shaped(history, "sl", "the history");
-  const [key, marks] = [`vehicle/${vin}`, marksOf(state)];
+  const [key, marks] = [`vehicle/${vinOf(vin)}`, marksOf(state)];
   const car = carOf(given(state, key), key);
   let head = ZERO32;
   const shown = records.map((record, sequence) => {
@@ -648,7 +654,7 @@ function absenceOf(state, history) {
   if (state.size !== 1 || value !== null || !key.startsWith("vehicle/") || history !== null) {
     throw malformed("a certificate of absence proves one VIN, and nothing of it");
   }
-  const vin = key.slice("vehicle/".length);
+  const vin = vinOf(key.slice("vehicle/".length));
   return { vin, sentence: `No car with the VIN ${vin} was born on this chain.` };
 }
 
@@ -800,7 +806,7 @@ export async function verifyCompact(bytes, root, nowMs, options = {}) {
   const validators = validatorsOf(root.validators);
   if (proposer >= validators.length) throw malformed("the code names a proposer that is no validator");
   const setHash = tagged("bmw/validators", root.validators);
-  const key = `vehicle/${vin}`;
+  const key = `vehicle/${vinOf(vin)}`;
   const header = encode([
     1, height, timeMs, parentId, validators[proposer].address, txRoot,
     compactRoot(key, leaf, place, others, siblings, root.treeDepth), setHash, setHash, rules, sha256(), lastCommit,

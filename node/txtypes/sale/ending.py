@@ -16,8 +16,9 @@ from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
 from node.txtypes.sale.deal import vins_of_deal
-from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_paid_in_full, own_money
-from node.txtypes.sale.order_body import OrderBody, count_ordered, freed, overdue_to, step_listing
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_live, is_paid_in_full, own_money, reserved_until_ms
+from node.txtypes.sale.order_body import ORDER_EXPIRED, OrderBody, count_ordered, freed, overdue_to, step_listing
 from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
@@ -43,6 +44,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
     reason: CancelCause
     kept: Amount = 0
+    is_for_ended: ClassVar[bool] = True
     weight: ClassVar[int] = 150
     headline: ClassVar[tuple[str, ...]] = ("reason",)
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "reason": "changed_mind"})
@@ -53,6 +55,9 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.buyer)
+        if not is_live(order, ledger.now_ms):
+            self._check_lapsed(ledger, order)
+            return
         if order.status != "accepted":
             if self.kept or (self.reason != "changed_mind" and self.reason != "mutual"):
                 ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, "changed_mind: nothing is agreed on yet")
@@ -62,6 +67,14 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
             ledger.unmet(KEPT_EXCEEDS, self.order.hex(), self.kept, f"at most {most}")
         if need := self._missing(ledger, order):
             ledger.unmet(CANCEL_REASON, self.order.hex(), self.reason, need)
+
+    def _check_lapsed(self, ledger: Ledger, order: Order) -> None:
+        """Notes an order whose time is over, unless a car that is built to order was to come of it: then its place
+        among those is given back."""
+        is_built = order.status == "accepted" and not ledger.the(LISTING, order.listing).vin
+        if not is_built or self.reason != "time_over" or self.kept:
+            end = reserved_until_ms(order) if order.status == "accepted" else order.expires_at_ms
+            ledger.unmet(ORDER_EXPIRED, self.order.hex(), time_to_text(end), f"after {time_to_text(ledger.now_ms)}")
 
     def _missing(self, ledger: Ledger, order: Order) -> str:
         """What state would have to show for the reason, or empty."""
@@ -98,6 +111,10 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
+        if not is_live(order, ledger.now_ms):  # its cars are free already
+            count_ordered(ledger, order, -1)
+            self.follow(ledger, order, cause=self.reason, ended_at_ms=reserved_until_ms(order))
+            return
         was_accepted, is_default = order.status == "accepted", self.reason == "seller_default"
         kept = self.kept
         if was_accepted and self.reason != "mutual":

@@ -64,6 +64,17 @@ def order_of(life: Life):
     return life.chain.state(ORDER, life.order)
 
 
+def test_an_order_whose_time_is_over_gives_its_place_back() -> None:
+    life = ordered(capacity=1)
+    life.chain.now = order_of(life).hold_until_ms
+    for reason, codes in (("changed_mind", ["order_expired"]), ("time_over", [])):
+        cancelled = specimen("order.cancel", life.chain, {"order": life.order}, reason=reason)
+        assert codes == codes_of(life, BUYER, cancelled)
+    life.chain.do(MAKER, cancelled)
+    assert (0, "cancelled") == (life.chain.state(LISTING, life.listing).sold, order_of(life).status)
+    assert ["order_status"] == codes_of(life, MAKER, cancelled)
+
+
 def test_from_the_order_to_the_handover() -> None:
     life = ordered()
     deposit = life.chain.do(BUYER, initiate(life.order, DEPOSIT, leg=0))
