@@ -285,7 +285,7 @@ def debts_of(order: Order, payments: Iterable[Payment], now_ms: int, refund_ms: 
     is_completed = order.status in HANDED_OVER
     # an excess is the buyer's, so a completed order keeps the lender's money first; a fee is the buyer's, too
     for creditor in sorted(nets, key=lambda account: (account == order.buyer) == is_completed):
-        is_spared = not order.title_record and creditor != order.buyer
+        is_spared = order.status in ("cancelled", "accepted") and creditor != order.buyer
         taken = 0 if is_spared else min(kept, nets[creditor])
         kept -= taken
         if nets[creditor] > taken:

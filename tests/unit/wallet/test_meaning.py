@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from support.chain import Chain, address
 from support.example_stages import placed
 from support.life import PRICE, VIN, accept, acknowledge, handover, initiate, offer, terms
+from support.selling import ordered, pay, with_credit
 from support.specimens import specimen
 from support.stages import at
 from support.vector_sale import DEPOSIT, FEE, financed
@@ -257,6 +258,13 @@ def test_a_handover_shows_what_came_beyond_the_price() -> None:
     assert Money(10_000, "EUR") == found.facts["goes_back"].value
     assert more == found.facts["settled"].value
     assert "owes 100.00 EUR that came beyond the price" in found.change
+
+
+def test_what_a_lender_has_paid_does_not_go_back_with_the_handover() -> None:
+    life = ordered(with_credit(1_000_000))
+    pay(life)
+    found = shown(life.chain, "dealer-munich", handover(life.chain, life.order, 200))
+    assert Money(0, "EUR") == found.facts["goes_back"].value
 
 
 def test_a_payment_shows_through_whom_it_goes() -> None:
