@@ -7,7 +7,7 @@ from typing import Any
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, address
 from support.http import get, over_http
-from support.life import PRICE, VIN, Life
+from support.life import PRICE, Life
 from support.selling import (
     BANK,
     BUYER,
@@ -256,7 +256,7 @@ async def test_a_claim_is_waited_for_until_its_creditor_is_satisfied() -> None:
     assert {"payment.initiate": text(BUYER), "claim.release": text(SELLER)} == {t: s["by"] for t, s in found.items()}
     pays = found["payment.initiate"]
     assert (255, "7000", "debtor_is_barred") == (pays["leg"], pays["amount"]["amount"], pays["if_omitted"])
-    life.chain.do(SELLER, ClaimRelease(VIN, life.order, address(BUYER), CHARGED))
+    life.chain.do(SELLER, ClaimRelease(life.order, address(BUYER), CHARGED))
     assert ({}, None) == (await waits(life), life.chain.state(ORDER_CLAIMS, life.order))
 
 

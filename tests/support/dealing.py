@@ -252,7 +252,7 @@ class Dealing:
         return found
 
     def _initiate(self, ident: bytes, place: int, part: Leg, amount: Money, buyer: str) -> Step:
-        scheme = self.chance.choice(sorted(RAIL_RULES[part.rail].schemes))
+        scheme = self.chance.choice(sorted(RAIL_RULES[part.rail].schemes) or ["sct"])
         return buyer, PaymentInitiate(ident, place, scheme, amount), ()
 
     def _amend(self, ident: bytes, order: Order, seller: str, buyer: str) -> Step:

@@ -115,7 +115,8 @@ def a_consumer_alone_withdraws_in_time(block: Block, past: Past, reader: ChainRe
         vehicle = block.after["vehicle"][deal.vin]
         market = market_of(vehicle, block.time_ms)
         is_free = market.status == "off" and block.time_ms >= market.locked_until_ms
-        if vehicle.holder == deal.receiver and is_free:
+        is_the_sale = vehicle.title_since_ms == order.ended_at_ms  # and none after it
+        if vehicle.holder == deal.receiver and is_free and is_the_sale:
             refused = block.unmet(NAMES[deal.buyer], OrderWithdraw(bytes.fromhex(ident)))
             require(not refused, "the buyer cannot withdraw from", ident, refused)
 

@@ -58,8 +58,8 @@ def _the_maker_gets_it(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(title, "with_title", lambda ledger, vin, car, holder: move(ledger, vin, car, car.maker))
 
 
-def _only_the_holder(ledger: Ledger, vin: str, *args: Any) -> None:
-    ledger.unmet(NOT_THE_HOLDER, vin)
+def _only_the_holder(ledger: Ledger, order: Any, vehicle: Any) -> None:
+    ledger.unmet(NOT_THE_HOLDER, order.vin)
 
 
 MUTANTS: dict[str, Change] = {
@@ -87,7 +87,7 @@ MUTANTS: dict[str, Change] = {
     "coins_and_forbidden_rails_never_start": without((listing_types, "check_rail")),
     "either_party_alone_ends_an_order_whose_time_is_over":
         instead(ending, "_time_missing", lambda *args, is_buyer: "the other's signature"),
-    "a_consumer_alone_withdraws_in_time": instead(returning, "check_holder", _only_the_holder),
+    "a_consumer_alone_withdraws_in_time": instead(returning, "check_still_sold", _only_the_holder),
     "a_distance_contract_can_be_withdrawn_from_for_two_weeks":
         instead(handover, "_withdraw_until_ms", lambda ledger, found: ledger.now_ms + 13 * 86_400_000),
 }  # fmt: skip
