@@ -55,7 +55,7 @@ class OrderPayments(View, frozen=True):
         payments = tuple(
             extended(
                 OrderPayment, PaymentView.of(own, payment, reader, as_of),
-                part="claim" if payment.leg == CLAIM_LEG else order.terms.legs[payment.leg].kind,
+                part="claim" if payment.leg == CLAIM_LEG else _kind_of(order, payment.leg),
                 provider_name=name_of(reader, payment.provider), creditor=creditor_of(order, payment),
             ) for own, payment in found if payment is not None
         )  # fmt: skip
@@ -164,3 +164,8 @@ def _roles(order: Order) -> dict[bytes, DealRole]:
 async def order_next(call: Call) -> tuple[Moment, NextSteps]:
     ident, moment = path_ident(ORDER, call), moment_of(call.reader())
     return moment, next_steps(ident, require(moment, ORDER, ident), moment, moment.as_of, call.language)
+
+
+def _kind_of(order: Order, place: int) -> str:
+    """The kind of a part of the price; empty for one that an amendment has taken out after its payment had failed."""
+    return order.terms.legs[place].kind if place < len(order.terms.legs) else ""

@@ -120,7 +120,7 @@ class Deal:
     @property
     def lent(self) -> int:
         """What has come from the lender and not gone back."""
-        return sum(purse.net for purse in self.of_price if self.terms.legs[purse.leg].kind == "finance")
+        return sum(purse.net for purse in self.of_price if purse.rail == "finance")
 
     @property
     def receiver(self) -> bytes:

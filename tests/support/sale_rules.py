@@ -147,7 +147,7 @@ def no_more_goes_back_than_came(block: Block, past: Past, reader: ChainReader) -
 def lent(block: Block, order: Any) -> int:
     """What has come of an order's credit and not gone back: of that the seller keeps nothing without a title."""
     own = payments_of(block, order).values()
-    return sum(net(payment) for payment in own if order.terms.legs[payment.leg].kind == "finance")
+    return sum(net(payment) for payment in own if payment.rail == "finance")
 
 
 @rule

@@ -253,7 +253,7 @@ class Search:
             return
         owed = sum(debt.amount.amount for debt in debts_of(order, [p for _, p in payments], now, 14 * DAY_MS))
         is_over = order.status == "cancelled" or (order.status == "accepted" and not is_reserving)
-        lent = sum(net_of(payment) for _, payment in payments if order.terms.legs[payment.leg].kind == "finance")
+        lent = sum(net_of(payment) for _, payment in payments if payment.rail == "finance")
         kept = lent + max(0, net - lent - order.kept)
         assert owed == (kept if is_over else 0), "all that came is owed, but for what may be kept of the buyer's money"
         if is_reserving and now >= order.until_ms:

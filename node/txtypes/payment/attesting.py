@@ -182,8 +182,8 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             claim = Claim(after.vin, self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
             add_claim(ledger, payment.order, claim)
         elif missing < 0:
-            leg, finance = after.terms.legs[payment.leg], after.terms.finance
-            is_credit = leg.kind == "finance" and finance is not None and self.kind == "settled"
+            finance = after.terms.finance
+            is_credit = payment.rail == "finance" and finance is not None and self.kind == "settled"
             debtor = finance.lender if is_credit and finance is not None else after.buyer
             own = self.payment if self.kind == "represented" else b""
             rest = reduce_claims(ledger, payment.order, -missing, debtor=debtor, payment=own)

@@ -246,7 +246,7 @@ def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
 def creditor_of(order: Order, payment: Payment) -> bytes:
     """Who gets the money of a payment back: the lender of a credit, else the buyer."""
     finance = order.terms.finance
-    is_credit = payment.leg != CLAIM_LEG and order.terms.legs[payment.leg].kind == "finance"
+    is_credit = payment.leg != CLAIM_LEG and payment.rail == "finance"
     return finance.lender if is_credit and finance is not None else order.buyer
 
 

@@ -16,6 +16,7 @@ from support.selling import (
     SELLER,
     about_payment,
     after,
+    amend,
     begin,
     cancel,
     claim_refund,
@@ -256,3 +257,18 @@ def test_an_offer_that_is_taken_back_keeps_no_fee() -> None:
     life = ordered(terms(leg(ALL), cancel_fee=FEE), "offered")
     cancelled(life)
     assert 0 == order_of(life).kept
+
+
+def test_a_part_that_was_taken_out_after_its_payment_failed_stops_nothing() -> None:
+    life = ordered(terms(leg(ALL - 1), leg(1)))
+    gone = begin(life, 1)
+    tell(life, "failed", payment=gone)
+    life.chain.do(SELLER, amend(life, terms(leg(ALL))), BUYER)
+    pay(life)
+    tell(life, "settled", 1, payment=gone, reference=b"late")
+    assert [] == debts(life)
+    hand_over(life)
+    assert [(BUYER, 1)] == debts(life)
+    tell(life, "returned", 1, payment=gone)
+    tell(life, "settled", 1, payment=gone, reference=b"again")
+    assert [(BUYER, 1)] == debts(life)

@@ -17,7 +17,7 @@ from support.life import terms as plain
 from support.light import ChainSource, light_client
 from support.selling import BUYER, SELLER, begin, cancel, counter, leg, ordered, pay, terms
 from support.specimens import specimen
-from support.stages import at, change, force
+from support.stages import at, change, force, fork
 from support.vectors import story
 from support.views import listed, view_of
 from support.walk import Walk
@@ -202,7 +202,7 @@ def test_a_view_has_all_fields_of_its_value_and_each_fact_once() -> None:
 
 @pytest.mark.parametrize("family", SHOWN, ids=lambda family: family.name)
 def test_a_view_is_json(family: Family[Any]) -> None:
-    chain = story().chain
+    chain = fork(story().chain)
     if family is CONDUCT:
         force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
     if family is ORDER_CLAIMS:
