@@ -25,6 +25,9 @@ def walk_against(rule: str) -> None:
                 CHECKS[rule](block, past, walk.chain.store)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize("rule", MUTANTS)
 def test_a_rule_sees_its_mutant(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[rule](monkeypatch)
