@@ -11,7 +11,8 @@ import click
 
 from node.audit.compare import Comparison, compare
 from node.audit.progress import ReplayProgress
-from node.audit.replay import Replay, ReplayReport
+from node.audit.replay import Replay
+from node.audit.report import ReplayReport
 from node.audit.workers import start_verifiers
 from node.cli.audit_checkpoint import checkpoint_command
 from node.cli.audit_export import export_command
