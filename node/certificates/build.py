@@ -95,8 +95,8 @@ class Certificates:
         return None if self._reader.state.get(key) is not None else self._certificate("absence", [key], None)
 
     def order(self, ident: bytes) -> bytes | None:
-        """The certificate of an order with its payments and open claims, before it is `packed` into a file; None for an id
-        without an order."""
+        """The certificate of an order with its payments and open claims, before it is `packed`; None for an id without
+        an order."""
         raw = self._reader.state.get(ORDER.key(ident))
         if raw is None:
             return None
@@ -146,7 +146,7 @@ class Certificates:
         return _StoreSource(self._reader).committed(height)
 
     def _way(self) -> list[list[object]]:
-        """The headers that lead from genesis to the head, each with its certificate and validator sets, the head last."""
+        """The headers that lead from genesis to the head, each with its certificate and sets, the head last."""
         source, head, way = _StoreSource(self._reader), self._head(), list[LightBlock]()
         try:
             advance(genesis_trust(self._genesis), LightBlock(head.block.header, head.commit), source, self._hash, way)

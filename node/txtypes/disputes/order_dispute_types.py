@@ -162,7 +162,7 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
         status = status_at(dispute, ledger.now_ms)
         check_vote(ledger, self.dispute, dispute, status, involved(ledger, order), order.vin)
-        if need := _unfit(ledger, self.decision, order):
+        if need := _unfit(self.decision, order):
             ledger.unmet(DECISION_UNFIT, self.dispute.hex(), key_of(self.decision), need)
 
     def apply(self, ledger: Ledger) -> None:
@@ -175,12 +175,9 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
             _close(ledger, self, self.dispute, dispute, outcome_of(casts))
 
 
-def _unfit(ledger: Ledger, decision: Decision, order: Order) -> str:
+def _unfit(decision: Decision, order: Order) -> str:
     """What a decision about the order would have to be, or empty."""
     match decision.action:
-        case "settled":
-            is_side = decision.debtor == "seller" or not decision.debtor
-            return "" if is_side and not decision.amount else "no amount, and no debtor but the seller"
         case "unwind":
             is_open = order.status in ("accepted", "cancelled")
             return "" if is_open and not decision.debtor else "an order that has not been completed, and no debtor"
