@@ -7,24 +7,22 @@ from typing import Any
 from support.backend import SingleNode, serving
 from support.chain import address
 from support.http import get, over_http
-from support.life import PRICE, Life, offer
+from support.life import Life, offer
 from support.selling import (
     BANK,
     BUYER,
     OTHER,
     SELLER,
     after,
-    begin,
     cancel,
     claim_refund,
     hand_over,
-    leg,
     ordered,
     pay,
     reject,
+    sold_by_card,
     take,
     tell,
-    terms,
     through_agent,
     with_credit,
 )
@@ -166,10 +164,6 @@ async def test_cases_that_were_answered_late_or_ended_by_silence() -> None:
 
 @over_http
 async def test_a_claim_counts_against_its_debtor_alone() -> None:
-    life = ordered(terms(leg(PRICE.amount, "card")))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    hand_over(life)
+    life = sold_by_card()
     tell(life, "charged_back", 70)
     assert [1, 0] == [(await conduct(life, name))["claims_against"] for name in (BUYER, SELLER)]

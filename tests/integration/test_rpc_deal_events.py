@@ -14,14 +14,10 @@ from support.selling import (
     PROVIDER,
     SELLER,
     about_payment,
-    begin,
     cancel,
     counter,
-    hand_over,
-    leg,
-    ordered,
+    sold_by_card,
     tell,
-    terms,
 )
 from support.specimens import specimen
 from support.stages import at
@@ -97,11 +93,7 @@ async def test_a_payment_tells_what_happened_to_how_much_money() -> None:
 
 @over_http
 async def test_a_claim_tells_its_cause_and_is_sent_to_who_watches_the_order() -> None:
-    life = ordered(terms(leg(PRICE.amount, "card")))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    hand_over(life)
+    life = sold_by_card()
     tell(life, "charged_back", 70)
     life.chain.do(SELLER, ClaimRelease(life.order, address(BUYER), Money(70, "EUR")))
     fields = ("change", "cause", "amount", "vins")

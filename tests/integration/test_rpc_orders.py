@@ -17,10 +17,9 @@ from support.selling import (
     after,
     begin,
     cancel,
-    hand_over,
-    leg,
     ordered,
     pay,
+    sold_by_card,
     tell,
     terms,
     with_credit,
@@ -153,7 +152,7 @@ async def test_the_money_of_an_order_by_part_and_in_all() -> None:
 
 @over_http
 async def test_a_payment_of_a_claim_is_none_of_the_price() -> None:
-    life = sold_by_card()
+    life = charged_back()
     life.payment = life.chain.do(BUYER, specimen("payment.initiate", life.chain, order=life.order, leg=255,
                                                  scheme="visa", amount=CHARGED))  # fmt: skip
     found = await asked(life, "/payments")
@@ -165,13 +164,9 @@ async def test_a_payment_of_a_claim_is_none_of_the_price() -> None:
 CHARGED = type(PRICE)(7_000, "EUR")
 
 
-def sold_by_card() -> Life:
+def charged_back() -> Life:
     """A car that was paid by card, handed over, and charged back in part."""
-    life = ordered(terms(leg(PRICE.amount, "card")))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    hand_over(life)
+    life = sold_by_card()
     tell(life, "charged_back", CHARGED.amount)
     return life
 
@@ -251,7 +246,7 @@ async def test_a_late_delivery_is_a_right_from_the_agreed_time_on() -> None:
 
 @over_http
 async def test_a_claim_is_waited_for_until_its_creditor_is_satisfied() -> None:
-    life = sold_by_card()
+    life = charged_back()
     found = await waits(life)
     assert {"payment.initiate": text(BUYER), "claim.release": text(SELLER)} == {t: s["by"] for t, s in found.items()}
     pays = found["payment.initiate"]

@@ -132,6 +132,16 @@ def begin(life: Life, number: int = 0, amount: int | None = None) -> bytes:
     return life.chain.do(BUYER, initiate(life.order, money, leg=number, scheme=scheme))
 
 
+def sold_by_card() -> Life:
+    """A car that was paid by card and handed over."""
+    life = ordered(plain_terms(legs=(leg(PRICE.amount, "card"),)))
+    life.payment = begin(life)
+    for kind in ("authorised", "captured", "settled"):
+        tell(life, kind)
+    hand_over(life)
+    return life
+
+
 def tell(life: Life, kind: str, amount: int | None = None, payment: bytes = b"", **changes: Any) -> None:
     """The payment's provider attests the next step."""
     life.chain.do(*telling(life, kind, amount, payment, **changes))

@@ -37,7 +37,7 @@ SELDOM: Final = (
     "repair.record", "accident.report", "recall.extend", "recall.done", "part.bind", "software.update",
 )  # fmt: skip
 BARS: Final = {"raw": 25_000, "file": 12_000, "python_ms": 10, "node_ms": 50, "chromium_ms": 50}
-"""Bytes and milliseconds that a certificate of 50 records in a chain of 260,000 keys must not exceed."""
+"""Bytes and milliseconds that a certificate of 50 records must not exceed, however large the chain."""
 TIMES: Final = 200
 FRAUDS_LISTED: Final = 100
 DEPTH: Final = 18
@@ -58,7 +58,7 @@ class Measured:
 
     def missed(self) -> list[str]:
         """Names of the bars that it misses, if they are for it."""
-        if (self.records, self.crowd) != (50, 1):
+        if self.records != 50:
             return []
         found = {name: getattr(self, name) for name in BARS}
         return [name for name, bar in BARS.items() if found[name] is not None and found[name] > bar]

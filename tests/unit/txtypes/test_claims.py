@@ -16,13 +16,12 @@ from support.selling import (
     codes_of,
     euro,
     hand_over,
-    leg,
     order_of,
     ordered,
     pay,
     payment_of,
+    sold_by_card,
     tell,
-    terms,
     told,
     with_credit,
 )
@@ -56,16 +55,6 @@ def claims(life: Life) -> list[tuple[str, str, int, str]]:
     ]
 
 
-def by_card() -> Life:
-    """A car that was paid by card and handed over."""
-    life = ordered(terms(leg(ALL, "card")))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    hand_over(life)
-    return life
-
-
 def financed() -> Life:
     """A car that was handed over against a promise of its lender."""
     life = ordered(with_credit(CREDIT))
@@ -76,7 +65,7 @@ def financed() -> Life:
 
 
 def test_a_charge_back_after_the_handover_leaves_a_claim_and_the_title_where_it_is() -> None:
-    life = by_card()
+    life = sold_by_card()
     order = order_of(life)
     tell(life, "charged_back", 70)
     assert [(BUYER, SELLER, 70, "charged_back")] == claims(life)
@@ -87,7 +76,7 @@ def test_a_charge_back_after_the_handover_leaves_a_claim_and_the_title_where_it_
 
 
 def test_a_debtor_neither_sells_nor_buys_the_very_car_until_it_has_paid() -> None:
-    life = by_card()
+    life = sold_by_card()
     assert [] == codes_of(life, BUYER, listing(life.chain))
     tell(life, "charged_back", 70)
     assert ["claims_open"] == codes_of(life, BUYER, listing(life.chain))
@@ -98,7 +87,7 @@ def test_a_debtor_neither_sells_nor_buys_the_very_car_until_it_has_paid() -> Non
 
 
 def test_a_charge_back_that_the_seller_wins_back_ends_its_own_claim() -> None:
-    life = by_card()
+    life = sold_by_card()
     tell(life, "charged_back", 70)
     tell(life, "represented", 50)
     assert [(BUYER, SELLER, 20, "charged_back")] == claims(life)

@@ -33,6 +33,7 @@ from support.selling import (
     pay,
     reinstate,
     second_car,
+    sold_by_card,
     tell,
     terms,
     through_agent,
@@ -87,15 +88,6 @@ def decide(life: Life, decision: Decision, opener: str = BUYER, answers: str = S
     for arbiter in ARBITERS:
         if not life.chain.state(ORDER_DISPUTE, dispute).closed_at_ms:
             life.chain.do(arbiter, specimen("order.resolve", life.chain, dispute=dispute, decision=decision))
-
-
-def by_card() -> Life:
-    life = ordered(terms(leg(ALL, "card")))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    hand_over(life)
-    return life
 
 
 def after(life: Life, days: int) -> None:
@@ -178,7 +170,7 @@ def test_a_debtor_of_a_car_does_not_give_it_in_payment() -> None:
 
 # --- money that is paid twice ------------------------------------------------------------------------------------
 def test_a_charge_back_that_is_paid_and_then_won_back_is_owed_to_the_buyer() -> None:
-    life = by_card()
+    life = sold_by_card()
     charged = life.payment
     tell(life, "charged_back", 70)
     life.payment = life.chain.do(BUYER, initiate(life.order, euro(70), leg=255, scheme="visa"))
@@ -320,7 +312,7 @@ def test_a_car_that_came_back_another_way_is_not_returned_nor_withdrawn_from() -
 
 
 def test_a_deduction_that_is_charged_back_after_the_return_is_owed_and_can_be_paid() -> None:
-    life = by_card()
+    life = sold_by_card()
     life.chain.do(SELLER, back(life, 5_000, deduction=50_000), BUYER)
     tell(life, "refunded", ALL - 50_000)
     tell(life, "charged_back", 50_000)
