@@ -102,7 +102,7 @@ class ReadModel:
                 )
 
     def write(self, executed: Executed) -> None:
-        """The rows of a block, and the position, in one transaction."""
+        """Store the rows of a block and its height as the new position, in one database transaction."""
         header, before = executed.committed.block.header, executed.committed.block.header.height - 1
         with self._connection.transaction(), self._connection.cursor() as cursor:
             with self._connection.pipeline():

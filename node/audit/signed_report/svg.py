@@ -20,7 +20,7 @@ LABELS_WIDTH_MAX: Final = 340
 """Pixels: where a label is longer, all stand above their bars, as on a narrow page."""
 COLUMN_MAX: Final = 56
 TICKS_APART: Final = 15
-"""Pixels: ticks that are closer are left out."""
+"""Least distance of two ticks on an axis, in pixels. A tick that is closer to the one before is left out."""
 Format = Callable[[float], str]
 Place = Callable[[float], float]
 """From a value to a coordinate."""

@@ -138,7 +138,7 @@ TYPE_TABLES: Final = {tag: _table_of_type(tag, kind) for tag, kind in TYPES.item
 STATE_TABLES: Final = {
     name: _table_of_family(family) for name, family in FAMILIES.items() if family.concerns is not None
 }
-"""Families whose changes receipts name. The others serve execution alone."""
+"""State families that get a table: those whose changes stand in the receipts of transactions."""
 _TABLES: Final = (
     BLOCKS, COMMITS, VOTES, MISSED_PROPOSALS, TRANSACTIONS, RECORDS, HAPPENINGS,
     *(entry.table for entry in TYPE_TABLES.values()), *(entry.table for entry in STATE_TABLES.values()),

@@ -64,7 +64,7 @@ Write = Callable[[Any], Cell]
 
 
 class Flattened(NamedTuple):
-    """The columns of a struct, and the cell of each from a value of it; from None, for an option that is not given."""
+    """The columns of a struct, each with a function from a value of it to the cell. Of None the cells are empty."""
 
     columns: tuple[Column, ...]
     cells: Callable[[Any], Row]

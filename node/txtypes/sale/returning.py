@@ -71,7 +71,7 @@ def is_individual(ledger: Ledger, order: Order) -> bool:
 
 
 def check_still_sold(ledger: Ledger, order: Order, vehicle: Vehicle) -> None:
-    """Notes a car whose title has moved since the handover of the order, even if it has come back."""
+    """Notes `not_the_holder` if the car's title has moved since the handover of the order, even if it has come back."""
     if vehicle.holder != holder_of(order) or vehicle.title_since_ms != order.ended_at_ms:
         ledger.unmet(NOT_THE_HOLDER, order.vin)
 
