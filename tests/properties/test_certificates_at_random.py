@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from support.certifying.cli import changes, main, verdicts
 
+pytestmark = pytest.mark.slow
+
 
 def test_no_random_change_is_accepted_and_none_makes_a_verifier_fail() -> None:
     assert 0 == changes(1_000, seed=3)

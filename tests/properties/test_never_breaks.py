@@ -42,7 +42,11 @@ def walked(seed: int) -> tuple[str, Seen]:
     return "", walk.seen
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+QUICK = 4
+"""Walks of the quick suite; the others, and what all of them have met, are of the whole one."""
+
+
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] if n >= QUICK else []) for n in SEEDS])
 def test_never_breaks(seed: int) -> None:
     broken, _ = walked(seed)
     assert "" == broken
@@ -56,6 +60,7 @@ def seen_by_all() -> Seen:
     return seen
 
 
+@pytest.mark.slow
 def test_the_walks_go_where_rules_could_break() -> None:
     """Or the checks would hold because nothing happens. The numbers are a fraction of what these seeds meet."""
     seen = seen_by_all()
@@ -86,6 +91,7 @@ UNMET = {
 """Refusals of the types of a sale that no walk meets: these walks change neither members nor their roles."""
 
 
+@pytest.mark.slow
 def test_the_walks_meet_every_refusal_of_a_sale() -> None:
     """Each guard that a type can note, as the tables of docs/TRANSACTIONS.md list them."""
     types = [tag for tag in TYPES if tag.partition(".")[0] in ("listing", "order", "payment", "delivery", "claim")]

@@ -107,6 +107,7 @@ MUTANTS = {
 """What is changed, the deal whose courses show it, and what is then found."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_search_sees_what_it_is_there_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change, deal, found = MUTANTS[name]
