@@ -20,8 +20,8 @@ from node.ledger.receipts import BLOCK_INDEX, Change
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
 from node.rpc.backend import Backend
-from node.rpc.call import Call, LimitField, PageQuery, Query, cursor_text, json_response, read_cursor, read_hash
-from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
+from node.rpc.call import Call, HeightQuery, LimitField, PageQuery, Query, cursor_text, json_response, read_cursor, read_hash
+from node.rpc.moments import Moment, WorkShare, moment_at, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.transaction_answers import ChangeAnswer, CommittedInFull, TouchingEntry, TouchingPage
 from node.rpc.values import canonical, path_ident, require
@@ -44,7 +44,7 @@ class BlocksQuery(PageQuery, frozen=True, rename={"start": "from"}):
     start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest block of the node")] = 0
 
 
-class StateQuery(Query, frozen=True):
+class StateQuery(HeightQuery, frozen=True):
     proof: Annotated[bool, Meta(description="with proof, header and certificate")] = False
 
 
@@ -276,7 +276,7 @@ def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
     texts = keys.split(",")
     if len(texts) > limits.RPC_KEYS_MAX:
         raise Problem("malformed", f"keys: {len(texts)} keys, at most {limits.RPC_KEYS_MAX} are allowed")
-    moment, backend, with_proof = moment_of(call.reader()), call.backend, call.query.proof
+    moment, backend, with_proof = moment_at(call.reader(), call.query.height), call.backend, call.query.proof
     entries = tuple(_state_entry(backend, moment, canonical_key(text), with_proof) for text in texts)
     header: answers.RawHeader | None = None
     commit: answers.RawCommit | None = None
@@ -294,7 +294,7 @@ def _state_entry(backend: Backend, moment: Moment, text: str, with_proof: bool) 
     decoded = None if raw is None or family is None else to_json(family.decode(raw))
     if not with_proof:
         return answers.StateEntry(text, raw, decoded, None)
-    proof, large = backend.proof(key), None
+    proof, large = backend.proof(key, moment.height), None
     if proof.large is not None:
         paths = tuple(map(answers.EntryPath, proof.large.paths))
         large = answers.LargeBucketAnswer(proof.large.count, proof.large.index, paths)
