@@ -61,7 +61,7 @@ class Node(Protocol):
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]: ...
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer: ...
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer: ...
 
 
 class _NodeSource:
@@ -171,14 +171,19 @@ class LightClient:
         self._root = self._trust
         self._set_changes = 0
 
-    def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
-        """The values of `keys`, None for a proven absence, and the header that they were verified at. Raises
-        `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and `OperatorError`
-        if this software does not know the ruleset, so that it cannot read the values."""
+    def verified_states(self, keys: Sequence[bytes], height: int = 0) -> tuple[dict[bytes, bytes | None], Header]:
+        """The values of `keys`, None for a proven absence, and the header that they were verified at: of `height`, or
+        with 0 of the node's head. Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`;
+        `BehindTrust` (of the head alone); and `OperatorError` if this software does not know the ruleset, so that it
+        cannot read the values, and more than `ANCESTORS_MAX` heights below the newest verified one."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        answer = self._client.states(keys)
+        self._check_reach(height)
+        answer = self._client.states(keys, height)
         block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
-        self._follow(block)
+        if height:
+            self._check_decided(block, height)
+        else:
+            self._follow(block)
         if unknown := unknown_ruleset(block.header.height, block.header.ruleset_hash):
             raise OperatorError(unknown)
         if [entry.key for entry in answer.entries] != list(keys):
@@ -187,8 +192,9 @@ class LightClient:
             verify_state_proof(entry.key, entry.value, entry.proof, block.header.state_root, self._depth)
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
-    def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
-        """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
+    def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = (), at: int = 0) -> T:
+        """The result of `compute` over proven values of one height, as of that height's time and ruleset. `at`: the
+        height, 0 for the node's head. Running it
         finds the keys: whenever it reads a key that is not proven yet, that is requested. `keys`: those that are known
         beforehand. A request has as many as a node answers; where a block is made between two, those of before it are
         asked for again. Raises as `verified_states`, and `OperatorError` if that happens too often."""
@@ -196,7 +202,7 @@ class LightClient:
         height, moves = 0, 0
         while True:
             while lacking := [key for key in wanted if key not in values]:
-                portion, header = self.verified_states(lacking[: limits.RPC_KEYS_MAX])
+                portion, header = self.verified_states(lacking[: limits.RPC_KEYS_MAX], at)
                 if values and header.height != height:
                     values, moves = {}, moves + 1
                     if moves > MOVES_MAX:
@@ -222,21 +228,28 @@ class LightClient:
         verified, below it the way over the parents. Raises as `verified_states`, but for `BehindTrust`; `OperatorError`
         more than `ANCESTORS_MAX` heights below."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
+        self._check_reach(height)
+        committed = self._client.committed(height)
+        check_contents(committed.block)
+        self._check_decided(LightBlock(committed.block.header, committed.commit), height)
+        return committed.block
+
+    def _check_reach(self, height: int) -> None:
         above = self._trust.height - height
-        if above > ANCESTORS_MAX:
+        if height and above > ANCESTORS_MAX:
             raise OperatorError(
                 f"height {height} is {above} below the newest verified one, at most {ANCESTORS_MAX} are"
             )
-        committed = self._client.committed(height)
-        block, header = committed.block, committed.block.header
+
+    def _check_decided(self, block: LightBlock, height: int) -> None:
+        """`block` is the decided one of `height`."""
+        header, newest = block.header, self._trust.header
         if header.height != height:
             raise Malformed(f"asked for height {height}, the node gives another")
-        check_contents(block)
-        if above <= 0 or self._trust.header is None:
-            self._follow(LightBlock(header, committed.commit))
-        elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(self._trust.header, height):
+        if height >= self._trust.height or newest is None:
+            self._follow(block)
+        elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(newest, height):
             raise InvalidProof(f"the block that the node shows for height {height} is not the one that was decided")
-        return block
 
     def _id_of_ancestor(self, descendant: Header, height: int) -> bytes:
         """The id of the block at `height`, reached from a verified header by following parent ids."""

@@ -64,7 +64,7 @@ class NodeBackend:
     def reader(self) -> ChainReader:
         return self._store
 
-    def proof(self, key: bytes, height: int) -> StateProof:
+    def proof(self, key: bytes, height: int | None = None) -> StateProof:
         return self._store.proof(key, height)
 
     def status(self) -> NodeStatus:

@@ -66,11 +66,10 @@ def moment_of(reader: ChainReader) -> Moment:
 
 
 def moment_at(reader: ChainReader, height: int) -> Moment:
-    """The state after `height`, 0: at the head, valid until the next await. Raises `Problem` if it is not kept."""
-    kept = reader.kept_heights()
-    if not height or height == kept[-1]:
+    """The state after `height`, valid as long as it is kept; 0: as `moment_of`. Raises `Problem` if it is not kept."""
+    if not height:
         return moment_of(reader)
-    if height not in kept:
+    if height not in (kept := reader.kept_heights()):
         first, last = kept[0], kept[-1]
         text = f"height: the state after {height} is not kept here; the heights kept are {first} to {last}"
         raise Problem("height_not_kept", text, first=first, last=last)

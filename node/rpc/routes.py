@@ -30,7 +30,19 @@ from node.rpc import (
     vehicle_answers,
 )
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
-from node.rpc.call import JSON, MSGPACK, Answer, Call, HeightQuery, PageQuery, Query, Rpc, negotiate, read_query, respond
+from node.rpc.call import (
+    JSON,
+    MSGPACK,
+    Answer,
+    Call,
+    HeightQuery,
+    PageQuery,
+    Query,
+    Rpc,
+    negotiate,
+    read_query,
+    respond,
+)
 from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics

@@ -44,7 +44,7 @@ class SingleNode:
     def reader(self):
         return self.chain.store
 
-    def proof(self, key: bytes, height: int):
+    def proof(self, key: bytes, height: int | None = None):
         return self.chain.store.proof(key, height)
 
     def status(self) -> NodeStatus:

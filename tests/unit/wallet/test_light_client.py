@@ -64,7 +64,7 @@ class Strict(ChainSource):
     blocks: int = 0
     sizes: list[int] = field(default_factory=list)
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer:
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer:
         assert len(keys) <= limits.RPC_KEYS_MAX
         self.sizes.append(len(keys))
         answer = super().states(keys)
