@@ -19,7 +19,15 @@ import msgspec
 from node import limits
 from node.chain.block import Block, Committed, Header, block_id_of, check_contents, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
-from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
+from node.chain.trust import (
+    Conflict,
+    LightBlock,
+    Trust,
+    advance,
+    check_certificate,
+    check_root_age,
+    genesis_trust,
+)
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
@@ -175,9 +183,9 @@ class LightClient:
         """The values of `keys`, None for a proven absence, and the header that they were verified at: of `height`, or
         with 0 of the node's head. Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`;
         `BehindTrust` (of the head alone); and `OperatorError` if this software does not know the ruleset, so that it
-        cannot read the values, and more than `ANCESTORS_MAX` heights below the newest verified one."""
+        cannot read the values, and more than `ANCESTORS_MAX` heights below the newest verified one where another set of
+        validators has decided."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        self._check_reach(height)
         answer = self._client.states(keys, height)
         block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
         if height:
@@ -228,26 +236,31 @@ class LightClient:
         verified, below it the way over the parents. Raises as `verified_states`, but for `BehindTrust`; `OperatorError`
         more than `ANCESTORS_MAX` heights below."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        self._check_reach(height)
+        if self._trust.height - height > ANCESTORS_MAX:
+            raise self._too_far_below(height)
         committed = self._client.committed(height)
         check_contents(committed.block)
         self._check_decided(LightBlock(committed.block.header, committed.commit), height)
         return committed.block
 
-    def _check_reach(self, height: int) -> None:
-        above = self._trust.height - height
-        if height and above > ANCESTORS_MAX:
-            raise OperatorError(
-                f"height {height} is {above} below the newest verified one, at most {ANCESTORS_MAX} are"
-            )
+    def _too_far_below(self, height: int, why: str = "") -> OperatorError:
+        below = self._trust.height - height
+        return OperatorError(
+            f"height {height} is {below} below the newest verified one{why}, at most {ANCESTORS_MAX} are"
+        )
 
     def _check_decided(self, block: LightBlock, height: int) -> None:
-        """`block` is the decided one of `height`."""
-        header, newest = block.header, self._trust.header
+        """`block` is the decided one of `height`. Far below the newest verified height the parents between are too
+        many: there the set that is trusted now must have decided, which is who is trusted for the next height too."""
+        header, newest, validators = block.header, self._trust.header, self._trust.validators
         if header.height != height:
             raise Malformed(f"asked for height {height}, the node gives another")
         if height >= self._trust.height or newest is None:
             self._follow(block)
+        elif self._trust.height - height > ANCESTORS_MAX:
+            if header.validators_hash != validators.hash:
+                raise self._too_far_below(height, " and was decided by other validators than now")
+            check_certificate(block, self._genesis_hash, validators)
         elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(newest, height):
             raise InvalidProof(f"the block that the node shows for height {height} is not the one that was decided")
 
