@@ -3,6 +3,7 @@ snapshot and a change of the setting too."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -253,8 +254,9 @@ while True:
 def test_after_kill_9_every_kept_height_proves_its_values(tmp_path: Path) -> None:
     """The oracle is the header of each height: a wrong value or sibling does not lead to its root."""
     folder, expected = tmp_path / "store", 0
+    command, environment = [sys.executable, "-c", WRITER, folder], {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     for stop in (7, 12, 20):
-        with subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, text=True) as writer:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
             assert writer.stdout is not None
             while expected < stop:
                 expected = int(writer.stdout.readline())
