@@ -201,11 +201,11 @@ class LightClient:
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
     def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = (), at: int = 0) -> T:
-        """The result of `compute` over proven values of one height, as of that height's time and ruleset. `at`: the
-        height, 0 for the node's head. Running it
+        """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
         finds the keys: whenever it reads a key that is not proven yet, that is requested. `keys`: those that are known
-        beforehand. A request has as many as a node answers; where a block is made between two, those of before it are
-        asked for again. Raises as `verified_states`, and `OperatorError` if that happens too often."""
+        beforehand. `at`: the height, 0 for the node's head. A request has as many keys as a node answers; where a block
+        is made between two, those of before it are asked for again. Raises as `verified_states`, and `OperatorError` if
+        that happens too often."""
         wanted, values = list(dict.fromkeys((PARAMS_KEY, *keys))), dict[bytes, bytes | None]()
         height, moves = 0, 0
         while True:
@@ -250,8 +250,8 @@ class LightClient:
         )
 
     def _check_decided(self, block: LightBlock, height: int) -> None:
-        """`block` is the decided one of `height`. Far below the newest verified height the parents between are too
-        many: there the set that is trusted now must have decided, which is who is trusted for the next height too."""
+        """`block` is the decided one of `height`. Of one below the newest verified height the way over the parents is
+        verified; where they are too many, that the validators who are trusted with the next height have decided it."""
         header, newest, validators = block.header, self._trust.header, self._trust.validators
         if header.height != height:
             raise Malformed(f"asked for height {height}, the node gives another")

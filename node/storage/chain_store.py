@@ -104,8 +104,7 @@ class ChainReader:
         )
 
     def kept_heights(self) -> range:
-        """The heights whose state can be read (`at`), the head among them. Its start is above the oldest block's height
-        where the node has kept no state history from there on."""
+        """The heights whose state can be read with `at`: the head, and those of the state history below it."""
         return kept_heights(self.kv, self.height())
 
     def at(self, height: int) -> ChainReader:

@@ -71,11 +71,9 @@ def test_the_cost_of_a_state_history_is_measured() -> None:
     details = found["details"]
     assert found["value"] == pytest.approx(found["numerator"] / found["denominator"])
     assert (3, 60) == (details["blocks"], details["transactions"])
-    assert details["rows_of_a_block"] > 100 and details["bytes_of_a_block"] == pytest.approx(
-        20 * details["bytes_of_a_transaction"], abs=20
-    )
+    assert 100 < details["rows_of_a_block"] < details["bytes_of_a_block"] / 30
     assert details["proof_us"] > details["proof_at_the_head_us"] > 0
-    assert 0 < details["commit_ms_without"] < details["commit_ms_of_a_block"]
+    assert 0 < details["commit_ms_without"] < details["commit_ms"]
 
 
 @pytest.mark.network

@@ -233,7 +233,8 @@ def order(session: Session, light: LightClient | None, ident: str, height: int) 
     """An order with its payments."""
     view = _view(session, light, ORDER, ident, height)
     if view is None:
-        raise InvalidProof(f"it is proven that there is no order {ident}: compare the id")
+        then = f"was no order {ident} at height {height}" if height else f"is no order {ident}: compare the id"
+        raise InvalidProof(f"it is proven that there {then}")
     if session.wants_json:
         echo_json(view | verified_json(light))
         return
