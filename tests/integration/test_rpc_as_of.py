@@ -15,12 +15,12 @@ from support.life import VIN, Life, maintenance
 from support.lying import HomeWallet, lying, today, wallet_home
 from support.processes import Fleet, answered, running_network, status_of, submit, wait_for, wait_height
 
-from node.chain.block import decode_commit, decode_header, verify_commit
+from node.chain.block import block_id_of, decode_commit, decode_header, verify_commit
 from node.chain.genesis import genesis_hash
 from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.state_tree import verify_state_proof
-from node.storage.chain_store import ChainReader, ChainStore
+from node.storage.chain_store import ChainStore
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeClient, StateAnswer
 
@@ -31,16 +31,19 @@ HOLDER = to_text(address("buyer-1"))
 async def told_by(http, path: str):
     """(status, JSON) of whatever the node answers."""
     async with http.get(path) as answer:
-        return answer.status, await answer.json()
+        document = await answer.json()
+        assert answer.status != 200 or str(document["height"]) == answer.headers["X-Chain-Height"]
+        return answer.status, document
 
 
-def checked(answer: StateAnswer, chain: Chain, validators: ChainReader) -> tuple[int, dict[bytes, bytes | None]]:
-    """(height, proven values) of an answer, verified from header and certificate alone."""
+def proven_height(answer: StateAnswer, chain: Chain) -> int:
+    """The height of an answer, all of which is verified from header and certificate alone."""
     header, commit = decode_header(answer.header), decode_commit(answer.commit)
-    verify_commit(commit, chain.genesis_hash, validators.validators(header.height))
+    assert commit.block_id == block_id_of(header, chain.genesis_hash)
+    verify_commit(commit, chain.genesis_hash, chain.store.validators(header.height))
     for entry in answer.entries:
         verify_state_proof(entry.key, entry.value, entry.proof, header.state_root, chain.genesis.tree_depth)
-    return header.height, {entry.key: entry.value for entry in answer.entries}
+    return header.height
 
 
 @over_http
@@ -69,7 +72,7 @@ async def test_at_every_kept_height_the_answers_are_those_that_the_head_gave() -
         client, keys = NodeClient([server.url]), [VEHICLE.key(VIN), VEHICLE.key("WBA8E9G50GNU99999")]
         for height in range(head - KEPT, head + 1):
             answer = await asyncio.to_thread(client.states, keys, height)
-            assert height == checked(answer, life.chain, life.chain.store)[0]
+            assert height == proven_height(answer, life.chain)
         assert await get(http, paths[0]) == await get(http, f"{paths[0]}?height={head}")
 
 
