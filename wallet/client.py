@@ -153,9 +153,10 @@ class NodeClient:
         except Rejected as error:
             raise self._unusable(f"no block that can be read ({error})") from None
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer:
-        """State values of one height with their proofs."""
-        answer = self.call_json("/v1/state", {"keys": b",".join(keys).decode("ascii"), "proof": "true"})
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer:
+        """State values of one height with their proofs; `height` 0: of the head."""
+        query = {"keys": b",".join(keys).decode("ascii"), "proof": "true"} | at_height(height)
+        answer = self.call_json("/v1/state", query)
         if answer.get("header", "") is None:
             raise NoBlockYet("the chain has no block yet, so nothing is proven: wait for the first block")
         try:
@@ -250,6 +251,11 @@ class NodeClient:
         raise Unreachable(
             f"no node answers ({'; '.join(failures)}): start it, or name another with --node or BMW_WALLET_NODE"
         )
+
+
+def at_height(height: int) -> dict[str, str]:
+    """The query for the state after a height; 0: that of the head."""
+    return {"height": str(height)} if height else {}
 
 
 def _exchange(

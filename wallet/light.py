@@ -19,7 +19,15 @@ import msgspec
 from node import limits
 from node.chain.block import Block, Committed, Header, block_id_of, check_contents, decode_commit, decode_header
 from node.chain.genesis import Genesis, genesis_hash
-from node.chain.trust import Conflict, LightBlock, Trust, advance, check_root_age, genesis_trust
+from node.chain.trust import (
+    Conflict,
+    LightBlock,
+    Trust,
+    advance,
+    check_certificate,
+    check_root_age,
+    genesis_trust,
+)
 from node.chain.validators import ValidatorSet
 from node.codec import Decoder, encode
 from node.crypto.state_tree import verify_state_proof
@@ -61,7 +69,7 @@ class Node(Protocol):
 
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]: ...
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer: ...
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer: ...
 
 
 class _NodeSource:
@@ -171,14 +179,19 @@ class LightClient:
         self._root = self._trust
         self._set_changes = 0
 
-    def verified_states(self, keys: Sequence[bytes]) -> tuple[dict[bytes, bytes | None], Header]:
-        """The values of `keys`, None for a proven absence, and the header that they were verified at. Raises
-        `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`; `BehindTrust`; and `OperatorError`
-        if this software does not know the ruleset, so that it cannot read the values."""
+    def verified_states(self, keys: Sequence[bytes], height: int = 0) -> tuple[dict[bytes, bytes | None], Header]:
+        """The values of `keys`, None for a proven absence, and the header that they were verified at: of `height`, or
+        with 0 of the node's head. Raises `InvalidProof`, `InvalidCertificate`, `Conflict`, `RootTooOld`, `Malformed`;
+        `BehindTrust` (of the head alone); and `OperatorError` if this software does not know the ruleset, so that it
+        cannot read the values, and more than `ANCESTORS_MAX` heights below the newest verified one where another set of
+        validators has decided."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        answer = self._client.states(keys)
+        answer = self._client.states(keys, height)
         block = LightBlock(decode_header(answer.header), decode_commit(answer.commit))
-        self._follow(block)
+        if height:
+            self._check_decided(block, height)
+        else:
+            self._follow(block)
         if unknown := unknown_ruleset(block.header.height, block.header.ruleset_hash):
             raise OperatorError(unknown)
         if [entry.key for entry in answer.entries] != list(keys):
@@ -187,16 +200,17 @@ class LightClient:
             verify_state_proof(entry.key, entry.value, entry.proof, block.header.state_root, self._depth)
         return {entry.key: entry.value for entry in answer.entries}, block.header
 
-    def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
+    def verified_view(self, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = (), at: int = 0) -> T:
         """The result of `compute` over proven values of one height, as of that height's time and ruleset. Running it
         finds the keys: whenever it reads a key that is not proven yet, that is requested. `keys`: those that are known
-        beforehand. A request has as many as a node answers; where a block is made between two, those of before it are
-        asked for again. Raises as `verified_states`, and `OperatorError` if that happens too often."""
+        beforehand. `at`: the height, 0 for the node's head. A request has as many keys as a node answers; where a block
+        is made between two, those of before it are asked for again. Raises as `verified_states`, and `OperatorError` if
+        that happens too often."""
         wanted, values = list(dict.fromkeys((PARAMS_KEY, *keys))), dict[bytes, bytes | None]()
         height, moves = 0, 0
         while True:
             while lacking := [key for key in wanted if key not in values]:
-                portion, header = self.verified_states(lacking[: limits.RPC_KEYS_MAX])
+                portion, header = self.verified_states(lacking[: limits.RPC_KEYS_MAX], at)
                 if values and header.height != height:
                     values, moves = {}, moves + 1
                     if moves > MOVES_MAX:
@@ -222,21 +236,33 @@ class LightClient:
         verified, below it the way over the parents. Raises as `verified_states`, but for `BehindTrust`; `OperatorError`
         more than `ANCESTORS_MAX` heights below."""
         check_root_age(self._trust, self._now_ms(), self._accept_old_root)
-        above = self._trust.height - height
-        if above > ANCESTORS_MAX:
-            raise OperatorError(
-                f"height {height} is {above} below the newest verified one, at most {ANCESTORS_MAX} are"
-            )
+        if self._trust.height - height > ANCESTORS_MAX:
+            raise self._too_far_below(height)
         committed = self._client.committed(height)
-        block, header = committed.block, committed.block.header
+        check_contents(committed.block)
+        self._check_decided(LightBlock(committed.block.header, committed.commit), height)
+        return committed.block
+
+    def _too_far_below(self, height: int, why: str = "") -> OperatorError:
+        below = self._trust.height - height
+        return OperatorError(
+            f"height {height} is {below} below the newest verified one{why}, at most {ANCESTORS_MAX} are"
+        )
+
+    def _check_decided(self, block: LightBlock, height: int) -> None:
+        """`block` is the decided one of `height`. Of one below the newest verified height the way over the parents is
+        verified; where they are too many, that the validators who are trusted with the next height have decided it."""
+        header, newest, validators = block.header, self._trust.header, self._trust.validators
         if header.height != height:
             raise Malformed(f"asked for height {height}, the node gives another")
-        check_contents(block)
-        if above <= 0 or self._trust.header is None:
-            self._follow(LightBlock(header, committed.commit))
-        elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(self._trust.header, height):
+        if height >= self._trust.height or newest is None:
+            self._follow(block)
+        elif self._trust.height - height > ANCESTORS_MAX:
+            if header.validators_hash != validators.hash:
+                raise self._too_far_below(height, " and was decided by other validators than now")
+            check_certificate(block, self._genesis_hash, validators)
+        elif block_id_of(header, self._genesis_hash) != self._id_of_ancestor(newest, height):
             raise InvalidProof(f"the block that the node shows for height {height} is not the one that was decided")
-        return block
 
     def _id_of_ancestor(self, descendant: Header, height: int) -> bytes:
         """The id of the block at `height`, reached from a verified header by following parent ids."""

@@ -151,11 +151,14 @@ class Session:
         path = self.home / "light" / f"{self.genesis_hash.hex()[:32]}.json"
         return LightClient(self.genesis, path, self.client, accept_old_root=accept_old_root)
 
-    def verified(self, light: LightClient, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = ()) -> T:
-        """The result of `compute` over proven values. Waits for a node that is a bit behind, or for the first block."""
+    def verified(
+        self, light: LightClient, compute: Callable[[Reader, AsOf], T], keys: Sequence[bytes] = (), height: int = 0
+    ) -> T:
+        """The result of `compute` over proven values, of `height` if that is not 0. Waits for a node that is a bit
+        behind, or for the first block."""
         for attempt in range(FIRST_BLOCK_TRIES):
             try:
-                return light.verified_view(compute, keys)
+                return light.verified_view(compute, keys, height)
             except BehindTrust:
                 if attempt >= LAG_TRIES - 1:
                     raise

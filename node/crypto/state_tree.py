@@ -12,7 +12,7 @@ An undecided block works on a `TreeChange`, never on the tree.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -25,6 +25,9 @@ WHOLE_MAX = 256
 """Entries of a bucket that a proof gives whole. Anybody can grind keys into one bucket; beyond this a proof gives one
 or two entries of it, so that no answer and no proof can be blown up."""
 _SLOT_PREFIX = b"bmw/slot\x00"
+KEPT_STRIDE = 4
+"""Of past trees only the nodes of every fourth level are kept, from the buckets upwards, about a quarter of the nodes
+that a transaction changes. Of a path the levels between are computed from 16 nodes each."""
 
 
 def slot_of(key: bytes) -> bytes:
@@ -51,6 +54,31 @@ def large_bucket_hash(count: int, root: bytes) -> bytes:
 def entries_of(bucket: bytes) -> list[bytes]:
     """The entries of a bucket, each 64 bytes."""
     return [bucket[at : at + ENTRY] for at in range(0, len(bucket), ENTRY)]
+
+
+def inner_hash(pair: bytes | bytearray) -> bytes:
+    """The node above two nodes, given as 64 bytes."""
+    return sha256(pair).digest() if pair != bytes(64) else ZERO32
+
+
+def is_kept(index: int, depth: int) -> bool:
+    """Whether the node at a heap index is on one of the levels of `KEPT_STRIDE`; the root never is."""
+    return index > 1 and (depth + 1 - index.bit_length()) % KEPT_STRIDE == 0
+
+
+def siblings_from(number: int, depth: int, node_at: Callable[[int], bytes]) -> tuple[bytes, ...]:
+    """The siblings on the path from bucket `number` to the root. `node_at`: a node by its heap index, called only for
+    those that `is_kept`."""
+    index, siblings = (1 << depth) + number, list[bytes]()
+    while index > 1:
+        levels = min(KEPT_STRIDE, index.bit_length() - 1)
+        first = index >> levels << levels
+        nodes = [node_at(each) for each in range(first, first + (1 << levels))]
+        for _ in range(levels):
+            siblings.append(nodes[(index ^ 1) - first])
+            nodes = [inner_hash(left + right) for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
+            index, first = index >> 1, first >> 1
+    return tuple(siblings)
 
 
 def changed_bucket(entries: bytes, slot: bytes, value_hash: bytes | None) -> bytes:
@@ -128,6 +156,10 @@ class StateTree:
     def root(self) -> bytes:
         return bytes(self._nodes[32:64])
 
+    def node(self, index: int) -> bytes:
+        """The node at a heap index: 32 bytes, zeros above empty buckets."""
+        return bytes(self._nodes[32 * index : 32 * index + 32])
+
     def has_entries(self, number: int) -> bool:
         """Whether bucket `number` has any: an empty one need not be read."""
         at = 32 * ((1 << self.depth) + number)
@@ -164,8 +196,7 @@ class StateTree:
         """The `depth` siblings on the path from bucket `number` to the root."""
         index, siblings = (1 << self.depth) + number, []
         while index > 1:
-            other = index ^ 1
-            siblings.append(bytes(self._nodes[32 * other : 32 * other + 32]))
+            siblings.append(self.node(index ^ 1))
             index >>= 1
         return tuple(siblings)
 
@@ -190,8 +221,7 @@ def verify_state_proof(key: bytes, value: bytes | None, proof: StateProof, root:
             else ("the proof shows that the key is absent" if expected else "the proof shows that the key has a value")
         )
     for sibling in proof.siblings:
-        pair = sibling + node if number & 1 else node + sibling
-        node = sha256(pair).digest() if pair != bytes(64) else ZERO32
+        node = inner_hash(sibling + node if number & 1 else node + sibling)
         number >>= 1
     if node != root:
         raise InvalidProof("the proof does not lead to the state root")

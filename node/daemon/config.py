@@ -79,6 +79,9 @@ class StorageSettings(Section, frozen=True):
     snapshot_gap: Annotated[Count, "a new node that is more blocks behind starts from a snapshot"] = 1_000
     keep_blocks: Annotated[Count, "number of newest blocks to keep; 0: all of them (an archive node)"] = 0
     keep_days: Annotated[Count, "blocks of this many days are kept in any case"] = 30
+    state_history: Annotated[
+        Count, "heights below the head at which state and proofs can still be asked for (?height=); 0: only at the head"
+    ] = 0
 
 
 class MempoolSettings(Section, frozen=True):
@@ -202,6 +205,12 @@ def _check(config: Config) -> None:
     for section, port in (("p2p", config.p2p.port), ("rpc", config.rpc.port)):
         if not 0 <= port <= 65_535:
             raise OperatorError(f"{section}.port must be between 0 and 65535, not {port}")
+    storage = config.storage
+    if storage.keep_blocks and storage.state_history >= storage.keep_blocks:
+        raise OperatorError(
+            f"storage.state_history must be below storage.keep_blocks ({storage.keep_blocks}), not "
+            f"{storage.state_history}: the header of a height is needed for its proofs"
+        )
     for peer in config.p2p.peers:
         host, _, number = peer.rpartition(":")
         if not host or not number.isdigit() or not 1 <= int(number) <= 65_535:

@@ -78,7 +78,7 @@ class Node:
         settle(home.store)
         self._kv = LevelStore(home.store)
         self._journal_kv = open_journal(home.journal)
-        self.store = ChainStore(self._kv, self.genesis)
+        self.store = ChainStore(self._kv, self.genesis, config.storage.state_history)
         self._journal = Journal(self._journal_kv)
         self._tx_statuses = TxStatuses(self._journal, self.store)
         run = secrets.token_bytes(RUN_BYTES)

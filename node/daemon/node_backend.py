@@ -64,8 +64,8 @@ class NodeBackend:
     def reader(self) -> ChainReader:
         return self._store
 
-    def proof(self, key: bytes) -> StateProof:
-        return self._store.proof(key)
+    def proof(self, key: bytes, height: int | None = None) -> StateProof:
+        return self._store.proof(key, height)
 
     def status(self) -> NodeStatus:
         machine = self._replica.machine

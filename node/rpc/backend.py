@@ -101,8 +101,8 @@ class Backend(Protocol):
     def reader(self) -> ChainReader:
         """The chain at its head. Reads without an await between them are of one height."""
 
-    def proof(self, key: bytes) -> StateProof:
-        """A proof against the state root of the head."""
+    def proof(self, key: bytes, height: int | None = None) -> StateProof:
+        """A proof against the state root of the head, or of another height whose state is kept."""
 
     def status(self) -> NodeStatus: ...
 

@@ -46,6 +46,10 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The query parameters of one path; the base has none."""
 
 
+class HeightQuery(Query, frozen=True):
+    height: Annotated[int, Meta(ge=0, description="answer as of this height, if its state is kept; 0: the head")] = 0
+
+
 class PageQuery(Query, frozen=True):
     limit: LimitField = 100
     cursor: CursorField = ""

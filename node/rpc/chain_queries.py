@@ -20,8 +20,18 @@ from node.ledger.receipts import BLOCK_INDEX, Change
 from node.limits import SYNC_BATCH_BYTES
 from node.rpc import answers
 from node.rpc.backend import Backend
-from node.rpc.call import Call, LimitField, PageQuery, Query, cursor_text, json_response, read_cursor, read_hash
-from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
+from node.rpc.call import (
+    Call,
+    HeightQuery,
+    LimitField,
+    PageQuery,
+    Query,
+    cursor_text,
+    json_response,
+    read_cursor,
+    read_hash,
+)
+from node.rpc.moments import Moment, WorkShare, moment_at, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.transaction_answers import ChangeAnswer, CommittedInFull, TouchingEntry, TouchingPage
 from node.rpc.values import canonical, path_ident, require
@@ -44,7 +54,7 @@ class BlocksQuery(PageQuery, frozen=True, rename={"start": "from"}):
     start: Annotated[int, Meta(ge=0, description="first height; 0: the oldest block of the node")] = 0
 
 
-class StateQuery(Query, frozen=True):
+class StateQuery(HeightQuery, frozen=True):
     proof: Annotated[bool, Meta(description="with proof, header and certificate")] = False
 
 
@@ -257,7 +267,7 @@ async def touching(family: Family[Any], call: Call) -> tuple[Moment, TouchingPag
 # --- state and proofs --------------------------------------------------------------------------------------
 async def state(call: Call) -> tuple[Moment, answers.StateAnswer]:
     """The value of one key; with `proof` also its absence."""
-    moment, values = _values(call, call.request.match_info["key"])
+    moment, values = await _values(call, call.request.match_info["key"])
     entry = values.entries[0]
     if len(values.entries) > 1:
         raise Problem("malformed", "key: one state key expected; use /v1/state?keys= for several")
@@ -269,15 +279,20 @@ async def state(call: Call) -> tuple[Moment, answers.StateAnswer]:
 
 async def state_values(call: Call) -> tuple[Moment, answers.StateValues]:
     """The values of comma-separated keys at one height, null for an absent key."""
-    return _values(call, call.query.keys)
+    return await _values(call, call.query.keys)
 
 
-def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
+async def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
     texts = keys.split(",")
     if len(texts) > limits.RPC_KEYS_MAX:
         raise Problem("malformed", f"keys: {len(texts)} keys, at most {limits.RPC_KEYS_MAX} are allowed")
-    moment, backend, with_proof = moment_of(call.reader()), call.backend, call.query.proof
-    entries = tuple(_state_entry(backend, moment, canonical_key(text), with_proof) for text in texts)
+    backend, height, with_proof = call.backend, call.query.height, call.query.proof
+    moment, share, entries = moment_at(call.reader(), height), WorkShare(), list[answers.StateEntry]()
+    for text in texts:
+        entries.append(_state_entry(backend, moment, canonical_key(text), with_proof))
+        if height:  # a past proof takes twenty times as long; the head's are made at once, before it moves
+            await share.rest()
+    moment_at(call.reader(), height)  # raises if the height has been dropped in between
     header: answers.RawHeader | None = None
     commit: answers.RawCommit | None = None
     if with_proof and moment.height and moment.reader.first_height() <= moment.height:
@@ -285,7 +300,7 @@ def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
         header = extended(answers.RawHeader, block.header, raw=encode(block.header))
         commit = extended(answers.RawCommit, certificate, raw=encode(certificate))
     depth, root = backend.genesis.tree_depth, moment.reader.head().state_root
-    return moment, answers.StateValues(entries, depth, root, header, commit)
+    return moment, answers.StateValues(tuple(entries), depth, root, header, commit)
 
 
 def _state_entry(backend: Backend, moment: Moment, text: str, with_proof: bool) -> answers.StateEntry:
@@ -294,7 +309,7 @@ def _state_entry(backend: Backend, moment: Moment, text: str, with_proof: bool) 
     decoded = None if raw is None or family is None else to_json(family.decode(raw))
     if not with_proof:
         return answers.StateEntry(text, raw, decoded, None)
-    proof, large = backend.proof(key), None
+    proof, large = backend.proof(key, moment.height), None
     if proof.large is not None:
         paths = tuple(map(answers.EntryPath, proof.large.paths))
         large = answers.LargeBucketAnswer(proof.large.count, proof.large.index, paths)

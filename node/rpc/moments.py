@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from node.codec import Value
 from node.ledger.family import AsOf, Family
 from node.ledger.json_form import time_to_text
+from node.rpc.problems import Problem
 from node.storage.chain_store import ChainReader
 from node.txtypes.rulesets import RULESETS
 
@@ -62,6 +63,17 @@ def moment_of(reader: ChainReader) -> Moment:
     """The state at the head, valid until the next await."""
     head = reader.head()
     return Moment(reader, head.height, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
+
+
+def moment_at(reader: ChainReader, height: int) -> Moment:
+    """The state after `height`, valid as long as it is kept; 0: as `moment_of`. Raises `Problem` if it is not kept."""
+    if not height:
+        return moment_of(reader)
+    if height not in (kept := reader.kept_heights()):
+        first, last = kept[0], kept[-1]
+        text = f"height: the state after {height} is not kept here; the heights kept are {first} to {last}"
+        raise Problem("height_not_kept", text, first=first, last=last)
+    return moment_of(reader.at(height))
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not_permitted": (403, "The transaction is not permitted"),
     "not_found": (404, "There is no such path"),
     "block_unknown": (404, "There is no such block"),
+    "height_not_kept": (404, "The state of this height is not kept"),
     "transaction_unknown": (404, "There is no such transaction"),
     **{f"{f.word}_unknown": (404, f"There is no such {f.name}") for f in FAMILIES.values() if f.view},
     "state_unknown": (404, "There is no such state key"),

@@ -30,7 +30,19 @@ from node.rpc import (
     vehicle_answers,
 )
 from node.rpc.answers import OneOf, PageOf, Shape, Stamped
-from node.rpc.call import JSON, MSGPACK, Answer, Call, PageQuery, Query, Rpc, negotiate, read_query, respond
+from node.rpc.call import (
+    JSON,
+    MSGPACK,
+    Answer,
+    Call,
+    HeightQuery,
+    PageQuery,
+    Query,
+    Rpc,
+    negotiate,
+    read_query,
+    respond,
+)
 from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
@@ -185,7 +197,8 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
     plural = plural_of(family)
     return (
         _get(f"{family.path}/{{{family.param}}}", partial(values.value, family), "values",
-             f"The {family.name} as it counts now", Stamped(family.view), f"{family.word}_unknown", name=family.word),
+             f"The {family.name} as it counts now, or as it counted after a height", Stamped(family.view),
+             f"{family.word}_unknown", "height_not_kept", query=HeightQuery, name=family.word),
         _get(family.path, partial(values.listed, family), "values", f"A list of {plural}", PageOf(family), *_PAGE,
              query=list_query(family), name=plural),
     )  # fmt: skip
@@ -235,9 +248,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/blocks/{block}", chain_queries.block, "chain", "A block with its certificate", answers.Block,
          "block_unknown", media=_BOTH),
     _get("/v1/state", chain_queries.state_values, "chain", "State values of one height, and their proofs",
-         Stamped(answers.StateValues), query=chain_queries.StateValuesQuery),
+         Stamped(answers.StateValues), "height_not_kept", query=chain_queries.StateValuesQuery),
     _get("/v1/state/{key}", chain_queries.state, "chain", "A state value and its proof", Stamped(answers.StateAnswer),
-         "state_unknown", query=chain_queries.StateQuery),
+         "state_unknown", "height_not_kept", query=chain_queries.StateQuery),
     _post("", transactions.submit, "Submit a signed transaction", "SubmitRequest",
           (202, Pending), (200, Committed), query=transactions.SubmitQuery, body_media=_BOTH,
           problems=_TX),

@@ -13,7 +13,7 @@ from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import to_json
 from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
-from node.rpc.moments import Moment, WorkShare, moment_of, paced_snapshot
+from node.rpc.moments import Moment, WorkShare, moment_at, moment_of, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
@@ -68,9 +68,12 @@ def value_json(moment: Moment, family: Family[Any], ident: str) -> Json:
     return view_json(moment, family, ident, require(moment, family, ident))
 
 
-async def value(family: Family[Any], call: Call) -> web.Response:
-    """The view of one value, rendered once per height."""
+async def value(family: Family[Any], call: Call) -> web.Response | tuple[Moment, Json]:
+    """The view of one value; that of the head is rendered once per height."""
     ident, rendered, reader = path_ident(family, call), call.rpc.rendered, call.reader()
+    if call.query.height:
+        moment = moment_at(reader, call.query.height)
+        return moment, value_json(moment, family, ident)
     key, height = family.key(ident), reader.height()
     rendered_at, body = rendered.get(key, (-1, b""))
     if rendered_at != height:

@@ -17,7 +17,7 @@ from node.chain.block import Block, Commit, Committed, block_id_of, decode_block
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.chain.validators import ValidatorSet
 from node.codec import Value, encode
-from node.crypto.state_tree import StateProof, StateTree, bucket_of, prove, slot_of
+from node.crypto.state_tree import StateProof, StateTree, bucket_of, prove, siblings_from, slot_of
 from node.errors import Corrupted, OperatorError, Rejected
 from node.execution.block_run import BlockResult
 from node.execution.genesis_state import buckets_of, genesis_entries, genesis_head
@@ -28,6 +28,7 @@ from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.kv import KeyValue, T, prefix_end, write_portions
 from node.storage.schema import TxPlace
+from node.storage.state_history import StateAt, StateHistory, kept_heights
 from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.envelope import decode_signed_tx
@@ -101,6 +102,14 @@ class ChainReader:
         return ChainHead(
             head.height, head.block_id, head.time_ms, head.state_root, validators, CHAIN.decode(params), last
         )
+
+    def kept_heights(self) -> range:
+        """The heights whose state can be read with `at`: the head, and those of the state history below it."""
+        return kept_heights(self.kv, self.height())
+
+    def at(self, height: int) -> ChainReader:
+        """The chain with its head and state as they were after one of the `kept_heights`."""
+        return ChainReader(StateAt(self.kv, height))
 
     def check_rules(self) -> None:
         """Raises `OperatorError` where the head block names a ruleset that this software does not have: it cannot read
@@ -221,13 +230,15 @@ def upgrade(kv: KeyValue) -> None:
 class ChainStore(ChainReader):
     """A `ChainReader` that also writes blocks; the state tree and the head are in memory."""
 
-    def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
-        """Open the chain, or start it at height 0. Raises `Corrupted` where the stored tree and root disagree, and
-        `OperatorError` for another chain's store and for one that only newer software can read."""
+    def __init__(self, kv: KeyValue, genesis: Genesis, state_history: int = 0) -> None:
+        """Open the chain, or start it at height 0. `state_history`: heights below the head whose state is kept. Raises
+        `Corrupted` where the stored tree and root disagree, and `OperatorError` for another chain's store and for one
+        that only newer software can read."""
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
         self.start_height = start_height(genesis)
+        self._history = StateHistory(kv, state_history)
         self._swept = schema.window_key(0, b"")
         """Lower bound of the stored replay window keys."""
         stored = kv.get(schema.META_GENESIS)
@@ -290,6 +301,9 @@ class ChainStore(ChainReader):
     def _advance(self, result: BlockResult, block_id: bytes, block_rows: dict[bytes, bytes]) -> ChainHead:
         """Write one batch with the new head, then update the tree and the head in memory."""
         puts, deletes = self._batch(result, block_id)
+        history_puts, history_deletes = self._history.entries(result, self.tree)
+        puts |= history_puts
+        deletes += history_deletes
         puts.update(block_rows)
         height = result.height
         if result.validators != self._head.validators:
@@ -372,7 +386,11 @@ class ChainStore(ChainReader):
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
         return end - base
 
-    def proof(self, key: bytes) -> StateProof:
-        """Proof that the key is present or absent under the head's state root."""
-        number = bucket_of(slot_of(key), self.tree.depth)
-        return prove(key, self.state.bucket(number), self.tree.siblings(number))
+    def proof(self, key: bytes, height: int | None = None) -> StateProof:
+        """Proof that the key is present or absent under the state root of the head, or of one of the `kept_heights`."""
+        tree, number = self.tree, bucket_of(slot_of(key), self.tree.depth)
+        if height is None or height == self._head.height:
+            return prove(key, self.state.bucket(number), tree.siblings(number))
+        past = StateAt(self.kv, height)
+        siblings = siblings_from(number, tree.depth, lambda index: past.node(index, tree))
+        return prove(key, StateView(past).bucket(number), siblings)

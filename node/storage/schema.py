@@ -13,6 +13,8 @@ V<height8>                 entries of the validator set from that height on
 X<family>/<index>/<value>/<id>     indexes over the state, see `ledger.family`
 Q<height8>                 receipts of that block, see `ledger.receipts`
 Y<subject>/<height8><index4>       transactions by subject: what they concern, and their signers
+H<row><height8>            state history: what that block has replaced in a row, empty where there was no row
+U<height8>                 state history: the rows that have an H entry of that height
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ META_BASE: Final = b"Mbase"
 META_RECEIPTS: Final = b"Mreceipts"
 """First height from which every block has its receipts; the chain's first where the entry is missing."""
 
+META_HISTORY: Final = b"Mhistory"
+"""First and last height of the state history, 8 bytes each. It ends below the head where a node that keeps none has
+gone on with the store; then it is void."""
+
 META_RUN: Final = b"Mrun"
 """Node-local: random id of the run of the node that wrote the store last. A copy of the chain does not have it."""
 
@@ -56,6 +62,7 @@ block_key: Final = _key_of_height(b"B")
 commit_key: Final = _key_of_height(b"C")
 validators_key: Final = _key_of_height(b"V")
 receipts_key: Final = _key_of_height(b"Q")
+undone_key: Final = _key_of_height(b"U")
 block_id_key: Final = _key_of_bytes(b"I")
 tx_key: Final = _key_of_bytes(b"T")
 state_key: Final = _key_of_bytes(b"S")
@@ -68,6 +75,21 @@ def height_in(key: bytes) -> int:
 
 def bucket_key(number: int) -> bytes:
     return b"K" + number.to_bytes(4, "big")
+
+
+def node_row(index: int) -> bytes:
+    """Names a node of the state tree by its heap index. It is in no row but those of the state history."""
+    return b"N" + index.to_bytes(4, "big")
+
+
+def undo_key(row: bytes, height: int) -> bytes:
+    """A row's key is ASCII or of a fixed length, and a height starts with a zero byte: the entries of a row are those
+    from its height 0 to `undo_end`."""
+    return b"H" + row + u64(height)
+
+
+def undo_end(row: bytes) -> bytes:
+    return b"H" + row + b"\x01"
 
 
 def window_key(hour: int, txid: bytes) -> bytes:

@@ -10,12 +10,23 @@ from pathlib import Path
 import click
 
 import node
-from benchmarks import catching_up, comparing, network, profiling, reading, replaying, snapshots, stages, votes
+from benchmarks import (
+    catching_up,
+    comparing,
+    network,
+    profiling,
+    reading,
+    replaying,
+    snapshots,
+    stages,
+    state_history,
+    votes,
+)
 from benchmarks.comparing import Comparison, NotComparable
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
-MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot", "vote_delay")
+MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot", "state_history", "vote_delay")
 PROFILES = ("replay", "validator")
 
 
@@ -41,6 +52,10 @@ def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Cal
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
         "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
         "snapshot": lambda: [snapshots.measure(folder, 2_000 if quick else 20_000, seed)],
+        "state_history": lambda: [
+            state_history.measure(count // 4 if quick else count, block_txs, seed)
+            for count, block_txs in ((20_000, 1_000), (2_000, 10))
+        ],
         "vote_delay": lambda: votes.measure(workload, 8.0 if quick else 40.0, seed),
         "reads": lambda: [reading.measure(1_000 if quick else 5_000, 8.0 if quick else 24.0, seed)],
     }

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import comparing, profiling, replaying, stages, votes  # noqa: E402
+from benchmarks import comparing, profiling, replaying, stages, state_history, votes  # noqa: E402
 from benchmarks.feeding import WORKLOADS  # noqa: E402
 from benchmarks.measure import Measure, median_run  # noqa: E402
 from benchmarks.sampler import COLLECTION, THREADS, Profile  # noqa: E402
@@ -64,6 +64,16 @@ def test_a_snapshot_is_measured_and_compared(tmp_path: Path) -> None:
     assert [one["name"] for one in found["measures"]] == [name]
     assert [(one["name"], one["verdict"]) for one in found["compared"]] == [(name, "better")]
     assert found["compared"][0]["ratio"] == found["measures"][0]["value"] / 9_000
+
+
+def test_the_cost_of_a_state_history_is_measured() -> None:
+    found = state_history.measure(60, 20, 1).to_json()
+    details = found["details"]
+    assert found["value"] == pytest.approx(found["numerator"] / found["denominator"])
+    assert (3, 60) == (details["blocks"], details["transactions"])
+    assert 100 < details["rows_of_a_block"] < details["bytes_of_a_block"] / 30
+    assert details["proof_us"] > details["proof_at_the_head_us"] > 0
+    assert 0 < details["commit_ms_without"] < details["commit_ms"]
 
 
 @pytest.mark.network

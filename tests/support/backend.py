@@ -44,8 +44,8 @@ class SingleNode:
     def reader(self):
         return self.chain.store
 
-    def proof(self, key: bytes):
-        return self.chain.store.proof(key)
+    def proof(self, key: bytes, height: int | None = None):
+        return self.chain.store.proof(key, height)
 
     def status(self) -> NodeStatus:
         size = sum(len(tx.raw) for tx in self._pending.values())

@@ -36,9 +36,9 @@ def dev_test_genesis(depth: int = 6, params: ChainParams | None = None):
 class Chain:
     """Blocks are made on demand; every one is also judged like a foreign one before it is committed."""
 
-    def __init__(self, genesis=None, kv=None) -> None:
+    def __init__(self, genesis=None, kv=None, state_history: int = 0) -> None:
         self.genesis = genesis or dev_test_genesis()
-        self.store = ChainStore(kv if kv is not None else MemoryStore(), self.genesis)
+        self.store = ChainStore(kv if kv is not None else MemoryStore(), self.genesis, state_history)
         self.genesis_hash = self.store.genesis_hash
         self.now = max(START_MS + DAY_MS, self.store.head().time_ms + 1000)
         self._salt = self.store.height() * 100_000

@@ -50,11 +50,11 @@ class ChainSource:
             raise Malformed("no such query parameter")
         return self.chain.store.validators(height).entries
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer:
-        store = self.chain.store
-        block, commit = store.block(store.height()), store.commit(store.height())
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer:
+        store, at = self.chain.store, height or self.chain.store.height()
+        block, commit, state = store.block(at), store.commit(at), store.at(at).state
         assert block is not None and commit is not None
-        entries = tuple(StateEntry(key, store.state.get(key), store.proof(key)) for key in keys)
+        entries = tuple(StateEntry(key, state.get(key), store.proof(key, at)) for key in keys)
         return self.tamper(StateAnswer(entries, encode(block.header), encode(commit)))
 
 
@@ -123,8 +123,8 @@ class Usurpers(ChainSource):
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
         return self.members
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer:
-        answer = super().states(keys)
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer:
+        answer = super().states(keys, height)
         header, commit = self._forge(decoded(answer)[0])
         return changed(answer, header=encode(header), commit=encode(commit))
 

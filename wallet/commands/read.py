@@ -20,7 +20,7 @@ from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import frauds_since
 from node.txtypes.sale.order import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
-from wallet.client import NodeRefused
+from wallet.client import NodeRefused, at_height
 from wallet.commands.shared import accept_old_root, example, with_session
 from wallet.history import proven_records, record_json
 from wallet.light import LightClient
@@ -34,6 +34,8 @@ KEYS_MAX: Final = limits.RPC_KEYS_MAX - 10
 steps."""
 
 LIST_STEP: Final = 20
+
+HEIGHT_MAX: Final = 2**53 - 1
 
 HELD_SHOWN: Final = 100
 """Cars and orders that `account` shows; `cars` has a limit of its own."""
@@ -76,18 +78,28 @@ def verifying(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _view(session: Session, light: LightClient | None, family: Family[Any], ident: str) -> dict[str, Any] | None:
-    """The view of a value: the node's answer, or computed here from proven values; None if its absence is proven."""
+def as_of_height(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--height`."""
+    text = "as it was after this height, if the node keeps that state; 0: as it is now"
+    return click.option("--height", type=click.IntRange(0, HEIGHT_MAX), default=0, help=text)(command)
+
+
+def _view(
+    session: Session, light: LightClient | None, family: Family[Any], ident: str, height: int = 0
+) -> dict[str, Any] | None:
+    """The view of a value: the node's answer, or computed here from proven values; None if its absence is proven. That
+    of a height, if it is not 0, has the height and its time."""
     if light is None:
-        answer = session.client.call_json(f"{family.path}/{ident}")
-        return {name: value for name, value in answer.items() if name not in ("height", "time")}
+        answer = session.client.call_json(f"{family.path}/{ident}", at_height(height))
+        return {name: value for name, value in answer.items() if height or name not in ("height", "time")}
 
     def compute(reader: Reader, as_of: AsOf) -> dict[str, Any] | None:
         value = reader.get(family, ident)
         assert family.view is not None, "the family is served"
-        return None if value is None else to_json(family.view.of(ident, value, reader, as_of))
+        stamp = {"height": height, "time": time_to_text(as_of.now_ms)} if height else {}
+        return None if value is None else to_json(family.view.of(ident, value, reader, as_of)) | stamp
 
-    return session.verified(light, compute)
+    return session.verified(light, compute, height=height)
 
 
 def proven_values(
@@ -163,17 +175,20 @@ def _echo_view(session: Session, view: dict[str, Any], light: LightClient | None
 
 @click.command("vehicle", epilog=example("bmw-wallet vehicle WBA8E9G50GNU12345 --verify"))
 @click.argument("vin", type=parsed_vin)
+@as_of_height
 @verifying
-def vehicle(session: Session, light: LightClient | None, vin: str) -> None:
+def vehicle(session: Session, light: LightClient | None, vin: str, height: int) -> None:
     """A vehicle as it is now: existence, registration, title, market, flags, odometer verdict."""
-    view = _view(session, light, VEHICLE, vin)
+    view = _view(session, light, VEHICLE, vin, height)
     if view is None:
         echo_verified(light)
-        raise no_vehicle(vin)
+        raise no_vehicle(vin, height)
     _echo_view(session, view, light)
 
 
-def no_vehicle(vin: str) -> InvalidProof:
+def no_vehicle(vin: str, height: int = 0) -> InvalidProof:
+    if height:
+        return InvalidProof(f"it is proven that {vin} was not on this chain at height {height}")
     return InvalidProof(f"it is proven that {vin} is not on this chain: compare it with the papers")
 
 
@@ -212,12 +227,14 @@ def _proven_history(session: Session, light: LightClient, vin: str) -> list[dict
 
 @click.command("order", epilog=example("bmw-wallet order show 5f1c... --json"))
 @click.argument("ident", metavar="ID", type=ident)
+@as_of_height
 @verifying
-def order(session: Session, light: LightClient | None, ident: str) -> None:
+def order(session: Session, light: LightClient | None, ident: str, height: int) -> None:
     """An order with its payments."""
-    view = _view(session, light, ORDER, ident)
+    view = _view(session, light, ORDER, ident, height)
     if view is None:
-        raise InvalidProof(f"it is proven that there is no order {ident}: compare the id")
+        then = f"was no order {ident} at height {height}" if height else f"is no order {ident}: compare the id"
+        raise InvalidProof(f"it is proven that there {then}")
     if session.wants_json:
         echo_json(view | verified_json(light))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,9 @@ from node.crypto.state_tree import (
     bucket_of,
     changed_bucket,
     entries_of,
+    is_kept,
     prove,
+    siblings_from,
     slot_of,
     verify_state_proof,
 )
@@ -350,3 +353,18 @@ def test_no_forged_proof_of_a_large_bucket_proves_presence_or_absence(key: bytes
         for value in (None, b"value %d" % int(key[7:])):
             with pytest.raises(InvalidProof):
                 checked(key, value, proof)
+
+
+@pytest.mark.parametrize("depth", range(1, 10))
+def test_siblings_follow_from_the_nodes_of_every_fourth_level(depth: int) -> None:
+    chance = Random(depth)
+    filled = {chance.randrange(1 << depth): chance.randbytes(64) for _ in range(1 << depth >> 1)}
+    tree = StateTree(depth, filled.items())
+
+    def node_at(index: int) -> bytes:
+        assert is_kept(index, depth)
+        return tree.node(index)
+
+    assert sum(is_kept(index, depth) for index in range(1, 2 << depth)) <= (1 << depth) * 16 // 15
+    for number in range(1 << depth):
+        assert tree.siblings(number) == siblings_from(number, depth, node_at)

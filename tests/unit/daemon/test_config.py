@@ -101,3 +101,11 @@ def test_a_value_of_another_type_is_named(tmp_path: Path, line: str, expected: s
     with pytest.raises(OperatorError) as caught:
         load_config(path, {}, {})
     assert f"{path}: {expected}" == str(caught.value)
+
+
+def test_a_state_history_needs_the_headers_of_its_heights() -> None:
+    for history, blocks in ((10, 11), (10, 0), (0, 1)):
+        flags = {"storage.state_history": history, "storage.keep_blocks": blocks}
+        assert history == load_config(None, {}, flags).storage.state_history
+    with pytest.raises(OperatorError, match=r"state_history must be below storage.keep_blocks \(10\), not 10"):
+        load_config(None, {}, {"storage.state_history": 10, "storage.keep_blocks": 10})

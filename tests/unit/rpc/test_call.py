@@ -32,7 +32,7 @@ def refusal(call, *arguments) -> str:
 
 def test_a_query_becomes_its_struct() -> None:
     assert BlocksQuery(limit=7, start=3) == read_query(asked("?limit=7&from=3"), BlocksQuery, CONFIG)
-    assert StateQuery(True) == read_query(asked("?proof=true"), StateQuery, CONFIG)
+    assert StateQuery(proof=True) == read_query(asked("?proof=true"), StateQuery, CONFIG)
 
 
 @pytest.mark.parametrize(

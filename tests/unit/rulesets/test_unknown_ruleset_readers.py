@@ -194,7 +194,7 @@ class OneNode:
     def validators(self, height: int) -> tuple[ValidatorEntry, ...]:
         return self._chain.store.validators(height).entries
 
-    def states(self, keys: Any) -> StateAnswer:
+    def states(self, keys: Any, height: int = 0) -> StateAnswer:
         store = self._chain.store
         entries = tuple(StateEntry(key, store.state.get(key), store.proof(key)) for key in keys)
         head = self.committed(store.height())

@@ -137,7 +137,7 @@ def test_a_key_that_was_not_given_is_named() -> None:
 class Asked(ChainSource):
     """Counts what it is asked for."""
 
-    def states(self, keys):  # type: ignore[no-untyped-def]
+    def states(self, keys, height=0):  # type: ignore[no-untyped-def]
         self.asked.append(len(keys))
         return super().states(keys)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.life import VIN
+from support.life import VIN, maintenance
 from support.light import (
     KEY,
     ChainSource,
@@ -16,6 +16,7 @@ from support.light import (
     edit,
     liars,
     light_client,
+    set_power,
     signatures_of,
     usurping,
     verified,
@@ -26,8 +27,9 @@ from node import limits
 from node.chain.block import Block, Committed
 from node.chain.trust import genesis_trust
 from node.crypto.state_tree import StateProof
-from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError
+from node.errors import InvalidCertificate, InvalidProof, Malformed, OperatorError, Rejected
 from node.ledger.family import AsOf, Reader
+from node.storage.chain_store import ChainStore
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import StateAnswer
 from wallet.light import ANCESTORS_MAX, LightClient
@@ -64,7 +66,7 @@ class Strict(ChainSource):
     blocks: int = 0
     sizes: list[int] = field(default_factory=list)
 
-    def states(self, keys: Sequence[bytes]) -> StateAnswer:
+    def states(self, keys: Sequence[bytes], height: int = 0) -> StateAnswer:
         assert len(keys) <= limits.RPC_KEYS_MAX
         self.sizes.append(len(keys))
         answer = super().states(keys)
@@ -230,6 +232,34 @@ def test_only_so_many_parents_are_followed(tmp_path: Path) -> None:
     assert light.verified_block(head - ANCESTORS_MAX).header.height == head - ANCESTORS_MAX
     with pytest.raises(OperatorError, match="below the newest verified one"):
         light.verified_block(head - ANCESTORS_MAX - 1)
+
+
+def test_a_state_far_below_is_verified_if_the_same_validators_decided_it(tmp_path: Path) -> None:
+    chain = born()
+    chain.store = ChainStore(chain.store.kv, chain.genesis, 2 * ANCESTORS_MAX)
+    base, values = chain.store.height(), {}
+    for _ in range(ANCESTORS_MAX + 3):
+        values[chain.store.height()] = chain.store.state.get(KEY)
+        chain.produce()
+    chain.do("workshop-berlin", maintenance(chain))
+    source = ChainSource(chain)
+    light, head = light_client(source, tmp_path), chain.store.height()
+    assert values[base] != verified(light)[0]
+    for height in (base + 1, head - ANCESTORS_MAX - 1, head - ANCESTORS_MAX, head):
+        found, header = light.verified_states((KEY,), height)
+        assert (height, chain.store.at(height).state.get(KEY)) == (header.height, found[KEY])
+    source.tamper = lambda answer: edit(answer, signatures=(b"", *signatures_of(answer)[1:-1], b""))
+    with pytest.raises(InvalidCertificate):
+        light.verified_states((KEY,), base + 1)
+    source.tamper = lambda answer: edit(answer, lambda header: replace(header, state_root=bytes(32)))
+    for height in (base + 1, head - 5):
+        with pytest.raises(Rejected):
+            light.verified_states((KEY,), height)
+    source.tamper = lambda answer: answer
+    set_power(chain, "workshop-berlin", 0)
+    verified(light)
+    with pytest.raises(OperatorError, match="was decided by other validators than now, at most 100 are"):
+        light.verified_states((KEY,), base + 1)
 
 
 FALSE_BLOCKS = {
