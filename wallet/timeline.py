@@ -50,7 +50,10 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         marks = (
             *(["reported late"] if record.get("late") else []),
             *(["AUTHOR REVOKED FOR FRAUD"] if is_fraud else []),
-            *(f"{_LOUD.get(fate, fate)} (record {place})" for fate, place in fates.get(str(record.get("sequence")), ())),
+            *(
+                f"{_LOUD.get(fate, fate)} (record {place})"
+                for fate, place in fates.get(str(record.get("sequence")), ())
+            ),
         )
         if not isinstance(content, dict):
             yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
