@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+
+import pypdfium2
+from pypdfium2 import raw as pdfium
+
 from node.certificates.build import Certificates, Form, packed
 from node.certificates.roots import root_of_genesis
 from node.certificates.verifier import Root
@@ -44,3 +49,16 @@ def history_file(chain: Chain, forms: dict[int, Form] | None = None) -> tuple[by
     raw = makes.history(VIN, lambda sequence: (forms or {}).get(sequence, "whole"))
     assert raw is not None
     return packed(raw), root_of_genesis(chain.genesis)
+
+
+def attached(paper: bytes) -> tuple[str, bytes]:
+    """(name, bytes) of the one file that is attached."""
+    document = pypdfium2.PdfDocument(paper)
+    assert 1 == pdfium.FPDFDoc_GetAttachmentCount(document)
+    attachment = pdfium.FPDFDoc_GetAttachment(document, 0)
+    name, size = ctypes.create_string_buffer(256), ctypes.c_ulong()
+    length = pdfium.FPDFAttachment_GetName(attachment, ctypes.cast(name, ctypes.POINTER(ctypes.c_ushort)), 256)
+    pdfium.FPDFAttachment_GetFile(attachment, None, 0, size)
+    data = ctypes.create_string_buffer(size.value)
+    pdfium.FPDFAttachment_GetFile(attachment, data, size, size)
+    return name.raw[: length - 2].decode("utf-16-le"), data.raw

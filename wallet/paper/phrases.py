@@ -73,12 +73,12 @@ SENTENCES: Final[Mapping[str, Text]] = {
         "验证者权重 {total} 中的 {power}",
     ),
     "root genesis": Text(
-        "genesis document; headers in between: {links}",
+        "Genesis document; headers in between: {links}",
         "Genesis-Dokument; Köpfe dazwischen: {links}",
         "创世文件；中间区块头：{links}",
     ),
     "root height": Text(
-        "checkpoint at height {height}; headers in between: {links}",
+        "Checkpoint at height {height}; headers in between: {links}",
         "Checkpoint der Höhe {height}; Köpfe dazwischen: {links}",
         "高度 {height} 的检查点；中间区块头：{links}",
     ),
