@@ -1,6 +1,6 @@
 """The picture of a certificate on paper in docs/CERTIFICATES.md: a page in each of its languages.
 
-    PYTHONPATH=tests python scripts/paper_picture.py docs/certificate.png
+PYTHONPATH=tests python scripts/paper_picture.py docs/certificate.png
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ INDENT = " " * 20
 VERDICT = "verdict:"
 DECIDED = "decided:"
 REPLACED = "odometer.replace"
-FATES = ("amended", "disputed", "dispute withdrawn", "stands", "to be amended", "annulled", "undecided")
 _LOUD = {fate: fate.upper() for fate in ("amended", "annulled")}
 
 
@@ -66,8 +65,9 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
 
 
 def became(records: Records) -> dict[str, list[tuple[str, str]]]:
-    """Sequence of a record to what later ones have made of it: amended by its author, disputed, decided by arbiters;
-    each as (a fate of `FATES`, the later record's sequence)."""
+    """Sequence of a record to what later ones have made of it: `amended` by its author, `disputed`, `dispute
+    withdrawn`, or what arbiters decided: `stands`, `to be amended`, `annulled`, `undecided`; each with
+    the later one's sequence."""
     found: dict[str, list[tuple[str, str]]] = {}
     disputed: dict[str, Any] = {}
     for record in records:

@@ -69,7 +69,7 @@ class _Paper:
             y = page.facts(page.heading(y + 5, self._say("findings")), self._order())
         elif verdict["kind"] == "history":
             y = page.facts(page.heading(y + 5, self._say("findings")), self._findings())
-        y = self._proven(page.room(y + 5, 45))
+        y = self._proven(page.room(y + 5, 52))
         return page.facts(page.heading(page.room(y + 4, 40), self._say("trust")), self._trust(), size=8)
 
     def _age(self, y: float) -> float:
@@ -138,11 +138,10 @@ class _Paper:
         return f"{distance(self._language, reading[0], reading[1])} ({day_of(reading[2])})"
 
     def _listed(self, name: str, values: list[str], tone: Tone) -> Fact:
-        return (
-            (self._say(name), "\n".join(map(capital, values)), tone)
-            if values
-            else (self._say(name), self._say("none"), "good")
-        )
+        """The values, a line each, or that there are none."""
+        if not values:
+            return self._say(name), self._say("none"), "good"
+        return self._say(name), "\n".join(map(capital, values)), tone
 
     def _order(self) -> list[Fact]:
         order = self._verdict
@@ -161,21 +160,25 @@ class _Paper:
 
     def _proven(self, y: float) -> float:
         """What is proven and what is not, side by side. The result is the bottom."""
-        page, verdict = self._page, self._verdict
-        if verdict["kind"] == "history":
-            withheld = verdict["counts"]["redacted"] + verdict["counts"]["hidden"]
-            proven = [self._say("complete", count=len(verdict["records"])),
-                      *([self._say("withheld", count=withheld)] if withheld else []), self._say("state")]  # fmt: skip
-            unproven = ["unsubmitted", "truth", "after", "print"]
-        elif verdict["kind"] == "absence":
-            proven, unproven = [self._say("absent", vin=verdict["vin"])], ["absent elsewhere", "after", "print"]
-        else:
-            proven, unproven = [self._say("order proven", count=len(verdict["payments"]))], ["after", "print"]
+        page, verdict, said = self._page, self._verdict, self._say
+        match verdict["kind"]:
+            case "history":
+                withheld = verdict["counts"]["redacted"] + verdict["counts"]["hidden"]
+                proven = [said("complete", count=len(verdict["records"])), said("state")]
+                unproven = [said("unsubmitted"), said("truth")]
+                if withheld:
+                    proven.insert(1, said("withheld", count=withheld))
+                    unproven.append(said("unseen"))
+            case "absence":
+                proven, unproven = [said("absent", vin=verdict["vin"])], [said("absent elsewhere")]
+            case _:
+                proven, unproven = [said("order proven", count=len(verdict["payments"]))], list[str]()
+        unproven += [said("after"), said("print")]
         middle, width = LEFT + WIDTH / 2 + 3, WIDTH / 2 - 3
         top = page.heading(y, self._say("proven"))
         page.heading(y, self._say("unproven"), middle)
         left = page.bullets(LEFT, top, proven, width)
-        return max(left, page.bullets(middle, top, [self._say(code) for code in unproven], width))
+        return max(left, page.bullets(middle, top, unproven, width))
 
     def _trust(self) -> list[Fact]:
         trust, file = self._verdict["trust"], self._file
@@ -195,13 +198,25 @@ class _Paper:
 
     # --- the records ----------------------------------------------------------------------------------------------
     def _records(self, rows: list[Row]) -> None:
-        y = BOTTOM
+        page, y, width = self._page, BOTTOM, 72.0
         for row in rows:
-            height = self._row(0, row, is_drawn=False)
-            if y + height > BOTTOM:
+            colour = INK if row.day else QUIET
+            lines = [(row.name, 8.6, colour, bool(row.day))]
+            lines += [(text, 7.8, COLOURS[tone], tone == "bad") for text, tone in row.notes]
+            height = sum(page.height(text, width, size, is_bold=is_bold) for text, size, _, is_bold in lines)
+            if y + max(height, page.height(row.author, 40, 8.6)) + 2.6 > BOTTOM:
                 y = self._columns()
-            y = self._row(y, row)
-            self._page.rule(y)
+            top = y + 1.3
+            page.use(8.6, QUIET)
+            page.put(LEFT, top, row.sequence, width=8, align="R")
+            page.use(8.6)
+            page.put(LEFT + 12, top, row.day)
+            page.put(LEFT, top, row.distance, width=WIDTH, align="R")
+            beside, y = page.block(LEFT + 108, top, row.author, 40, 8.6), top
+            for text, size, colour, is_bold in lines:
+                y = page.block(LEFT + 34, y, text, width, size, colour, is_bold=is_bold)
+            y = max(y, beside) + 1.3
+            page.rule(y)
 
     def _columns(self) -> float:
         """Begin a page of the table. The result is where its rows begin."""
@@ -215,25 +230,6 @@ class _Paper:
         page.put(LEFT, y, self._say("column distance"), width=WIDTH, align="R")
         page.rule(y + 5, ACCENT, 0.4)
         return y + 5
-
-    def _row(self, y: float, row: Row, *, is_drawn: bool = True) -> float:
-        """A row of the table. The result is its bottom."""
-        page, top, width = self._page, y + 1.3, 72.0
-        is_hidden = not row.day
-        if not is_drawn:
-            below = top + page.height(row.name, width, 8.6, is_bold=not is_hidden)
-            below += sum(page.height(text, width, 7.8, is_bold=tone == "bad") for text, tone in row.notes)
-            return max(below, top + page.height(row.author, 40, 8.6)) + 1.3
-        page.use(8.6, QUIET)
-        page.put(LEFT, top, row.sequence, width=8, align="R")
-        page.use(8.6)
-        page.put(LEFT + 12, top, row.day)
-        page.put(LEFT, top, row.distance, width=WIDTH, align="R")
-        beside = page.block(LEFT + 108, top, row.author, 40, 8.6)
-        below = page.block(LEFT + 34, top, row.name, width, 8.6, QUIET if is_hidden else INK, is_bold=not is_hidden)
-        for text, tone in row.notes:
-            below = page.block(LEFT + 34, below, text, width, 7.8, COLOURS[tone], is_bold=tone == "bad")
-        return max(below, beside) + 1.3
 
     # --- the last page --------------------------------------------------------------------------------------------
     def _verification(self, y: float) -> None:

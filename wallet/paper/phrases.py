@@ -101,6 +101,11 @@ SENTENCES: Final[Mapping[str, Text]] = {
         "{count} davon sind nicht vollständig gezeigt. Dass es sie gibt und wo, ist bewiesen.",
         "其中 {count} 条未完整显示，但其存在和位置已得到证明。",
     ),
+    "unseen": Text(
+        "What the withheld records say. One of them may correct or annul another.",
+        "Was die zurückgehaltenen Einträge sagen. Einer kann einen anderen berichtigen oder aufheben.",
+        "未公开记录的内容。其中可能有更正或撤销其他记录者。",
+    ),
     "state": Text(
         "The state of the car shown above is signed by more than two thirds of the validators' voting power.",
         "Den oben gezeigten Zustand des Fahrzeugs haben mehr als zwei Drittel der Stimmkraft der Validatoren "

@@ -12,9 +12,9 @@ from node.crypto.addresses import to_text
 from node.ledger import kinds
 from node.ledger.json_form import to_json
 from node.ledger.kinds import fields_of
-from node.limits import DAY_MS
 from node.rules.texts.form import Text
 from node.rules.texts.tables import TEXTS
+from node.txtypes.history import LATE_MS
 from node.txtypes.registry import TYPES, AnyBody
 from wallet.paper.kinds import BECAME, KINDS, VERDICTS
 from wallet.paper.phrases import Language, distance, say
@@ -28,7 +28,8 @@ OUTCOMES: Final[Mapping[str, tuple[Mapping[str, Text], Tone]]] = {
     "verdict": ({code: text for code, text in VERDICTS.items() if code in ("CONTESTED", "ILLOGICAL")}, "warn"),
 }
 """What rules have derived from a record and its reader should know: the part of the outcome before the colon."""
-LATE_MS: Final = DAY_MS
+COUNTRY_TABLES: Final = ("countries", "registration_countries")
+"""Countries are shown by their codes, as plates show them: their names would double the size of the fonts."""
 DETAILS_MAX: Final = 12
 """Details that are written of a record, so that a row is shorter than a page; the file has all."""
 _decode_body: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(AnyBody)
@@ -140,18 +141,14 @@ def _details(record: Mapping[str, Any], vin: str, language: Language) -> Iterato
         yield say(language, "other car", vin=content["vin"])
     for field in fields_of(kind):
         value = content.get(field.json_name)
-        of_table = isinstance(field.kind, kinds.ListOf) and isinstance(field.kind.item, kinds.CodeOf)
-        item = field.kind.item if isinstance(field.kind, kinds.ListOf) else field.kind
         if field.json_name not in kind.headline or not value:
             continue
-        if isinstance(item, kinds.CodeOf) and item.table not in COUNTRY_TABLES:
-            yield from (text_of(TEXTS[item.table], code, language) for code in (value if of_table else [value]))
-        elif isinstance(item, kinds.Code | kinds.CodeOf):
-            yield str(value)
-
-
-COUNTRY_TABLES: Final = ("countries", "registration_countries")
-"""Countries are shown by their codes, as plates show them: their names would double the size of the fonts."""
+        item = field.kind.item if isinstance(field.kind, kinds.ListOf) else field.kind
+        for code in value if isinstance(value, list) else [value]:
+            if isinstance(item, kinds.CodeOf) and item.table not in COUNTRY_TABLES:
+                yield text_of(TEXTS[item.table], code, language)
+            elif isinstance(item, kinds.Code | kinds.CodeOf):
+                yield str(code)
 
 
 def _reading(record: Mapping[str, Any], vin: str) -> tuple[int, str] | None:

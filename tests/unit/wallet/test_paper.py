@@ -16,6 +16,7 @@ import zxingcpp
 from msgspec.structs import replace
 from PIL import Image, ImageFilter
 from support.chain import DAY_MS
+from support.disputing import answered, closed, decided, disputed, newest, passed, serviced
 from support.life import VIN, Life, flag, km, many_cars, read
 from support.papers import FORMS, attached, eventful_life, history_file
 from support.stages import at, force
@@ -26,15 +27,16 @@ from node.certificates.compact import from_texts, to_texts, verify_compact
 from node.certificates.roots import root_of_genesis
 from node.certificates.shortening import CertificateUnavailable, compact_of_file
 from node.certificates.verifier import Root, verify
+from node.errors import OperatorError
 from node.rules.brands import BRANDS
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.registry import TYPES
 from node.txtypes.vehicle.brands import Brand
 from node.txtypes.vehicle.vehicle import VEHICLE
+from wallet.commands.certificate import _paper, _public
 from wallet.paper.document import paper_of
 from wallet.paper.kinds import BECAME, EXISTENCE, KINDS, ORDER_STATES, VERDICTS
 from wallet.paper.phrases import PHRASES, Language
-from wallet.timeline import FATES
 
 ROOT = Path(__file__).resolve().parents[3]
 LANGUAGES: tuple[Language, ...] = ("en", "de", "zh")
@@ -236,7 +238,6 @@ def test_a_car_with_everything_wrong_is_shown_whole() -> None:
 # --- texts ------------------------------------------------------------------------------------------------------------
 def test_every_code_has_a_text() -> None:
     assert set(TYPES) == set(KINDS)
-    assert set(FATES) == set(BECAME)
     assert {"LOGICAL", "CONTESTED", "ILLOGICAL", "NO_VERDICT"} == set(VERDICTS)
 
 
@@ -252,6 +253,45 @@ def test_texts_are_in_three_languages(table: dict[str, tuple[str, str, str]]) ->
         assert blanks[0] == blanks[1] == blanks[2], code
     for language in zip(*(table.values()), strict=True):
         assert len(language) - len(set(language)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "fate"), [("stands", "stands"), ("amended", "to be amended"), ("undecided", "undecided")]
+)
+def test_what_arbiters_decided_is_written_beside_the_record(ending: str, fate: str) -> None:
+    life = at("wholesale")
+    dispute = disputed(life, serviced(life))
+    answered(life, dispute)
+    if ending == "undecided":
+        passed(life, 15)
+        closed(life, dispute)
+    else:
+        decided(life, dispute, ending)
+    file, root = history_file(life.chain)
+    records = texts_of(paper_of(file, root, life.chain.now, "en"))[1]
+    place = BECAME[fate].en.format(newest(life.chain))
+    assert place[1:] in records
+
+
+def test_without_the_extra_the_error_says_what_to_install(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("wallet.paper.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    file, root = history_file(life.chain)
+    with pytest.raises(OperatorError, match=r"extra `paper` .*pip install 'bmw-chain\[paper\]'"):
+        _paper(file, root, life.chain.now, "en", "")
+
+
+@pytest.mark.parametrize(
+    ("node", "printed"),
+    [
+        ("https://node.example", True), ("https://node.example/", True), ("http://8.8.8.8:26700", True),
+        ("http://127.0.0.1:26700", False), ("http://10.0.0.1", False), ("http://[::1]:26700", False),
+        ("http://localhost:26700", False), ("https://me:secret@node.example", False),
+    ],
+)  # fmt: skip
+def test_only_an_address_that_strangers_reach_is_printed(node: str, printed: bool) -> None:
+    assert _public(node, "/v1/absence/X") == (f"{node.rstrip('/')}/v1/absence/X" if printed else "")
 
 
 def test_the_fonts_have_every_character_that_is_written() -> None:
