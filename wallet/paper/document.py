@@ -93,14 +93,14 @@ class _Paper:
         car, language, records = self._verdict["vehicle"], self._language, self._verdict["records"]
         origin = self._text("vehicle_origins", car["origin"])
         if car["grade"]:
-            origin += f" ({car['grade']}: {self._text('import_grades', car['grade'])})"
+            origin += f" – {car['grade']}: {self._text('import_grades', car['grade'])}"
         existence = capital(text_of(EXISTENCE, car["existence"], language))
         is_gone = car["existence"] in ("total_loss", "scrapped", "voided")
         marked = [str(record["sequence"]) for record in records if record.get("is_marked")]
         brands = [
-            f"{self._text('brands', code)} ({self._text('brand_states', state)})" for code, state in car["brands"]
+            f"{self._text('brands', code)} – {self._text('brand_states', state)}" for code, state in car["brands"]
         ]
-        recalls = [f"{campaign} ({self._text('recall_classes', kind)})"
+        recalls = [f"{campaign} – {self._text('recall_classes', kind)}"
                    for campaign, kind in (recall.rsplit(" ", 1) for recall in car["recalls"])]  # fmt: skip
         is_branded = any(state != "annulled" for _, state in car["brands"])
         return [

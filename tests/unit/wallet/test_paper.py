@@ -232,7 +232,7 @@ def test_a_car_with_everything_wrong_is_shown_whole() -> None:
     file, root = history_file(life.chain)
     pages = texts_of(paper_of(file, root, life.chain.now, "en", URL))
     whole = " ".join(pages)
-    assert whole.count("(confirmed)") == len(BRANDS) and "Identity in doubt" in whole and "How it is trusted" in whole
+    assert whole.count("– confirmed") == len(BRANDS) and "Identity in doubt" in whole and "How it is trusted" in whole
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
