@@ -113,6 +113,11 @@ class NodeClient:
     def __init__(self, nodes: Sequence[str]) -> None:
         self._nodes = list(nodes)
 
+    @property
+    def answered_by(self) -> str:
+        """The address of the node that answered last."""
+        return self._nodes[0]
+
     # --- reads ---
     def call_json(
         self, path: str, query: Query = None, body: Body = None, timeout_s: float = TIMEOUT_S

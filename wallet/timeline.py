@@ -17,6 +17,7 @@ INDENT = " " * 20
 VERDICT = "verdict:"
 DECIDED = "decided:"
 REPLACED = "odometer.replace"
+_LOUD = {fate: fate.upper() for fate in ("amended", "annulled")}
 
 
 class Entry(NamedTuple):
@@ -35,7 +36,7 @@ class Entry(NamedTuple):
 def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
     """In the given order."""
     records = list(records)
-    became = fates(records)
+    fates = became(records)
     for record in records:
         place, content = plain(record.get("sequence", "?")), record.get("content")
         if "kind" not in record:
@@ -48,7 +49,10 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         marks = (
             *(["reported late"] if record.get("late") else []),
             *(["AUTHOR REVOKED FOR FRAUD"] if is_fraud else []),
-            *became.get(str(record.get("sequence")), ()),
+            *(
+                f"{_LOUD.get(fate, fate)} (record {place})"
+                for fate, place in fates.get(str(record.get("sequence")), ())
+            ),
         )
         if not isinstance(content, dict):
             yield Entry(when, place, kind, author, marks, "withheld: what it says is not shown", "warn")
@@ -60,12 +64,14 @@ def entries(records: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         yield Entry(when, place, kind, author, marks, details, "bad" if is_bad else "")
 
 
-def fates(records: Records) -> dict[str, list[str]]:
-    """Sequence of a record to what later ones have made of it: amended by its author, disputed, decided by arbiters."""
-    found: dict[str, list[str]] = {}
+def became(records: Records) -> dict[str, list[tuple[str, str]]]:
+    """Sequence of a record to what later ones have made of it: `amended` by its author, `disputed`, `dispute
+    withdrawn`, or what arbiters decided: `stands`, `to be amended`, `annulled`, `undecided`; each with
+    the later one's sequence."""
+    found: dict[str, list[tuple[str, str]]] = {}
     disputed: dict[str, Any] = {}
     for record in records:
-        content, place = record.get("content"), f"record {plain(record.get('sequence', '?'))}"
+        content, place = record.get("content"), plain(record.get("sequence", "?"))
         if not isinstance(content, dict):
             continue
         target = content.get("target")
@@ -75,14 +81,15 @@ def fates(records: Records) -> dict[str, list[str]]:
         told = [code.removeprefix(DECIDED) for code in _codes(record) if code.startswith(DECIDED)]
         match record.get("kind"):
             case "record.amend":
-                told = ["AMENDED"]
+                told = ["amended"]
             case "record.dispute":
                 disputed[str(record.get("txid"))] = about
                 told = ["disputed"]
             case "record.withdraw":
                 told = ["dispute withdrawn"]
-        words = [word.upper() if word == "annulled" else word for word in told]
-        found.setdefault(str(about), []).extend(f"{word} ({place})" for word in words)
+            case _:
+                told = ["to be amended" if code == "amended" else code for code in told]
+        found.setdefault(str(about), []).extend((fate, place) for fate in told)
     return found
 
 

@@ -11,14 +11,15 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from node.certificates.canonical import CHECKSUM_BYTES, MAGIC
-from node.certificates.compact import VERSION as COMPACT_VERSION
+from node.certificates.shortening import CertificateUnavailable as CertificateUnavailable
+from node.certificates.shortening import compact_form
 from node.chain.block import Committed
 from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import LightBlock, advance, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import encode
-from node.crypto.state_tree import ENTRY, StateProof, entries_of, slot_of
-from node.errors import OperatorError, Rejected
+from node.crypto.state_tree import StateProof
+from node.errors import Rejected
 from node.storage.chain_store import ChainReader
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.members.member import FRAUDS, MEMBER
@@ -34,10 +35,6 @@ Prove = Callable[[bytes], StateProof]
 Form = Literal["whole", "redacted", "hidden"]
 VERSION: Final = 1
 DEFLATE_LEVEL: Final = 9
-
-
-class CertificateUnavailable(OperatorError):
-    """The node has not what a certificate needs: blocks that it has pruned, or a first block."""
 
 
 class _StoreSource:
@@ -110,27 +107,11 @@ class Certificates:
         raw = self._reader.state.get(VEHICLE.key(vin))
         if raw is None:
             return None
-        head, validators, proof = self._head(), genesis_trust(self._genesis).validators, self._prove(VEHICLE.key(vin))
-        header, commit = head.block.header, head.commit
-        is_fit = {header.validators_hash, header.next_validators_hash} == {validators.hash}
-        if not is_fit or head.block.evidence or proof.large is not None:
-            raise CertificateUnavailable("this car has no compact certificate now: take the whole one")
-        signed, power = list[int](), 0
-        by_power = sorted(range(len(validators)), key=lambda n: (-validators.entries[n].power, n))
-        for n in by_power:
-            if commit.signatures[n] and not validators.is_quorum(power):
-                signed.append(n)
-                power += validators.entries[n].power
-        signed.sort()
-        bitmap = sum(1 << n for n in signed).to_bytes(-(-len(validators) // 8), "little")
-        slot = slot_of(VEHICLE.key(vin))
-        place = [entry[:32] for entry in entries_of(proof.entries)].index(slot)
-        others = proof.entries[: ENTRY * place] + proof.entries[ENTRY * (place + 1) :]
-        return encode([
-            COMPACT_VERSION, self._hash[:8], header.height, commit.round, header.time_ms, header.parent_id,
-            validators.index(header.proposer), header.tx_root, header.last_commit_hash, header.ruleset_hash,
-            [commit.signatures[n] for n in signed], bitmap, vin, raw, place, others, list(proof.siblings),
-        ])  # fmt: skip
+        head, validators = self._head(), genesis_trust(self._genesis).validators
+        link = [encode(head.block.header), head.commit.round, head.commit.signatures]
+        return compact_form(
+            self._hash, encode(validators.entries), link, vin, raw, _proof(self._prove(VEHICLE.key(vin)))
+        )  # fmt: skip
 
     # --- parts ------------------------------------------------------------------------------------------------
     def _certificate(self, kind: str, keys: Collection[bytes], history: object) -> bytes:

@@ -13,6 +13,7 @@ from support.backend import SingleNode, serving
 from support.chain import Chain
 from support.http import get, over_http
 from support.life import VIN, Life
+from support.papers import attached
 from support.stages import at
 from support.stores import life_chain
 from support.wallet_node import HomeWallet, recent_chain, wallet_node
@@ -79,6 +80,17 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert "absence" == done.json["kind"]
         refused = wallet("certificate", UNBORN, "-o", str(folder / "never.bmwc"))
         assert 0 != refused.code and UNBORN in refused.err and not (folder / "never.bmwc").exists()
+        paper = wallet(
+            "certificate", VIN, "-o", str(folder / "car.pdf"), "--language", "zh", "--url", "https://c.example"
+        )
+        assert 0 == paper.code and "complete for what was submitted" in paper.out, paper.err
+        for wrong in (
+            ("car.pdf", "--compact"),
+            ("car.bmwc", "--language", "de"),
+            ("car.pdf", "--url", "ftp://c.example"),
+        ):
+            refused = wallet("certificate", VIN, "-o", str(folder / "wrong" / wrong[0]), *wrong[1:])
+            assert 2 == refused.code and not (folder / "wrong").exists(), refused.err
         codes = wallet("certificate", VIN, "-o", str(folder / "codes.txt"), "--compact")
         assert 0 == codes.code and (folder / "codes.txt").read_text().startswith("BMW1:"), codes.err
     (folder / "genesis.json").write_text(genesis_to_json(life.chain.genesis))
@@ -99,6 +111,15 @@ def test_a_stranger_verifies_the_file_with_the_genesis_document_alone(downloaded
     assert (0, "compact") == (done.returncode, json.loads(done.stdout)["kind"])
     done = verified(downloaded, "none.bmwc", "--checkpoint", "checkpoint.json", "--json")
     assert (0, UNBORN) == (done.returncode, json.loads(done.stdout)["vin"])
+
+
+def test_a_stranger_verifies_what_is_attached_to_the_paper(downloaded: Path) -> None:
+    paper = (downloaded / "car.pdf").read_bytes()
+    name, file = attached(paper)
+    (downloaded / name).write_bytes(file)
+    assert b"/Lang (zh-CN)" in paper and b"(https://c.example)" in paper and b"127.0.0.1" not in paper
+    done = verified(downloaded, name, "--genesis", "genesis.json")
+    assert 0 == done.returncode and VIN in done.stdout, done.stderr
 
 
 def test_what_proves_nothing_ends_with_exit_code_1_and_a_stable_code(downloaded: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ NOT_RUN = {
     "bmw-node signer": "test_documented_operating: SIGNER.md has the same commands",
     "bmw-audit sync": "test_postgres_sync",
     "bmw-wallet certificate": "test_certificates",
-    "bmw-audit verify-certificate": "test_certificates",
+    "bmw-audit verify-certificate": "test_certificates verifies a file with a genesis document and with a checkpoint",
     "bmw-audit checkpoint": "test_certificates",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
@@ -143,6 +143,8 @@ def test_transactions_in_files_and_reading(reader: Helped) -> None:
     for text in ("bmw-wallet history WBA8E9G50GNU12345 --limit 50", "bmw-wallet account",
                  "bmw-wallet account dealer-munich --verify", "bmw-wallet cars", "bmw-wallet cars dealer-munich --json",
                  "bmw-wallet listings --country DE --model 330I",
+                 "bmw-wallet certificate WBA8E9G50GNU12345 -o car.bmwc",
+                 "bmw-wallet certificate WBA8E9G50GNU12345 -o car.pdf --language de",
                  "BMW_WALLET_NODE=http://10.0.0.1:26700,http://10.0.0.2:26700 bmw-wallet listings"):  # fmt: skip
         reader.example(text)
     proposal = field(shell.follow(printed["governance.propose"]), "txid")
