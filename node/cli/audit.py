@@ -18,6 +18,7 @@ from node.cli.certificates import verify_certificate
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
+from node.cli.witness import witness
 from node.console import Cell, show_facts
 from node.errors import OperatorError
 from node.ledger.json_form import time_to_text
@@ -191,6 +192,7 @@ def _divergence_text(report: ReplayReport) -> str:
 
 
 main.add_command(verify_certificate)
+main.add_command(witness)
 
 
 # --- compare -----------------------------------------------------------------------------------------------
