@@ -35,6 +35,4 @@ class Cosignature(View, frozen=True):
     @property
     def message(self) -> bytes:
         """What the witness signs."""
-        return witness_bytes(
-            self.genesis_hash, self.mode, self.height, self.block_id, self.state_root, self.time_ms
-        )
+        return witness_bytes(self.genesis_hash, self.mode, self.height, self.block_id, self.state_root, self.time_ms)

@@ -14,10 +14,12 @@ from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay, ReplayReport
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
+from node.cli.censorship import censorship
 from node.cli.certificates import verify_certificate
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
+from node.cli.watch import watch
 from node.cli.witness import witness
 from node.console import Cell, show_facts
 from node.errors import OperatorError
@@ -110,7 +112,7 @@ def replay(
             old = _detected(text)
             open_things.callback(old.close)
             before = Replay(older_genesis, old, verifiers, predecessor=before)
-        source = _opened(store, archive, node)
+        source = opened_source(store, archive, node)
         open_things.callback(source.close)
         progress = ReplayProgress(min(to or source.last, source.last), sys.stderr)
         open_things.callback(progress.close)
@@ -123,7 +125,7 @@ def replay(
         fail(_divergence_text(report), FAILED)
 
 
-def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
+def opened_source(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
     if store is not None:
         return StoreSource(store)
     if archive is not None:
@@ -193,6 +195,8 @@ def _divergence_text(report: ReplayReport) -> str:
 
 main.add_command(verify_certificate)
 main.add_command(witness)
+main.add_command(watch)
+main.add_command(censorship)
 
 
 # --- compare -----------------------------------------------------------------------------------------------

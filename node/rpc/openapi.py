@@ -278,9 +278,7 @@ def _parameters(route: Route) -> list[Schema]:
 def _content(media_types: tuple[str, ...], schema: Schema, **bounds: int) -> Schema:
     """The content of a body; MessagePack has no JSON schema."""
     raw = {"type": "string", "format": "binary", **bounds}
-    return {
-        media: {"schema": raw | {"contentMediaType": media} if media in BYTES else schema} for media in media_types
-    }
+    return {media: {"schema": raw | {"contentMediaType": media} if media in BYTES else schema} for media in media_types}
 
 
 def _with_examples(content: Schema, components: Components, written: Any = None) -> Schema:
