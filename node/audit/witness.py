@@ -41,7 +41,7 @@ REST_S: Final = 10.0
 """Time for which a node that could not be reached is not asked."""
 T = TypeVar("T")
 
-_OWNER, _HALTED = b"owner", b"halted"
+_OWNER, _HALTED = b"!owner", b"!halted"
 
 
 class _Kept(Value, frozen=True):

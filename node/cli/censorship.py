@@ -19,7 +19,6 @@ from node.cli.options import example, read_genesis_file
 from node.console import Cell, show_facts
 from node.errors import OperatorError
 
-
 FILE = click.Path(path_type=Path)
 FILE_BYTES_MAX = 64 * 1024 * 1024
 INQUIRIES_MAX = 1_000
