@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -91,11 +92,12 @@ def test_a_block_that_its_weight_fills_has_no_room() -> None:
     chain = started(block_weight_max=10_000)
     document = receipt(chain, chain.sign("bmw", register(vin(0)), lifetime_ms=1_500))
     run, raws = chain.run(), list[bytes]()
-    with pytest.raises(BlockFull):
+    with suppress(BlockFull):
         for number in range(1, 1_000):
             raw = chain.sign("bmw", register(vin(number)))
             run.add(chain.check(raw))
             raws.append(raw)
+    assert 0 < len(raws) < 999
     chain.produce(*raws)
     chain.produce(raw)
     chain.produce()

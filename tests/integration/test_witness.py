@@ -1,0 +1,190 @@
+"""Witnesses and watches as their operators run them: processes over real nodes, killed, doubled and lied to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import process, run
+from support.processes import answered, running_network, started, wait_for, wait_height
+from support.wallet_node import wallet_node
+from support.witnessing import long_chain, two_views
+
+from node.certificates.cosignature import Cosignature
+from node.certificates.roots import root_of_genesis
+from node.certificates.verifier import verify
+from node.chain.genesis import genesis_to_json
+from node.daemon.home import Home
+from node.ledger.json_form import from_json
+
+UNBORN = "WBA8E9G50GNU99999"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class WitnessProcess:
+    """`bmw-audit witness` with a home and a port of its own."""
+
+    home: Path
+    genesis: Path
+    port: int
+    nodes: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def arguments(self) -> list[str]:
+        nodes = [word for node in self.nodes for word in ("--nodes", node)]
+        return ["witness", "--home", str(self.home), "--genesis", str(self.genesis), *nodes, "--interval", "0.1",
+                "--listen", f"127.0.0.1:{self.port}", "--accept-old-root"]  # fmt: skip
+
+    def start(self, *more: str) -> None:
+        self.home.parent.mkdir(exist_ok=True)
+        with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
+            program = Path(sys.executable).with_name("bmw-audit")
+            self.process = started([program, *self.arguments, *more], stderr=log, stdout=log)
+        wait_for(lambda: self.answers(), what="the witness")
+
+    def answers(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, "the witness has ended"
+        with contextlib.suppress(OSError):
+            return self.get("0")[0] in (404, 409)
+        return False
+
+    def get(self, height: int | str) -> tuple[int, Any]:
+        return answered(f"{self.url}/v1/witness/{height}")
+
+    def cosigned(self, height: int | str) -> Cosignature:
+        status, document = self.get(height)
+        assert 200 == status, document
+        found: Cosignature = from_json(Cosignature, document)
+        assert found.is_signed() and found.key == Home(self.home).read_key("witness").public
+        return found
+
+    def end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def witnesses(folder: Path, genesis: Path, *ports: int) -> Iterator[list[WitnessProcess]]:
+    """Not started yet; whatever happens, no process is left."""
+    made = [WitnessProcess(folder / f"witness-{number}", genesis, port) for number, port in enumerate(ports)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            if each.process is not None and each.process.poll() is None:
+                each.end(signal.SIGKILL)
+
+
+@pytest.mark.network
+def test_certificates_of_a_node_carry_the_cosignatures_of_its_witnesses(tmp_path: Path) -> None:
+    ports = (free_port(), free_port())
+    urls = tuple(f"http://127.0.0.1:{port}" for port in ports)
+    with running_network(tmp_path / "net", 1, rpc__witnesses=urls) as network:
+        (node,) = network.nodes
+        with witnesses(tmp_path, node.home.genesis, *ports) as (one, other):
+            wait_height([node], 2)
+            one.nodes = other.nodes = (node.url,)
+            one.start()
+            other.start("--full")
+            root = root_of_genesis(node.home.read_genesis())
+            keys = [Home(each.home).read_key("witness").public for each in (one, other)]
+
+            def certified() -> dict[str, Any]:
+                with urllib.request.urlopen(f"{node.url}/v1/absence/{UNBORN}", timeout=10) as answer:
+                    now_ms = time.time_ns() // 1_000_000
+                    return verify(answer.read(), root, now_ms, witnesses=keys, accept_old_root=True)["trust"]
+
+            assert 2 == certified()["witnesses"]
+            assert ["full", "light"] == sorted(each.cosigned("latest").mode for each in (one, other))
+            # Kill one at any moment, again and again: what it has signed stays, and nothing else comes in its place.
+            said: dict[int, Cosignature] = {}
+            for number in range(4):
+                for height in range(max(1, node.height() - 3), node.height() + 1):
+                    said[height] = one.cosigned(height)
+                one.end(signal.SIGKILL)
+                if number == 0:  # the node keeps what it was given of a head
+                    wait_for(lambda: certified()["witnesses"] == 1, what="a head that one of them has signed")
+                one.start()
+                assert said == {height: one.cosigned(height) for height in said}
+            second = process("bmw-audit", *one.arguments[:-3], "--accept-old-root", "--listen", "127.0.0.1:0")
+            assert 3 == second.code and "in use by process" in second.err
+            assert 0 == one.end(signal.SIGTERM)
+            done = run("bmw-audit", "watch", node.url, "--genesis", node.home.genesis, "--once", "--accept-old-root")
+            assert (0, "") == (done.code, done.out), done.err
+
+
+def test_a_split_view_halts_witness_and_watch_with_the_evidence(tmp_path: Path) -> None:
+    first, second = two_views(2)
+    genesis = tmp_path / "genesis.json"
+    genesis.write_text(genesis_to_json(first.genesis))
+    watching = ("--genesis", genesis, "--accept-old-root", "--stalled-after", "999999999")
+    with wallet_node(first) as one, wallet_node(second) as other, witnesses(tmp_path, genesis, free_port()) as (runs,):
+        runs.nodes = (one.url,)
+        runs.start()
+        before = runs.cosigned(200)
+        assert 0 == runs.end(signal.SIGTERM)
+        runs.nodes = (one.url, other.url)
+        runs.start()
+        status, problem = runs.get("latest")
+        assert (409, "halted") == (status, problem["code"])
+        headers = problem["evidence"]["headers"]
+        assert {one.url, other.url} == {each["source"] for each in headers}
+        assert {each.store.head().block_id.hex() for each in (first, second)} == {each["block_id"] for each in headers}
+        assert 1 == runs.end(signal.SIGTERM)
+        runs.nodes = (one.url,)
+        runs.start()
+        assert 409 == runs.get(first.store.height())[0]
+        assert before.height == 200 and 1 == runs.end(signal.SIGTERM)
+
+        done = process("bmw-audit", "watch", one.url, other.url, *watching)
+        (line,) = map(json.loads, done.out.splitlines())
+        assert (1, "split_view", 2) == (done.code, line["alarm"], len(line["evidence"]["headers"]))
+        assert 4 == len(line["evidence"]["signed_both"])
+        alone = run("bmw-audit", "watch", one.url, *watching, "--once")
+        assert (0, "") == (alone.code, alone.out), alone.err
+        old = run("bmw-audit", "watch", one.url, "http://127.0.0.1:1", "--genesis", genesis, "--accept-old-root",
+                      "--once")  # fmt: skip
+        assert (1, {"stalled", "unreachable"}) == (old.code, {json.loads(x)["alarm"] for x in old.out.splitlines()})
+    assert 3 == run("bmw-audit", "watch", "http://127.0.0.1:1", *watching, "--once").code
+    refused = run("bmw-audit", "watch", "http://127.0.0.1:1", "--genesis", genesis, "--once")
+    assert 1 == refused.code and "180" not in refused.out and "days old" in refused.err
+
+
+def test_a_witness_bounds_what_it_is_asked(tmp_path: Path) -> None:
+    chain = long_chain()
+    genesis = tmp_path / "genesis.json"
+    genesis.write_text(genesis_to_json(chain.genesis))
+    with wallet_node(chain) as node, witnesses(tmp_path, genesis, free_port()) as (runs,):
+        runs.nodes = (node.url,)
+        runs.start()
+        for text, status, code in (
+            ("x", 400, "malformed"), ("9" * 17, 400, "malformed"), ("9" * 15, 404, "not_signed"),
+            (chain.store.height() + 1, 404, "not_signed"), ("-1", 400, "malformed"),
+        ):  # fmt: skip
+            found = runs.get(text)
+            assert (status, code) == (found[0], found[1]["code"])
+        assert runs.cosigned("latest") == runs.cosigned(chain.store.height())
+        assert 0o600 == Home(runs.home).key_file("witness").stat().st_mode & 0o777
