@@ -151,9 +151,6 @@ class Follower:
         self._trusts: list[Trust] = []
         self._seen: OrderedDict[int, Followed] = OrderedDict()
 
-    def known(self, height: int) -> Followed | None:
-        return self._seen.get(height)
-
     def remember(self, followed: Followed, following: ValidatorSet) -> None:
         """Take a header that was followed in an earlier run as followed. `following`: the set after it."""
         header = followed.header

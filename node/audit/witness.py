@@ -7,6 +7,7 @@ height cannot both have this witness, whatever crashes in between. A split view 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,7 @@ def _key(height: int) -> bytes:
 
 
 class Witness:
-    """Co-signs headers of one chain with one key. Not for two threads at once."""
+    """Co-signs headers of one chain with one key. What signs is not for two threads at once."""
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class Witness:
         self._key, self._kv, self._nodes, self._executor, self._now_ms = key, kv, nodes, executor, now_ms
         self._follower = Follower(genesis)
         self._executed: dict[int, bytes] = {}
+        self._stopping = threading.Event()
         self._resting: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(len(nodes), "node")
         self._take_state()
@@ -230,6 +232,8 @@ class Witness:
     def _asked(self, ask: Callable[[Shower], T]) -> dict[str, T]:
         """What each node answers, asked at the same time. A node that cannot be reached is left alone for a while,
         unless that is so of all."""
+        if self._stopping.is_set():
+            raise NotSigned("the witness stops")
         now = time.monotonic()
         awake = [name for name in self._nodes if self._resting.get(name, 0.0) <= now] or list(self._nodes)
         answers = {name: self._pool.submit(ask, self._nodes[name]) for name in awake}
@@ -260,28 +264,31 @@ class Witness:
     def _execute(self, executor: Executor, height: int, block_id: bytes) -> None:
         """Execute every block up to the height. Raises `Halted` if a decided block breaks a rule."""
         while executor.head.height < height:
-            committed, followed = self._shown(executor.head.height + 1)
+            committed, followed, following = self._shown(executor.head.height + 1)
             try:
                 executor.execute(committed, executor.checked(committed))
             except Diverged as error:
                 evidence = {"divergence": error.divergence.to_json(), "headers": [followed.to_json()]}
                 self._halt({"reason": str(error)} | evidence)
-            self._executed[executor.head.height] = executor.head.block_id
-            self._executed.pop(executor.head.height - HEADS_KEPT, None)
+            now = executor.head.height
+            if now % EVERY == 0 and now < height and self.signed(now) is None:
+                self._keep(followed, following)
+            self._executed[now] = executor.head.block_id
+            self._executed.pop(now - HEADS_KEPT, None)
         if executor.head.height == height:
             self._executed[height] = executor.head.block_id
         if self._executed.get(height) != block_id:
             raise NotSigned(f"height {height} was not executed by this process: ask for a later one")
 
-    def _shown(self, height: int) -> tuple[Committed, Followed]:
-        """A block whose header can be followed, with the contents that its header names."""
+    def _shown(self, height: int) -> tuple[Committed, Followed, ValidatorSet]:
+        """A block whose header can be followed, with the contents that its header names; and the set after it."""
         for name, committed in self._asked(lambda node: node.committed(height)).items():
             block = LightBlock(committed.block.header, committed.commit)
             followed = self._followed(name, block) if block.header.height == height else None
             if followed is not None:
                 try:
                     check_contents(committed.block)
-                    return committed, followed[0]
+                    return committed, *followed
                 except Rejected as error:
                     log("not_followed", "warning", {"node": name, "height": height, "why": str(error)})
         raise NotSigned(f"no node shows block {height}, which is to be executed")
@@ -290,6 +297,10 @@ class Witness:
         self._kv.write({_HALTED: json.dumps(evidence).encode()}, [])
         log("halted", "critical", {"why": evidence["reason"]})
         raise Halted(evidence)
+
+    def stop(self) -> None:
+        """From any thread: whatever it is doing ends soon with `NotSigned`."""
+        self._stopping.set()
 
     def close(self) -> None:
         self._pool.shutdown()

@@ -58,6 +58,7 @@ class WitnessServer:
             if work.done():
                 work.result()
         finally:
+            self._witness.stop()
             for task in (work, stop):
                 task.cancel()
             await asyncio.gather(work, stop, return_exceptions=True)

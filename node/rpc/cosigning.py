@@ -37,6 +37,7 @@ class Cosigning:
         self._genesis_hash = genesis_hash
         self._resting: dict[str, float] = {}
         self._given: OrderedDict[bytes, dict[str, Cosignature]] = OrderedDict()
+        self._under_way: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def of(self, head: ChainHead) -> list[list[object]]:
@@ -47,9 +48,17 @@ class Cosigning:
         now = asyncio.get_running_loop().time()
         lacking = [url for url in self._urls if url not in given and self._resting.get(url, 0.0) <= now]
         if lacking:
-            await asyncio.gather(*(self._ask(url, head, given) for url in lacking))
+            await asyncio.wait([self._asked(url, head, given) for url in lacking], timeout=TIMEOUT_S)
         by_key = {each.key: each for each in given.values()}
         return [[key, each.mode, each.time_ms, each.signature] for key, each in sorted(by_key.items())]
+
+    def _asked(self, url: str, head: ChainHead, given: dict[str, Cosignature]) -> asyncio.Task[None]:
+        """The one request to a witness about a head, which all certificates of that head wait for."""
+        about = (url, head.block_id)
+        if about not in self._under_way:
+            self._under_way[about] = asyncio.create_task(self._ask(url, head, given))
+            self._under_way[about].add_done_callback(lambda _: self._under_way.pop(about, None))
+        return self._under_way[about]
 
     async def _ask(self, url: str, head: ChainHead, given: dict[str, Cosignature]) -> None:
         try:
@@ -77,5 +86,7 @@ class Cosigning:
             return json.loads(raw)
 
     async def close(self, _: object = None) -> None:
+        for task in list(self._under_way.values()):
+            task.cancel()
         if self._session is not None:
             await self._session.close()

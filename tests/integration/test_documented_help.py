@@ -38,6 +38,11 @@ NOT_RUN = {
     "bmw-node inherit": "test_successor",
     "bmw-node keys rotate": "test_network_duty; test_signer switches a signer",
     "bmw-node signer": "test_documented_operating: SIGNER.md has the same commands",
+    "bmw-audit witness": "test_witness",
+    "bmw-audit watch": "test_witness",
+    "bmw-audit censorship": "test_wallet_outbox",
+    "bmw-audit verify-certificate": "test_certificates",
+    "bmw-wallet certificate": "test_certificates",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
 """Examples by how they begin, and what runs them instead."""

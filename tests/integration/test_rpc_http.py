@@ -364,7 +364,8 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     async with serving(SingleNode(life.chain)) as (_, _, http):
         document = await get(http, "/openapi.json")
         untried = {path for path, operations in document["paths"].items() if "get" in operations} - set(paths)
-        assert {"/metrics", "/v1/stream", "/openapi.json", "/docs"} == untried
+        files = {path for path in document["paths"] if path.endswith("/certificate")} | {"/v1/absence/{vin}"}
+        assert {"/metrics", "/v1/stream", "/openapi.json", "/docs"} | files == untried
         for template, part in paths.items():
             answers = document["paths"][template]["get"]["responses"]["200"]["content"]
             name = template.rpartition("{")[2].split("}")[0]
