@@ -80,6 +80,11 @@ def _key(height: int) -> bytes:
     return (b"h" if height % EVERY else b"c") + height.to_bytes(8, "big")
 
 
+def begin(kv: KeyValue, genesis: Genesis, key: PrivateKey) -> None:
+    """Make the hard state of a new key, which has signed nothing. Only before the key is kept anywhere."""
+    kv.write({_OWNER: genesis_hash(genesis) + key.public}, [])
+
+
 class Witness:
     """Co-signs headers of one chain with one key. What signs is not for two threads at once."""
 
@@ -94,8 +99,8 @@ class Witness:
         accept_old_root: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`kv`: the hard state, which only this process may have open. `executor`: of a full witness. Raises
-        `OperatorError`, `Corrupted`, `RootTooOld`."""
+        """`kv`: the hard state, made by `begin`, which only this process may have open. `executor`: of a full
+        witness. Raises `OperatorError`, `Corrupted`, `RootTooOld`."""
         self._hash, self._start = genesis_hash(genesis), start_height(genesis)
         self._key, self._kv, self._nodes, self._executor, self._now_ms = key, kv, nodes, executor, now_ms
         self._follower = Follower(genesis)
@@ -107,15 +112,16 @@ class Witness:
         check_root_age(self._follower.newest, now_ms(), accept_old_root)
 
     def _take_state(self) -> None:
-        owner = self._hash + self._key.public
-        kept = self._kv.get(_OWNER)
-        if kept is None:
-            self._kv.write({_OWNER: owner}, [])
-        elif kept != owner:
-            raise OperatorError("this home has the hard state of another chain or key: make a new home for this one")
+        if self._kv.get(_OWNER) != self._hash + self._key.public:
+            raise OperatorError(
+                "the hard state of this home is gone, or of another chain or key, so that nobody knows what the key "
+                "has signed: make a new home, with a new key"
+            )
         for height, each in chain(islice(self._newest(b"c"), EVERY), islice(self._newest(b"h"), EVERY)):
             if each.header.height != height or each.block_id != block_id_of(each.header, self._hash):
-                raise Corrupted(f"the co-signature of height {height} is of another header: restore the home's backup")
+                raise Corrupted(
+                    f"the co-signature of height {height} is of another header: make a new home, with a new key"
+                )
             block, own = LightBlock(each.header, each.commit), ValidatorSet(each.validators)
             followed = Followed(block, each.block_id, own, "co-signed before")
             self._follower.remember(followed, ValidatorSet(each.following))
@@ -173,7 +179,7 @@ class Witness:
             raise NotSigned(f"height {height} has no co-signature, and gets none any more")
         followed, following = self._agreed(height)
         if self._executor is not None:
-            self._execute(self._executor, height, followed.block_id)
+            self._execute(self._executor, followed)
         return self._keep(followed, following)
 
     def _keep(self, followed: Followed, following: ValidatorSet) -> Cosignature:
@@ -261,24 +267,29 @@ class Witness:
             log("not_followed", "warning", {"node": name, "height": block.header.height, "why": str(error)})
         return None
 
-    def _execute(self, executor: Executor, height: int, block_id: bytes) -> None:
-        """Execute every block up to the height. Raises `Halted` if a decided block breaks a rule."""
+    def _execute(self, executor: Executor, followed: Followed) -> None:
+        """Execute every block up to the header. Raises `Halted` if a decided block breaks a rule."""
+        height = followed.header.height
         while executor.head.height < height:
-            committed, followed, following = self._shown(executor.head.height + 1)
+            committed, next_one, following = self._shown(executor.head.height + 1)
             try:
                 executor.execute(committed, executor.checked(committed))
             except Diverged as error:
-                evidence = {"divergence": error.divergence.to_json(), "headers": [followed.to_json()]}
+                evidence = {"divergence": error.divergence.to_json(), "headers": [next_one.to_json()]}
                 self._halt({"reason": str(error)} | evidence)
             now = executor.head.height
             if now % EVERY == 0 and now < height and self.signed(now) is None:
-                self._keep(followed, following)
+                self._keep(next_one, following)
             self._executed[now] = executor.head.block_id
             self._executed.pop(now - HEADS_KEPT, None)
         if executor.head.height == height:
             self._executed[height] = executor.head.block_id
-        if self._executed.get(height) != block_id:
+        executed = self._executed.get(height)
+        if executed is None:
             raise NotSigned(f"height {height} was not executed by this process: ask for a later one")
+        if executed != followed.block_id:
+            reason = f"height {height}: {executed.hex()} was executed, and {followed.block_id.hex()} is decided"
+            self._halt({"reason": reason, "headers": [followed.to_json()]})
 
     def _shown(self, height: int) -> tuple[Committed, Followed, ValidatorSet]:
         """A block whose header can be followed, with the contents that its header names; and the set after it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import signal
 import sys
 from contextlib import ExitStack
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node.chain.genesis import Genesis
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.init import check_outside_source_trees
 from node.cli.options import example, read_genesis_file
 from node.crypto.signing import PrivateKey
 from node.daemon.home import Home
+from node.errors import Corrupted
 from node.log import log, set_up_logging
 from node.storage.leveldb import LevelStore
 
@@ -66,10 +69,15 @@ def witness(
         raise click.UsageError(f"--listen {listen}: host:port expected")
     set_up_logging("info", log_format)
     genesis = read_genesis_file(genesis_file)
-    place, key = _opened(home)
+    place = Home(home)
+    if not place.key_file(KEY).exists():
+        check_outside_source_trees(home)
+        place.make()
     with ExitStack() as open_things:
-        kv = LevelStore(place.path / "data" / "cosigned", is_small=True)
+        open_things.enter_context(place.hold_signing())
+        kv = _hard_state(place, genesis)
         open_things.callback(kv.close)
+        key = place.read_key(KEY)
         executor = None
         if full:
             state = LevelStore(place.path / "data" / "state")
@@ -86,14 +94,24 @@ def witness(
     sys.exit(0)
 
 
-def _opened(path: Path) -> tuple[Home, PrivateKey]:
-    """The home with its key, made if it is not there. Raises `OperatorError`."""
-    home = Home(path)
-    if not home.key_file(KEY).exists():
-        check_outside_source_trees(path)
-        home.make()
-        home.write_key(KEY, PrivateKey(secrets.token_bytes(32)))
-    return home, home.read_key(KEY)
+def _hard_state(home: Home, genesis: Genesis) -> LevelStore:
+    """The store with the hard state. Where there is no key yet it is made, and after it the key. Raises
+    `OperatorError` and `Corrupted`."""
+    from node.audit.witness import begin
+
+    path = home.path / "data" / "cosigned"
+    is_new = not home.key_file(KEY).exists()
+    if is_new:
+        shutil.rmtree(path, ignore_errors=True)
+    try:
+        kv = LevelStore(path, is_small=True)
+    except Corrupted as error:
+        raise Corrupted(f"the hard state is damaged ({error}): do neither, make a new home with a new key") from None
+    if is_new:
+        key = PrivateKey(secrets.token_bytes(32))
+        begin(kv, genesis, key)
+        home.write_key(KEY, key)
+    return kv
 
 
 async def _run(server: WitnessServer) -> None:

@@ -101,7 +101,7 @@ class Backend(Protocol):
     """Public, 32 bytes."""
 
     def sign(self, message: bytes) -> bytes:
-        """The node key's signature. The message begins with a tag that says what is signed."""
+        """The node key's signature. The message begins with a tag, or is a tagged hash, so that it means one thing."""
 
     def reader(self) -> ChainReader:
         """The chain at its head. Reads without an await between them are of one height."""

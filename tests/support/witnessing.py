@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node.audit.executor import Executor
 from node.audit.following import Shower
-from node.audit.witness import EVERY, Witness
+from node.audit.witness import EVERY, Witness, begin
 from node.chain.block import Block, Committed
 from node.crypto.dev_keys import dev_key
 from node.storage.kv import KeyValue
@@ -85,4 +85,6 @@ def witness(nodes: Mapping[str, Shower], kv: KeyValue, *, full: Path | None = No
     """A witness of the chain of the first node, at its time."""
     chain = next(node.chain for node in nodes.values() if isinstance(node, ChainSource))
     executor = None if full is None else Executor(MemoryStore(), chain.genesis)
+    if not list(kv.scan(b"", b"\xff")):
+        begin(kv, chain.genesis, KEY)
     return Witness(chain.genesis, KEY, kv, nodes, executor, now_ms=lambda: chain.now)

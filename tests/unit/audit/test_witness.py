@@ -10,7 +10,7 @@ from support.light import liars, usurping
 from support.memory_store import MemoryStore
 from support.witnessing import KEY, Honest, Silent, long_chain, showing, two_views, witness
 
-from node.audit.witness import EVERY, HEADS_KEPT, Halted, NotSigned
+from node.audit.witness import EVERY, HEADS_KEPT, Halted, NotSigned, Witness
 from node.chain.block import block_id_of
 from node.crypto.dev_keys import dev_key
 from node.errors import OperatorError
@@ -138,3 +138,15 @@ def test_hard_state_of_another_key_or_chain_is_refused(kv: MemoryStore, monkeypa
     monkeypatch.setattr("support.witnessing.KEY", dev_key("node", "another"))
     with pytest.raises(OperatorError, match="another chain or key"):
         witness({"a": Honest(chain)}, kv)
+    with pytest.raises(OperatorError, match="gone"):
+        Witness(chain.genesis, KEY, MemoryStore(), {"a": Honest(chain)})
+
+
+def test_a_full_witness_signs_every_hundredth_height_that_it_passes(kv: MemoryStore, tmp_path) -> None:
+    chain = long_chain()
+    runs = witness({"a": Honest(chain)}, kv, full=tmp_path)
+    assert runs.sign(2 * EVERY + 3).is_signed()
+    assert [EVERY, 2 * EVERY, 2 * EVERY + 3] == [h for h in range(1, chain.store.height() + 1) if runs.signed(h)]
+    runs.stop()
+    with pytest.raises(NotSigned, match="stops"):
+        runs.sign(2 * EVERY + 4)
