@@ -57,6 +57,11 @@ class _Kept(Value, frozen=True):
     validators: tuple[ValidatorEntry, ...]
     following: tuple[ValidatorEntry, ...]
 
+    @property
+    def followed(self) -> Followed:
+        own = ValidatorSet(self.validators)
+        return Followed(LightBlock(self.header, self.commit), self.block_id, own, "co-signed before")
+
 
 _decode_kept: Decoder[_Kept] = Decoder(_Kept, 256 * 1024, "co-signature")
 
@@ -122,9 +127,7 @@ class Witness:
                 raise Corrupted(
                     f"the co-signature of height {height} is of another header: make a new home, with a new key"
                 )
-            block, own = LightBlock(each.header, each.commit), ValidatorSet(each.validators)
-            followed = Followed(block, each.block_id, own, "co-signed before")
-            self._follower.remember(followed, ValidatorSet(each.following))
+            self._follower.remember(each.followed, ValidatorSet(each.following))
 
     # --- what was signed ------------------------------------------------------------------------------------
     def _newest(self, kind: bytes) -> Iterator[tuple[int, _Kept]]:
@@ -178,7 +181,9 @@ class Witness:
         if height <= self._start or (height % EVERY and height <= self._floor()):
             raise NotSigned(f"height {height} has no co-signature, and gets none any more")
         followed, following = self._agreed(height)
-        if self._executor is not None:
+        if self._executor is None:
+            self._check_linked(followed)
+        else:
             self._execute(self._executor, followed)
         return self._keep(followed, following)
 
@@ -267,6 +272,44 @@ class Witness:
             log("not_followed", "warning", {"node": name, "height": block.header.height, "why": str(error)})
         return None
 
+    def _check_linked(self, followed: Followed) -> None:
+        """All that a witness signs is one chain: the header must be an ancestor of the next one that is signed, or a
+        descendant of the one before. Raises `Halted` if it is not; `NotSigned` if no node shows the way."""
+        height = followed.header.height
+        above = self._nearest(height, is_above=True)
+        below = None if above is not None else self._nearest(height, is_above=False)
+        if above is None and below is None:
+            return
+        upper, lower = (above, followed) if above is not None else (followed, below)
+        assert upper is not None and lower is not None, "one of the two is signed"
+        way, parent_id = list[Header](), upper.header.parent_id
+        for at in range(upper.header.height - 1, lower.header.height, -1):
+            way.append(self._shown_as(at, parent_id))
+            parent_id = way[-1].parent_id
+        if parent_id != lower.block_id:
+            heights = f"{upper.header.height} does not descend from {lower.header.height}"
+            between = [encode(header).hex() for header in way]
+            evidence = {"headers": [upper.to_json(), lower.to_json()], "between": between}
+            self._halt({"reason": f"both are decided, and {heights}"} | evidence)
+
+    def _nearest(self, height: int, *, is_above: bool) -> Followed | None:
+        """The nearest header that is signed, above or below a height."""
+        found = list[_Kept]()
+        for kind in (b"c", b"h"):
+            key = kind + (height + is_above).to_bytes(8, "big")
+            low, high = (key, prefix_end(kind)) if is_above else (kind, key)
+            found += [_decode_kept(raw) for _, raw in islice(self._kv.scan(low, high, reverse=not is_above), 1)]
+        nearest = min(found, key=lambda kept: abs(kept.header.height - height), default=None)
+        return None if nearest is None else nearest.followed
+
+    def _shown_as(self, height: int, block_id: bytes) -> Header:
+        """The header with an id, from the first node that shows it."""
+        for committed in self._asked(lambda node: node.committed(height)).values():
+            if block_id_of(committed.block.header, self._hash) == block_id:
+                header: Header = committed.block.header
+                return header
+        raise NotSigned(f"no node shows block {height} on the way to what is signed already")
+
     def _execute(self, executor: Executor, followed: Followed) -> None:
         """Execute every block up to the header. Raises `Halted` if a decided block breaks a rule."""
         height = followed.header.height
@@ -277,8 +320,13 @@ class Witness:
             except Diverged as error:
                 evidence = {"divergence": error.divergence.to_json(), "headers": [next_one.to_json()]}
                 self._halt({"reason": str(error)} | evidence)
-            now = executor.head.height
-            if now % EVERY == 0 and now < height and self.signed(now) is None:
+            now, before = executor.head.height, self.signed(executor.head.height)
+            if before is not None and before.block_id != executor.head.block_id:
+                reason = (
+                    f"height {now}: {before.block_id.hex()} was signed by headers alone, and another is decided too"
+                )
+                self._halt({"reason": reason, "headers": [next_one.to_json()]})
+            if before is None and now % EVERY == 0 and now < height:
                 self._keep(next_one, following)
             self._executed[now] = executor.head.block_id
             self._executed.pop(now - HEADS_KEPT, None)

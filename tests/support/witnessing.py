@@ -49,8 +49,10 @@ def two_views(more: int) -> tuple[Chain, Chain]:
 class Honest(ChainSource):
     """A node that shows its chain, and refuses what it does not have."""
 
+    pruned_to: int = 0
+
     def committed(self, height: int) -> Committed:
-        if height > self.chain.store.height():
+        if not self.pruned_to < height <= self.chain.store.height():
             raise NodeRefused(404, {"code": "block_unknown"}, 1.0)
         return super().committed(height)
 

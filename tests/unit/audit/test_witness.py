@@ -54,6 +54,33 @@ def test_a_height_has_one_cosignature_in_every_run(kv: MemoryStore) -> None:
     assert again.signed(height - 1) is None
 
 
+def test_all_that_it_signs_is_one_chain(kv: MemoryStore) -> None:
+    """Also where no two headers of one height, and no child of one, come before it."""
+    first, second = two_views(20)
+    height = first.store.height()
+    witness({"a": Honest(first)}, kv).sign(height - 8)
+    hidden, early = Honest(first), fork_of(kv)
+    hidden.pruned_to = height - 4
+    with pytest.raises(NotSigned, match="on the way"):
+        witness({"a": hidden}, early).sign(height)
+    for below in (True, False):
+        with pytest.raises(NotSigned if below else Halted) as refused:
+            witness({"b": Honest(second)}, fork_of(kv)).sign(height - 13 if below else height)
+    evidence = refused.value.evidence
+    assert [height, height - 8] == [each["height"] for each in evidence["headers"]]
+    assert 7 == len(evidence["between"])
+    both = {"a": Honest(first), "b": Honest(second)}
+    other = fork_of(kv)
+    with pytest.raises(Halted):
+        witness(both, other).sign(height - 13)
+    runs = witness({"a": Honest(first)}, kv)
+    assert runs.sign(height - 13).is_signed() and runs.sign(height).is_signed()
+
+
+def fork_of(kv: MemoryStore) -> MemoryStore:
+    return MemoryStore(dict(kv.scan(b"", b"\xff")))
+
+
 def test_a_split_view_halts_it_for_good_and_is_evidence(kv: MemoryStore) -> None:
     first, second = two_views(2)
     height = first.store.height()
