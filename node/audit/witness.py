@@ -135,9 +135,9 @@ class Witness:
         for raw, value in self._kv.scan(kind, prefix_end(kind), reverse=True):
             yield int.from_bytes(raw[1:], "big"), _decode_kept(value)
 
-    def newest_height(self) -> int:
-        """The newest height with a co-signature, 0 for none."""
-        return max(self._newest_of(b"c"), self._newest_of(b"h"))
+    def seen_height(self) -> int:
+        """The newest height that was followed."""
+        return self._follower.newest.height
 
     def _newest_of(self, kind: bytes) -> int:
         return next((height for height, _ in self._newest(kind)), 0)
@@ -218,7 +218,7 @@ class Witness:
 
     def _floor(self) -> int:
         """The height up to which no head is kept or signed any more."""
-        return max(0, self.newest_height() - HEADS_KEPT)
+        return max(0, self._newest_of(b"c") - HEADS_KEPT, self._newest_of(b"h") - HEADS_KEPT)
 
     # --- what the nodes show ------------------------------------------------------------------------------------
     def _newest_head(self) -> int:

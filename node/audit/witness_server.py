@@ -21,7 +21,7 @@ TRIES: Final = 4
 RETRY_S: Final = 0.25
 """A height just above the head is looked for a second long: who asks may have it before the witness's nodes have."""
 AHEAD_MAX: Final = 5
-"""Heights above the newest one known that are looked for."""
+"""Heights above the newest one seen that are looked for again."""
 WAITING_MAX: Final = 64
 """Requests that wait for a new co-signature. Above: 503."""
 PROBLEM: Final = "application/problem+json"
@@ -114,7 +114,7 @@ class WitnessServer:
         self._witness.check_running()
         if (known := self._witness.signed(height)) is not None:
             return known
-        tries = TRIES if height <= self._witness.newest_height() + AHEAD_MAX else 1
+        tries = TRIES if height <= self._witness.seen_height() + AHEAD_MAX else 1
         for attempt in range(tries):
             try:
                 found = await self._done(lambda: self._witness.sign(height))

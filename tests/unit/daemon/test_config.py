@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from operator import attrgetter
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.daemon.config import SETTINGS, config_text, load_config
+from node.daemon.config import SETTINGS, WITNESSES_MAX, config_text, load_config
 from node.errors import OperatorError
 
 
@@ -101,3 +102,16 @@ def test_a_value_of_another_type_is_named(tmp_path: Path, line: str, expected: s
     with pytest.raises(OperatorError) as caught:
         load_config(path, {}, {})
     assert f"{path}: {expected}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "expected"),
+    [
+        (("10.0.0.9:26790",), "'10.0.0.9:26790' is not an address such as http://127.0.0.1:26790"),
+        (("http://w",) * (WITNESSES_MAX + 1), f"at most {WITNESSES_MAX} are asked"),
+    ],
+)
+def test_witnesses_are_few_and_have_addresses(witnesses: tuple[str, ...], expected: str) -> None:
+    with pytest.raises(OperatorError, match=re.escape(expected)):
+        load_config(None, {}, {"rpc.witnesses": witnesses})
+    assert ("http://w",) == load_config(None, {}, {"rpc.witnesses": ("http://w",)}).rpc.witnesses
