@@ -134,7 +134,7 @@ class Search:
             undecided = [each for each in self._inquiries if each.verdict == "open"]
             if not undecided:
                 return
-            self._judge(executor, committed, transactions, [e for e in undecided if e.acceptance.height < height])
+            self._judge(executor, committed, transactions, undecided)
             executor.execute(committed, transactions)
             for each in undecided:
                 self._check_view(executor, each)
@@ -152,8 +152,10 @@ class Search:
         taken = {tx.txid for tx in transactions}
         held: list[Inquiry] = []
         for each in undecided:
-            if each.tx.txid in taken:
+            if each.tx.txid in taken:  # also at the receipt's own head: it may have moved before the node answered
                 each.verdict, each.height = "committed", header.height
+            elif header.height <= each.acceptance.height:
+                continue
             elif header.time_ms > each.acceptance.expires_at_ms:
                 each.verdict, each.height = ("left_out" if each.left_out_by else "no_room"), header.height
             else:

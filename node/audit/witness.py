@@ -362,5 +362,5 @@ class Witness:
         self._stopping.set()
 
     def close(self) -> None:
+        """Let the threads end. The stores are the caller's."""
         self._pool.shutdown()
-        self._kv.close()

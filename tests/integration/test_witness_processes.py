@@ -21,7 +21,16 @@ from typing import Any
 import pytest
 from support.chain import Chain
 from support.commands import process, run
-from support.processes import answered, running_network, started, wait_for, wait_height
+from support.processes import (
+    Fleet,
+    answered,
+    running_network,
+    started,
+    status_of,
+    submit,
+    wait_for,
+    wait_height,
+)
 from support.wallet_node import wallet_node
 from support.witnessing import long_chain, two_views
 
@@ -138,6 +147,15 @@ def test_certificates_of_a_node_carry_the_cosignatures_of_its_witnesses(tmp_path
             shutil.rmtree(one.home / "data" / "cosigned")
             lost = process("bmw-audit", *one.arguments)
             assert 3 == lost.code and "hard state of this home is gone" in lost.err
+            raw = Fleet(root.genesis_hash).births(1)[0]
+            status, receipt = submit(node, raw)
+            assert (202, node.get("/v1/status")["node_key"]) == (status, receipt["acceptance"]["node_key"])
+            wait_for(lambda: status_of(node, receipt["txid"]) == "committed", what="the commit")
+            (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+            (tmp_path / "signed.hex").write_text(raw.hex())
+            found = run("bmw-audit", "censorship", tmp_path / "receipt.json", "--transaction", tmp_path / "signed.hex",
+                        "--node", node.url, "--genesis", node.home.genesis, "--json")  # fmt: skip
+            assert ["committed"] == [each["verdict"] for each in found.json["inquiries"]]
             done = run("bmw-audit", "watch", node.url, "--genesis", node.home.genesis, "--once", "--accept-old-root")
             assert (0, "") == (done.code, done.out), done.err
 

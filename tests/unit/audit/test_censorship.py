@@ -78,6 +78,17 @@ def test_committed_invalid_left_out_and_open() -> None:
     assert len(proposers) == len(by)
 
 
+def test_the_head_of_the_receipt_may_have_the_transaction_already() -> None:
+    """A block was made while the node wrote its journal."""
+    chain = started()
+    raw = chain.sign("bmw", register(vin(0)))
+    chain.produce(raw)
+    document = receipt(chain, raw)
+    chain.produce()
+    (found,) = searched(chain, document)
+    assert ("committed", 2, 0) == (found["verdict"], found["height"], found["blocks_with_room"])
+
+
 def test_full_blocks_leave_nobody_out() -> None:
     chain = started(block_txs_max=1)
     raw = chain.sign("bmw", register(vin(0)), lifetime_ms=2_500)
