@@ -91,6 +91,7 @@ def submit_one(session: Session, document: TxDocument, light: LightClient | None
     session.outbox.keep([document], "sent")
     with _telling_kept([document]):
         sent = _submit(session.client, document, light is not None)
+        session.outbox.keep_receipts([(document, sent.answer.get("acceptance"))])
         if light is not None:
             _prove(session, light, [sent])
     return sent
@@ -131,7 +132,9 @@ def _prove(session: Session, light: LightClient, results: list[Sent]) -> None:
     commits = prove_commits(light, session.genesis_hash, said)
     for sent in results:
         sent.commit = commits.get(sent.txid)
-    session.outbox.forget(lambda document: isinstance(commits.get(document.txid), Place))
+    proven = {txid for txid, commit in commits.items() if isinstance(commit, Place)}
+    session.outbox.forget(lambda document: document.txid in proven)
+    session.outbox.drop_receipts(proven)
 
 
 def _submit(client: NodeClient, document: TxDocument, is_waiting: bool) -> Sent:
@@ -172,18 +175,21 @@ def submit_many(session: Session, documents: list[TxDocument], light: LightClien
     for batch in _batches(documents):
         session.outbox.keep(batch, "sent")
     with _telling_kept(documents):
-        results = _submit_many(session.client, documents, light is not None)
+        results = _submit_many(session, documents, light is not None)
         if light is not None:
             _prove(session, light, results)
     return results
 
 
-def _submit_many(client: NodeClient, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
+def _submit_many(session: Session, documents: list[TxDocument], is_waiting: bool) -> list[Sent]:
     results: list[Sent] = []
     is_hidden = not sys.stderr.isatty()
     with click.progressbar(length=len(documents), label="submitting", file=sys.stderr, hidden=is_hidden) as bar:
         for batch in _batches(documents):
-            results.extend(_submit_batch(client, batch))
+            answered = _submit_batch(session.client, batch)
+            given = [sent.answer.get("acceptance") for sent in answered]
+            session.outbox.keep_receipts(zip(batch, given, strict=True))
+            results.extend(answered)
             bar.update(len(batch))
     if not is_waiting:
         return results
@@ -191,7 +197,7 @@ def _submit_many(client: NodeClient, documents: list[TxDocument], is_waiting: bo
         for index, document in enumerate(documents):
             if results[index].status == "pending":
                 try:
-                    results[index] = _submit(client, document, True)
+                    results[index] = _submit(session.client, document, True)
                 except NodeRefused as refused:
                     results[index] = Sent(document.txid, "refused", {}, refused.problem or {"detail": str(refused)})
             bar.update(1)

@@ -1,6 +1,7 @@
 """Certificates as a node makes them from its store, for `node.certificates.verifier` to verify (docs/CERTIFICATES.md).
 
-A certificate is of the head. Its links lead from the genesis document to it, so whoever has that needs nothing else.
+A certificate is of the head, without co-signatures and note until it is `completed`. Its links lead from the genesis
+document to it, so whoever has that needs nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from node.chain.genesis import Genesis, genesis_hash
 from node.chain.trust import LightBlock, advance, genesis_trust
 from node.chain.validators import ValidatorSet
 from node.codec import encode
+from node.crypto.hashing import tagged
 from node.crypto.state_tree import StateProof
 from node.errors import Rejected
 from node.storage.chain_store import ChainReader
@@ -35,6 +37,8 @@ Prove = Callable[[bytes], StateProof]
 Form = Literal["whole", "redacted", "hidden"]
 VERSION: Final = 1
 DEFLATE_LEVEL: Final = 9
+_NEITHER: Final = encode([]) + encode(None)
+"""The end of a certificate without co-signatures and note."""
 
 
 class _StoreSource:
@@ -153,6 +157,19 @@ def _proof(proof: StateProof) -> list[object]:
     large = proof.large
     shown = None if large is None else [large.count, large.index, [list(path) for path in large.paths]]
     return [proof.entries, list(proof.siblings), shown]
+
+
+def completed(raw: bytes, witnesses: list[list[object]], note: Callable[[bytes], list[object]]) -> bytes:
+    """A certificate's encoding with co-signatures, and with the note that `note` makes of everything before it."""
+    assert raw.endswith(_NEITHER), "it has neither yet"
+    before = raw[: -len(_NEITHER)] + encode(witnesses)
+    return before + encode(note(before))
+
+
+def note_bytes(genesis_hash: bytes, issued_ms: int, before: bytes) -> bytes:
+    """What the issuer of a certificate signs, 32 bytes: `H("bmw/certificate-note", genesis_hash || issued_ms as 8 bytes
+    || the encoding of the certificate up to the note)`."""
+    return tagged("bmw/certificate-note", genesis_hash + issued_ms.to_bytes(8, "big") + before)
 
 
 def packed(raw: bytes) -> bytes:

@@ -19,10 +19,13 @@ from node.cli.audit_export import export_command
 from node.cli.audit_report import report_command, verify_report_command
 from node.cli.audit_sources import FILE, detected_source, opened_source
 from node.cli.audit_sync import sync_command
+from node.cli.censorship import censorship
 from node.cli.certificates import verify_certificate
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
+from node.cli.watch import watch
+from node.cli.witness import witness
 from node.console import Cell, show_facts
 from node.ledger.json_form import time_to_text
 from node.usage import CONTEXT, Program, with_versions
@@ -171,6 +174,9 @@ def _divergence_text(report: ReplayReport) -> str:
 
 
 main.add_command(verify_certificate)
+main.add_command(witness)
+main.add_command(watch)
+main.add_command(censorship)
 
 
 # --- compare -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from msgspec import Meta
 from node.crypto.addresses import from_text
 from node.errors import OperatorError, Rejected
 
+WITNESSES_MAX = 16
 ENV_PREFIX = "BMW_NODE_"
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -63,6 +64,7 @@ class RpcSettings(Section, frozen=True):
     limit_loopback: Annotated[bool, "apply the limits per address to loopback too, for a node behind a proxy"] = False
     streams_max: Annotated[Count, "open event streams in total"] = 100
     streams_per_address: Annotated[Positive, "open event streams per address"] = 100
+    witnesses: Annotated[tuple[str, ...], "addresses of witnesses, whose co-signatures certificates carry"] = ()
     cors_origins: Annotated[tuple[str, ...], "origins whose pages may call the interface; empty: none"] = ()
     tls_certificate: Annotated[str, "PEM file; empty: plain HTTP"] = ""
     tls_key: Annotated[str, "PEM file of the certificate's key"] = ""
@@ -215,6 +217,13 @@ def _check(config: Config) -> None:
         host, _, number = peer.rpartition(":")
         if not host or not number.isdigit() or not 1 <= int(number) <= 65_535:
             raise OperatorError(f"p2p.peers: {peer!r} is not host:port")
+    if len(config.rpc.witnesses) > WITNESSES_MAX:
+        raise OperatorError(
+            f"rpc.witnesses names {len(config.rpc.witnesses)} witnesses, at most {WITNESSES_MAX} are asked"
+        )
+    for witness in config.rpc.witnesses:
+        if not witness.startswith(("http://", "https://")):
+            raise OperatorError(f"rpc.witnesses: {witness!r} is not an address such as http://127.0.0.1:26790")
     if bool(config.rpc.tls_certificate) != bool(config.rpc.tls_key):
         raise OperatorError("rpc.tls_certificate and rpc.tls_key must be set together")
     if config.node.validator:

@@ -132,7 +132,7 @@ class Node:
         self.backend = NodeBackend(
             self.genesis,
             config.node.moniker or home.path.name,
-            self._node_key.public,
+            self._node_key,
             store=self.store,
             replica=self.replica,
             network=self._network,

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from importlib.metadata import version
 
 from node.chain.genesis import Genesis, genesis_hash
+from node.crypto.signing import PrivateKey
 from node.crypto.state_tree import StateProof
 from node.daemon.clocks import ClockWatch
 from node.daemon.member_nodes import members_of
@@ -29,7 +30,7 @@ class NodeBackend:
         self,
         genesis: Genesis,
         moniker: str,
-        node_key: bytes,
+        node_key: PrivateKey,
         *,
         store: ChainStore,
         replica: Replica,
@@ -43,7 +44,8 @@ class NodeBackend:
         self.genesis: Genesis = genesis
         self.genesis_hash: bytes = genesis_hash(genesis)
         self._moniker = moniker
-        self._node_key = node_key
+        self.node_key: bytes = node_key.public
+        self.sign = node_key.sign
         self._store = store
         self._replica = replica
         self._network = network
@@ -71,7 +73,7 @@ class NodeBackend:
         machine = self._replica.machine
         return NodeStatus(
             moniker=self._moniker,
-            node_key=self._node_key,
+            node_key=self.node_key,
             validator=self._signing_status.address,
             is_validator=self._signing_status.is_validator(),
             is_syncing=self._replica.is_syncing(),

@@ -30,6 +30,7 @@ def rpc_config(config: Config) -> RpcConfig:
         streams_max=rpc.streams_max,
         streams_per_address_max=rpc.streams_per_address,
         cors_origins=rpc.cors_origins,
+        witnesses=rpc.witnesses,
     )
 
 

@@ -143,7 +143,7 @@ class BlockRun:
         """Take one transaction. Raises `GuardsUnmet` with every guard that does not hold; nothing changes then."""
         ledger = self.carry_out(tx)
         ledger.check_guards()
-        weight = tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
+        weight = self._weight_of(tx, ledger)
         if self.weight + weight > self._head.params.block_weight_max and self._taken:
             raise BlockFull
         self.weight += weight
@@ -161,6 +161,19 @@ class BlockRun:
         hour = hour_of(expires)
         self._windows[hour] = extended(self._window(hour), tx.txid, expires)
         self._window_added[tx.txid] = WindowEntry(hour, tx.txid, expires)
+
+    def _weight_of(self, tx: CheckedTx, ledger: Ledger) -> int:
+        return tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
+
+    def has_room(self, tx: CheckedTx) -> bool:
+        """Whether the block could take the transaction too. Raises `GuardsUnmet` where it does not hold."""
+        ledger, params = self.carry_out(tx), self._head.params
+        ledger.check_guards()
+        return (
+            len(self._taken) < params.block_txs_max
+            and self.bytes + len(tx.raw) + 5 <= params.block_bytes_max
+            and (not self._taken or self.weight + self._weight_of(tx, ledger) <= params.block_weight_max)
+        )
 
     def judge(self, tx: CheckedTx) -> Ledger:
         """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own. Nothing else

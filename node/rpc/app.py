@@ -16,6 +16,7 @@ from node.log import log
 from node.rpc.backend import Backend, NotAdmitted, Syncing
 from node.rpc.call import Rpc, json_response
 from node.rpc.config import RpcConfig
+from node.rpc.cosigning import Cosigning
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
 from node.rpc.listener import Listener
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
@@ -43,7 +44,8 @@ class RpcServer(Listener):
 def make_app(backend: Backend, config: RpcConfig) -> web.Application:
     """All routes over a backend."""
     document = openapi_document(ROUTES, backend.genesis.chain_id, config)
-    rpc = Rpc(backend, config, Streams(backend, config), document)
+    witnesses = Cosigning(config.witnesses, backend.genesis_hash)
+    rpc = Rpc(backend, config, Streams(backend, config), document, witnesses)
     app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_middleware(rpc)])
     app[RPC] = rpc
     for route in ROUTES:
@@ -52,6 +54,7 @@ def make_app(backend: Backend, config: RpcConfig) -> web.Application:
             app.router.add_route(method, path, handler)
     app.on_startup.append(rpc.streams.start)
     app.on_shutdown.append(rpc.streams.stop)
+    app.on_cleanup.append(witnesses.close)
     return app
 
 

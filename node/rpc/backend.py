@@ -97,6 +97,11 @@ class Backend(Protocol):
 
     genesis: Genesis
     genesis_hash: bytes
+    node_key: bytes
+    """Public, 32 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The node key's signature. The message begins with a tag, or is a tagged hash, so that it means one thing."""
 
     def reader(self) -> ChainReader:
         """The chain at its head. Reads without an await between them are of one height."""

@@ -26,6 +26,7 @@ from node.rpc.problems import Problem, language_of
 from node.storage.chain_store import ChainReader
 
 if TYPE_CHECKING:
+    from node.rpc.cosigning import Cosigning
     from node.rpc.listener import Certificate
     from node.rpc.stream import Streams
 
@@ -189,6 +190,7 @@ class Rpc:
     config: RpcConfig
     streams: Streams
     openapi: bytes
+    witnesses: Cosigning
     counters: RouteCounters = field(default_factory=RouteCounters)
     rendered: OrderedDict[bytes, tuple[int, bytes]] = field(default_factory=OrderedDict)
     """State key to (height, JSON of the view at that height)."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from aiohttp import web
 from msgspec import Meta
 
-from node.certificates.build import Certificates, CertificateUnavailable, Form, packed
+from node.certificates.build import Certificates, CertificateUnavailable, Form, completed, note_bytes, packed
 from node.certificates.canonical import INFLATED_MAX
 from node.certificates.compact import to_texts
 from node.rpc.call import Call, Query
@@ -52,7 +53,7 @@ async def vehicle_certificate(call: Call) -> web.Response:
         return "hidden" if hidden(sequence) else "redacted" if redacted(sequence) else "whole"
 
     raw = _available(lambda: makes.history(vin, form_of, with_odometer=query.odometer, with_members=query.members))
-    return _found(await _file(raw), vin, VEHICLE.word, MEDIA_TYPE)
+    return _found(await _file(call, raw), vin, VEHICLE.word, MEDIA_TYPE)
 
 
 async def absence_certificate(call: Call) -> web.Response:
@@ -61,14 +62,14 @@ async def absence_certificate(call: Call) -> web.Response:
     raw = _available(lambda: _makes(call).absence(vin))
     if raw is None:
         raise Problem("vehicle_exists", f"{vin}: there is a car with this VIN; ask for its certificate")
-    return _found(await _file(raw), vin, VEHICLE.word, MEDIA_TYPE)
+    return _found(await _file(call, raw), vin, VEHICLE.word, MEDIA_TYPE)
 
 
 async def order_certificate(call: Call) -> web.Response:
     """An order with its payments as a file that proves itself."""
     ident = path_ident(ORDER, call)
     raw = _available(lambda: _makes(call).order(bytes.fromhex(ident)))
-    return _found(await _file(raw), ident, ORDER.word, MEDIA_TYPE)
+    return _found(await _file(call, raw), ident, ORDER.word, MEDIA_TYPE)
 
 
 def _makes(call: Call) -> Certificates:
@@ -82,9 +83,19 @@ def _available(make: Callable[[], bytes | None]) -> bytes | None:
         raise Problem("certificate_unavailable", str(error)) from None
 
 
-async def _file(raw: bytes | None) -> bytes:
+async def _file(call: Call, raw: bytes | None) -> bytes:
+    """The file of a certificate of the head, with the co-signatures of the head and the node's note. The head is taken
+    before anything is awaited."""
     if raw is None:
         return b""
+    backend, head = call.backend, call.reader().head()
+    witnesses = await call.rpc.witnesses.of(head)
+    issued_ms = time.time_ns() // 1_000_000
+
+    def note(before: bytes) -> list[object]:
+        return [backend.node_key, issued_ms, backend.sign(note_bytes(backend.genesis_hash, issued_ms, before))]
+
+    raw = completed(raw, witnesses, note)
     if len(raw) > INFLATED_MAX:
         text = f"the certificate would have {len(raw)} bytes, at most {INFLATED_MAX} are allowed: hide records"
         raise Problem("certificate_unavailable", text)

@@ -57,6 +57,8 @@ class RpcConfig:
     stream_buffer_bytes: int = 64 * 1024
     """Send buffer of one stream, small so that slow clients cost little memory."""
 
+    witnesses: tuple[str, ...] = ()
+    """Addresses of the witnesses that are asked to co-sign the head of a certificate."""
     cors_origins: tuple[str, ...] = ()
     """Allowed origins (CORS), `*` for all. Empty: CORS is off."""
     vehicle_cache: int = 8_192

@@ -51,6 +51,7 @@ from node.rpc.problems import PROBLEMS
 from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
 from node.rpc.transaction_answers import (
+    Accepted,
     Checked,
     Committed,
     CommittedInFull,
@@ -252,7 +253,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _get("/v1/state/{key}", chain_queries.state, "chain", "A state value and its proof", Stamped(answers.StateAnswer),
          "state_unknown", "height_not_kept", query=chain_queries.StateQuery),
     _post("", transactions.submit, "Submit a signed transaction", "SubmitRequest",
-          (202, Pending), (200, Committed), query=transactions.SubmitQuery, body_media=_BOTH,
+          (202, Accepted), (200, Committed), query=transactions.SubmitQuery, body_media=_BOTH,
           problems=_TX),
     _post("/encode", transactions.encode_transaction, "Encode an unsigned transaction", "EncodeRequest",
           (200, Encoded), name="encode", problems=_BODY),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from node.chain.acceptance import Acceptance
 from node.ledger.family import View
 from node.ledger.fields import Address, Hash32, Height, OptionalTime, Time, Vin
 from node.ledger.receipts import Happening
@@ -17,6 +18,12 @@ class Pending(View, frozen=True):
     txid: Hash32
     status: Literal["pending"]
     until_ms: Time
+
+
+class Accepted(Pending, frozen=True):
+    """Journalled when it was submitted, with the node's signed receipt."""
+
+    acceptance: Acceptance
 
 
 class Committed(View, frozen=True):

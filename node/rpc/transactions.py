@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from node.chain.acceptance import Acceptance, acceptance_bytes
 from node.codec import encode
 from node.crypto.addresses import from_text
 from node.errors import Malformed
@@ -63,7 +65,7 @@ class EncodeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class BatchResult(View, frozen=True):
     """The result of one transaction of a batch. `txid`: empty if the bytes do not decode. `status`: `refused` where
-    this node knows nothing of the transaction."""
+    this node knows nothing of the transaction. `acceptance`: the node's signed receipt of a pending one."""
 
     txid: str
     status: str
@@ -71,6 +73,7 @@ class BatchResult(View, frozen=True):
     height: int = 0
     index: int = 0
     until_ms: OptionalTime = 0
+    acceptance: Acceptance | None = None
 
 
 class BatchResults(View, frozen=True):
@@ -188,8 +191,8 @@ async def transaction(call: Call) -> View:
 
 # --- submit ----------------------------------------------------------------------------------------------
 def submitted_answer(backend: Backend, outcome: Submitted, language: str) -> tuple[int, View]:
-    """(HTTP status, answer): 202 for a journalled transaction, 200 for a committed one. Raises `Problem` for a rejected
-    or expired one, and for bytes that could not be judged or had no room."""
+    """(HTTP status, answer): 202 with a receipt for a journalled transaction, 200 for a committed one. Raises `Problem`
+    for a rejected or expired one, and for bytes that could not be judged or had no room."""
     status, now_ms = outcome.status, backend.reader().head().time_ms
     about = _about(outcome, now_ms)
     if outcome.error is not None:
@@ -209,7 +212,15 @@ def submitted_answer(backend: Backend, outcome: Submitted, language: str) -> tup
         case transaction_answers.Committed():
             return 200, view
         case _:
-            return 202, view
+            return 202, _accepted(backend, status)
+
+
+def _accepted(backend: Backend, pending: TxStatus) -> transaction_answers.Accepted:
+    """The answer about a transaction that is in the journal, with the receipt for it."""
+    head, key, now_ms = backend.reader().head(), backend.node_key, time.time_ns() // 1_000_000
+    said = (pending.txid, pending.expires_at_ms, head.height, head.block_id, now_ms)
+    receipt = Acceptance(*said, key, backend.sign(acceptance_bytes(backend.genesis_hash, *said)))
+    return transaction_answers.Accepted(pending.txid, "pending", pending.expires_at_ms, receipt)
 
 
 def _about(outcome: Submitted, now_ms: int) -> Json | None:

@@ -81,15 +81,19 @@ def test_every_kind_of_memory_is_documented(pages: list[str]) -> None:
 
 
 # --- notices -------------------------------------------------------------------------------------------------
-SIGNERS = {ROOT / "node" / "cli" / "signer.py", ROOT / "node" / "daemon" / "signer.py"}
-"""What the signer's process logs; all else is the node's."""
+OTHERS = {
+    "SIGNER.md": ("cli/signer.py", "daemon/signer.py"),
+    "CERTIFICATES.md": ("cli/witness.py", "audit/witness.py", "audit/witness_server.py"),
+}
+"""What the processes of a signer and of a witness log; all else is the node's."""
 
 
-def _notices(*, of_signer: bool) -> set[tuple[str, str]]:
-    """(name, level) of everything that is logged; an empty level where it is computed."""
-    found = set()
+def _notices(document: str) -> set[tuple[str, str]]:
+    """(name, level) of everything that is logged by what a document is about; an empty level where it is computed."""
+    found, of_others = set(), {name: [ROOT / "node" / file for file in files] for name, files in OTHERS.items()}
     for path in sorted((ROOT / "node").rglob("*.py")):
-        if (path in SIGNERS) != of_signer:
+        owner = next((name for name, files in of_others.items() if path in files), "OPERATING_REFERENCE.md")
+        if owner != document:
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
@@ -113,9 +117,9 @@ def _documented(name: str) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("document", ["OPERATING_REFERENCE.md", "SIGNER.md"])
+@pytest.mark.parametrize("document", ["OPERATING_REFERENCE.md", *OTHERS])
 def test_the_tables_of_notices_are_those_of_the_code(document: str) -> None:
-    told, named = _notices(of_signer=document == "SIGNER.md"), _documented(document)
+    told, named = _notices(document), _documented(document)
 
     assert {level for _, level in named} <= set(LEVELS)
     assert {event for event, _ in told} == {event for event, _ in named}

@@ -42,6 +42,9 @@ NOT_RUN = {
     "bmw-wallet certificate": "test_certificates",
     "bmw-audit verify-certificate": "test_certificates verifies a file with a genesis document and with a checkpoint",
     "bmw-audit checkpoint": "test_certificates",
+    "bmw-audit witness": "test_witness_processes",
+    "bmw-audit watch": "test_witness_processes",
+    "bmw-audit censorship": "test_wallet_outbox",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
 """Examples by how they begin, and what runs them instead."""

@@ -11,7 +11,9 @@ from support.chain import DAY_MS, HOUR_MS, Chain, address, dev_test_genesis
 from support.http import codes, get, over_http, post
 from support.life import VIN, Life, attest, handover, maintenance, register
 
+from node.chain.acceptance import Acceptance
 from node.crypto.dev_keys import dev_key
+from node.ledger.json_form import from_json
 from node.ledger.signed import assemble
 from node.limits import TX_BYTES_MAX
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -34,8 +36,31 @@ async def test_raw_bytes_and_json_are_the_same_request() -> None:
         txid = node.chain.check(raw).txid.hex()
         first = await post(http, SUBMIT, raw=raw, status=202)
         assert (txid, "pending") == (first["txid"], first["status"])
-        assert first == await post(http, SUBMIT, {"transaction": raw.hex()}, status=202)
+        again = await post(http, SUBMIT, {"transaction": raw.hex()}, status=202)
+        assert first | {"acceptance": {}} == again | {"acceptance": {}}
         assert "pending" == (await get(http, f"{SUBMIT}/{txid}"))["status"]
+
+
+@over_http
+async def test_a_202_carries_a_receipt_that_the_node_has_signed() -> None:
+    async with serving() as (node, _, http):
+        node.produce()
+        raws = [node.chain.sign("bmw", register(f"WBA8E9G5A{n:08d}")) for n in range(2)]
+        answer = await post(http, SUBMIT, raw=raws[0], status=202)
+        batch = await post(http, f"{SUBMIT}/batch", {"transactions": [raws[1].hex(), "00"]})
+        head = node.chain.store.head()
+        for raw, answered in zip(raws, (answer, batch["results"][0]), strict=True):
+            receipt = from_json(Acceptance, answered["acceptance"])
+            assert receipt.is_signed(node.genesis_hash) and not receipt.is_signed(bytes(32))
+            tx = node.chain.check(raw)
+            assert (tx.txid, tx.payload.expires_at_ms) == (receipt.txid, receipt.expires_at_ms)
+            assert (head.height, head.block_id, node.node_key) == (receipt.height, receipt.block_id, receipt.node_key)
+            assert answered["until"] == answered["acceptance"]["expires_at"]
+            for name in ("txid", "block_id"):
+                changed = answered["acceptance"] | {name: "00" * 32}
+                assert not from_json(Acceptance, changed).is_signed(node.genesis_hash)
+        assert "acceptance" not in batch["results"][1]
+        assert "acceptance" not in await get(http, f"{SUBMIT}/{answer['txid']}")
 
 
 @over_http

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import run
 from support.life import VIN
 from support.lying import Answer, HomeWallet, LyingNode, copied, lying, today, wallet_home
+from support.processes import wait_for
 
-from node.ledger.json_form import time_to_text
+from node.ledger.json_form import time_from_text, time_to_text
 from node.txtypes.envelope import decode_signed_tx
 
 HOUR_MS = 3_600_000
@@ -166,6 +168,34 @@ def test_what_is_outstanding_is_forgotten_when_a_proven_head_has_passed_its_expi
     done = wallet("outbox")
     assert "Nothing is outstanding" in done.out
     assert [] == list((wallet.home / "outbox").rglob("*.json"))
+
+
+@held_back
+def test_a_receipt_outlives_the_expiry_and_is_evidence(node: LyingNode, wallet: HomeWallet) -> None:
+    """The node accepts, and no block has it; the blocks had room."""
+    wallet(*SERVICE)
+    (receipt,) = (wallet.home / "receipts").rglob("*.json")
+    (row,) = outstanding(wallet).values()
+    node.chain.produce()
+    node.chain.now = time_from_text(row["expires_at"]) + 1
+    node.chain.produce()
+    done = wallet("outbox")
+    assert 0 == done.code and str(receipt) in done.out and "bmw-audit censorship" in done.out, done.err
+    arguments = ("--node", node.url, "--genesis", wallet.home / "chain.json")
+    found = run("bmw-audit", "censorship", receipt, *arguments)
+    assert 1 == found.code and "left out" in found.out and "evidence of censorship" in found.err, found.err
+    height, shown = node.chain.store.height(), run("bmw-audit", "censorship", receipt, *arguments, "--json")
+    (inquiry,) = json.loads(shown.out)["inquiries"]
+    assert ("left_out", row["txid"], 1) == (inquiry["verdict"], inquiry["txid"], inquiry["blocks_with_room"])
+    assert [height - 1] == [each["first"] for each in inquiry["left_out_by"]]
+    receipt.write_text(receipt.read_text().replace('"height": ', '"height": 1'))
+    run("bmw-audit", "censorship", receipt, *arguments).refused(1, "not signed")
+
+
+def test_a_receipt_goes_with_the_proven_commit(node: LyingNode, wallet: HomeWallet) -> None:
+    assert 0 == wallet(*SERVICE).code
+    wait_for(lambda: "committed" in wallet("outbox").out or not outstanding(wallet), what="the commit")
+    assert [] == list((wallet.home / "receipts").rglob("*.json"))
 
 
 @held_back

@@ -11,6 +11,7 @@ import aiohttp
 
 from node import limits
 from node.chain.block import Block
+from node.crypto.dev_keys import dev_key
 from node.errors import Rejected
 from node.execution.block_run import BlockFull, BlockRun
 from node.ledger.guards import GuardsUnmet
@@ -21,6 +22,8 @@ from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
 from node.txtypes.forecast import Forecast, forecast_of
 from support.chain import Chain, address
 
+NODE_KEY = dev_key("node", "single")
+
 
 class SingleNode:
     """Takes transactions, keeps them pending, and makes a block of them when told to (`produce`)."""
@@ -30,8 +33,9 @@ class SingleNode:
         self.genesis = self.chain.genesis
         self.genesis_hash = self.chain.genesis_hash
         self.pool_max = limits.POOL_TXS_MAX
+        self.node_key, self.sign = NODE_KEY.public, NODE_KEY.sign
         self.now_status = NodeStatus(
-            moniker="single", node_key=bytes(32), validator=address("bmw"), is_validator=True, is_syncing=False,
+            moniker="single", node_key=NODE_KEY.public, validator=address("bmw"), is_validator=True, is_syncing=False,
             signing="signing", round=0, step="propose", peers=3, pool_txs=0, pool_bytes=0, halted="", version="0.1.0",
         )  # fmt: skip
         self.peer_list = [PeerInfo(bytes(32), "127.0.0.1:26801", "two", True, 0, address("dealer-munich"))]

@@ -32,8 +32,12 @@ class Entry:
     """A proven head has passed its expiry."""
 
     @property
+    def is_committed(self) -> bool:
+        return isinstance(self.commit, Place)
+
+    @property
     def is_over(self) -> bool:
-        return self.has_expired or isinstance(self.commit, Place)
+        return self.has_expired or self.is_committed
 
     @property
     def text(self) -> str:
@@ -85,6 +89,7 @@ def outbox(session: Session, txids: tuple[str, ...], resend: bool, accept_old_ro
             entry.has_expired = entry.kept.document.payload.expires_at_ms < light.proven_ms
     over = {entry.kept.document.txid for entry in entries if entry.is_over}
     session.outbox.forget(lambda document: document.txid in over)
+    session.outbox.drop_receipts({entry.kept.document.txid for entry in entries if entry.is_committed})
     if entries or not problems:
         _echo(session, entries)
     if problems:
@@ -135,5 +140,8 @@ def _echo(session: Session, entries: list[Entry]) -> None:
     echo_table(("type", "txid", "expires", "how", "status"), rows)
     over = sum(entry.is_over for entry in entries)
     click.echo(f"{len(entries) - over} outstanding, {over} over and removed.")
+    expired = {entry.kept.document.txid for entry in entries if entry.has_expired and not entry.is_committed}
+    for path in sorted({path for txid, path in session.outbox.receipts().items() if txid in expired}):
+        click.echo(f"A node had accepted what has expired: {path} has its receipt, for `bmw-audit censorship`.")
     for reason in sorted({entry.commit.reason for entry in entries if isinstance(entry.commit, Unproven)}):
         click.echo(f"Not proven: {plain(reason)}.", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from operator import attrgetter
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.daemon.config import SETTINGS, config_text, load_config
+from node.daemon.config import SETTINGS, WITNESSES_MAX, config_text, load_config
 from node.errors import OperatorError
 
 
@@ -109,3 +110,16 @@ def test_a_state_history_needs_the_headers_of_its_heights() -> None:
         assert history == load_config(None, {}, flags).storage.state_history
     with pytest.raises(OperatorError, match=r"state_history must be below storage.keep_blocks \(10\), not 10"):
         load_config(None, {}, {"storage.state_history": 10, "storage.keep_blocks": 10})
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "expected"),
+    [
+        (("10.0.0.9:26790",), "'10.0.0.9:26790' is not an address such as http://127.0.0.1:26790"),
+        (("http://w",) * (WITNESSES_MAX + 1), f"at most {WITNESSES_MAX} are asked"),
+    ],
+)
+def test_witnesses_are_few_and_have_addresses(witnesses: tuple[str, ...], expected: str) -> None:
+    with pytest.raises(OperatorError, match=re.escape(expected)):
+        load_config(None, {}, {"rpc.witnesses": witnesses})
+    assert ("http://w",) == load_config(None, {}, {"rpc.witnesses": ("http://w",)}).rpc.witnesses

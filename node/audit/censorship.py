@@ -1,0 +1,189 @@
+"""Censorship: what became of transactions whose acceptance a node has signed.
+
+The chain is executed block by block. At the end of each block after the receipt it is asked whether the transaction is
+in it, whether it would have held there too, and whether it had room. A transaction that held until it expired while
+blocks had room was left out by the proposers of these blocks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from node.audit.executor import Executor
+from node.audit.replay import decoded
+from node.audit.sources import BlockSource
+from node.chain.acceptance import Acceptance
+from node.chain.block import Committed, Header
+from node.chain.genesis import Genesis, genesis_hash, start_height
+from node.crypto.addresses import to_text
+from node.errors import BadSignature, Malformed, OperatorError
+from node.execution.block_run import BlockFull, BlockRun
+from node.ledger.guards import GuardsUnmet, Unmet
+from node.ledger.json_form import from_json, to_json
+from node.storage.leveldb import LevelStore, WriteBackStore
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+from node.txtypes.members.member import MEMBER
+
+Verdict = Literal["committed", "invalid", "left_out", "no_room", "open", "another_chain"]
+"""In a block; not valid any more; valid until its expiry while blocks had room; the same, but no block had room; not
+decided within the source; accepted over a block that this source does not have."""
+EVIDENCE: frozenset[Verdict] = frozenset({"left_out", "another_chain"})
+
+
+@dataclass
+class LeftOut:
+    """How often a proposer left a transaction out that held and had room. `is_acceptor`: its member has published the
+    key that signed the receipt, so it is its own node that had the transaction."""
+
+    name: str
+    blocks: int
+    first: int
+    last: int
+    is_acceptor: bool
+
+
+@dataclass
+class Inquiry:
+    """A receipt, its transaction, and what was found. `height`: of the block that decided it."""
+
+    acceptance: Acceptance
+    tx: CheckedTx
+    verdict: Verdict = "open"
+    height: int = 0
+    unmet: tuple[Unmet, ...] = ()
+    full_blocks: int = 0
+    left_out_by: dict[bytes, LeftOut] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "txid": self.tx.txid.hex(),
+            "verdict": self.verdict,
+            "height": self.height or None,
+            "unmet": [{"code": guard.code, "text": guard.text()} for guard in self.unmet],
+            "acceptance": to_json(self.acceptance),
+            "blocks_with_room": sum(each.blocks for each in self.left_out_by.values()),
+            "blocks_full": self.full_blocks,
+            "left_out_by": [
+                {"proposer": to_text(address), "name": each.name, "blocks": each.blocks, "first": each.first,
+                 "last": each.last, "accepted_it": each.is_acceptor}
+                for address, each in sorted(self.left_out_by.items())
+            ],
+        }  # fmt: skip
+
+
+def read_receipt(document: Any, raws: Sequence[bytes], genesis: bytes, name: str) -> Inquiry:
+    """The inquiry of a receipt: a JSON object with `acceptance`, and `transaction` in hex unless its bytes are one of
+    `raws`. Raises `Malformed`, `BadSignature`, `WrongChain`."""
+    if not isinstance(document, dict) or "acceptance" not in document:
+        raise Malformed(f"{name}: a receipt has `acceptance`, from the answer to a submission, and `transaction`")
+    acceptance: Acceptance = from_json(Acceptance, document["acceptance"], f"{name}.acceptance")
+    if not acceptance.is_signed(genesis):
+        raise BadSignature(f"{name}: the receipt is not signed by its node key for this chain")
+    given = document.get("transaction")
+    try:
+        candidates = [bytes.fromhex(given)] if given is not None else list(raws)
+    except (TypeError, ValueError):
+        raise Malformed(f"{name}.transaction: hex expected") from None
+    for raw in candidates:
+        signed = decode_signed_tx(raw, genesis)
+        if (signed.txid, signed.payload.expires_at_ms) == (acceptance.txid, acceptance.expires_at_ms):
+            return Inquiry(acceptance, check_signatures(signed, genesis))
+    raise Malformed(f"{name}: the transaction of the receipt is not given: add it as `transaction`, or beside it")
+
+
+class Search:
+    """The search for what became of transactions, over one source."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        source: BlockSource,
+        inquiries: Sequence[Inquiry],
+        on_progress: Callable[[int, int], None] = lambda height, transactions: None,
+    ) -> None:
+        """Raises `OperatorError` for a source of another chain, or without its first blocks."""
+        self._genesis, self._hash, self._source, self._on_progress = genesis, genesis_hash(genesis), source, on_progress
+        self._inquiries = inquiries
+        first = start_height(genesis) + 1
+        if source.genesis_hash != self._hash:
+            raise OperatorError(f"the {source.name} is of another chain: give the genesis file of that chain")
+        if source.first > first:
+            raise OperatorError(f"the {source.name} starts at block {source.first}, all blocks from {first} are needed")
+
+    def run(self) -> Sequence[Inquiry]:
+        """Execute the chain until every inquiry is decided, or to the end. Raises `Diverged`, `OperatorError`,
+        `Corrupted`."""
+        with tempfile.TemporaryDirectory(prefix="bmw-audit-") as folder:
+            kv = WriteBackStore(LevelStore(Path(folder) / "state", is_temporary=True))
+            try:
+                self._run(Executor(kv, self._genesis))
+            finally:
+                kv.close()
+        return self._inquiries
+
+    def _run(self, executor: Executor) -> None:
+        for each in self._inquiries:
+            self._check_view(executor, each)
+        for height, raw in self._source.blocks(executor.head.height + 1, self._source.last):
+            committed = decoded(height, raw)
+            transactions = executor.checked(committed)
+            undecided = [each for each in self._inquiries if each.verdict == "open"]
+            if not undecided:
+                return
+            self._judge(executor, committed, transactions, undecided)
+            executor.execute(committed, transactions)
+            for each in undecided:
+                self._check_view(executor, each)
+            self._on_progress(height, 0)
+
+    def _check_view(self, executor: Executor, inquiry: Inquiry) -> None:
+        head = executor.head
+        if head.height == inquiry.acceptance.height and head.block_id != inquiry.acceptance.block_id:
+            inquiry.verdict, inquiry.height = "another_chain", head.height
+
+    def _judge(
+        self, executor: Executor, committed: Committed, transactions: list[CheckedTx], undecided: list[Inquiry]
+    ) -> None:
+        header, store = committed.block.header, executor.store
+        taken = {tx.txid for tx in transactions}
+        held: list[Inquiry] = []
+        for each in undecided:
+            if each.tx.txid in taken:  # also at the receipt's own head: it may have moved before the node answered
+                each.verdict, each.height = "committed", header.height
+            elif header.height <= each.acceptance.height:
+                continue
+            elif header.time_ms > each.acceptance.expires_at_ms:
+                each.verdict, each.height = ("left_out" if each.left_out_by else "no_room"), header.height
+            else:
+                held.append(each)
+        if not held:
+            return
+        run = BlockRun(store.state, store.tree, executor.head, self._hash, header.time_ms)
+        try:
+            for tx in transactions:
+                run.add(tx)
+        except (GuardsUnmet, BlockFull):
+            return  # the block is invalid: its execution says so
+        for each in held:
+            try:
+                if run.has_room(each.tx):
+                    self._note_left_out(executor, header, each)
+                else:
+                    each.full_blocks += 1
+            except GuardsUnmet as error:
+                each.verdict, each.height, each.unmet = "invalid", header.height, error.unmet
+
+    def _note_left_out(self, executor: Executor, header: Header, inquiry: Inquiry) -> None:
+        known = inquiry.left_out_by.get(header.proposer)
+        if known is None:
+            raw = executor.store.state.get(MEMBER.key(header.proposer))
+            member = None if raw is None else MEMBER.decode(raw)
+            name = to_text(header.proposer) if member is None else member.name
+            is_acceptor = member is not None and member.node_key == inquiry.acceptance.node_key
+            known = inquiry.left_out_by[header.proposer] = LeftOut(name, 0, header.height, header.height, is_acceptor)
+        known.blocks += 1
+        known.last = header.height
