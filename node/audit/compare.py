@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.audit.divergence import Diverged
-from node.audit.replay import decoded, txid_or_empty
+from node.audit.pipeline import decoded, txid_or_empty
 from node.audit.sources import BlockSource
 from node.chain.block import Block, Committed, Header, block_id_of
 from node.codec import encode

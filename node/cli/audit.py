@@ -12,7 +12,8 @@ import click
 from node.audit.compare import Comparison, compare
 from node.audit.node_source import NodeSource
 from node.audit.progress import ReplayProgress
-from node.audit.replay import Replay, ReplayReport
+from node.audit.replay import Replay
+from node.audit.report import ReplayReport
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
 from node.audit.workers import start_verifiers
 from node.cli.exit_codes import FAILED, exit_codes, fail

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from node.audit.replay import Replay, ReplayReport
+from node.audit.replay import Replay
+from node.audit.report import ReplayReport
 from node.audit.sources import BlockSource
 from node.audit.workers import InProcess
 from support.chain import Chain

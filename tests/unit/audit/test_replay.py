@@ -20,7 +20,8 @@ from support.stores import (
     with_signatures,
 )
 
-from node.audit.replay import Replay, ReplayReport
+from node.audit.replay import Replay
+from node.audit.report import ReplayReport
 from node.audit.sources import ArchiveSource, StoreSource
 from node.audit.workers import InProcesses
 from node.chain.block import Block, Commit, commit_hash, decode_commit

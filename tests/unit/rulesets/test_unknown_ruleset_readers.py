@@ -19,7 +19,8 @@ from support.replaying import GENESIS, found
 from support.snapshot_peers import Peers, cut
 from support.sources import ChainSource
 
-from node.audit.replay import Replay, ReplayReport
+from node.audit.replay import Replay
+from node.audit.report import ReplayReport
 from node.audit.workers import InProcess
 from node.chain.block import Committed, block_id_of
 from node.chain.trust import Trust
