@@ -59,10 +59,11 @@ class Pipeline:
         verifiers: RangeVerifiers,
         *,
         parent_commit: bytes = b"",
-        on_block: Callable[[BlockResult], None] | None = None,
+        on_block: Callable[[BlockResult, bytes], None] | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """`parent_commit`: canonical bytes of a verified certificate of the head, empty at the chain's start."""
+        """`parent_commit`: canonical bytes of a verified certificate of the head, empty at the chain's start.
+        `on_block` gets what each block has done, and the block's id."""
         self._source = source
         self._store = store
         self._verifiers = verifiers
@@ -162,9 +163,10 @@ class Pipeline:
             raise
         except Exception as error:  # any failure to execute a certified block is a divergence
             raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
+        block_id = block_id_of(block.header, self._genesis_hash)
         if self._on_block is not None:
-            self._on_block(result)
-        store.advance(result, block_id_of(block.header, self._genesis_hash))
+            self._on_block(result, block_id)
+        store.advance(result, block_id)
         self._parent_commit, self.last = encode(committed.commit), committed
         self.types.update(type_of(tx.payload.body) for tx in transactions)
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import gc
+import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
+from node.audit.block_rows import BlockRows, check_receipts
 from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
 from node.audit.pipeline import OnProgress, Pipeline
 from node.audit.replay_store import ReplayStore
 from node.audit.report import ReplayReport
+from node.audit.row_sums import KEY_BYTES
 from node.audit.sources import BlockSource, StoreSource
-from node.audit.store_comparison import ReceiptsComparison, compare_families
+from node.audit.store_comparison import compare_families
 from node.audit.workers import RangeVerifiers
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.crypto.addresses import to_text
 from node.errors import Malformed, OperatorError
-from node.execution.head import ChainHead
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.state_import import import_predecessor
@@ -118,13 +121,16 @@ class Replay:
     def _execute_all(self, kv: KeyValue, last: int, report: ReplayReport) -> None:
         store = ReplayStore(kv, self._genesis)
         source = self._source
-        rows = ReceiptsComparison(source) if isinstance(source, StoreSource) else None
+        row_key = os.urandom(KEY_BYTES)
+        rows = BlockRows(source, row_key, has_places=False) if isinstance(source, StoreSource) else None
         on_block = rows.add if rows is not None else None
         pipeline = Pipeline(source, store, self._verifiers, on_block=on_block, on_progress=self._on_progress)
         report.first_validators = frozenset(entry.address for entry in store.head().validators.entries)
         try:
             pipeline.run(last)
-            self._at_the_end(store, rows, report)
+            self._at_the_end(store, report)
+            if rows is not None and isinstance(source, StoreSource) and report.compared:
+                report.compared |= check_receipts(source, rows.taken(), row_key, last)
         finally:
             report.types = dict(sorted(pipeline.types.items()))
             report.transactions = pipeline.types.total()
@@ -134,12 +140,11 @@ class Replay:
             report.state_root, report.time_ms = head.state_root, head.time_ms
 
     # --- the end ------------------------------------------------------------------------------------------
-    def _at_the_end(self, store: ReplayStore, rows: ReceiptsComparison | None, report: ReplayReport) -> None:
+    def _at_the_end(self, store: ReplayStore, report: ReplayReport) -> None:
         source, head = self._source, store.head()
         check_invariants(store)
-        if check_claimed(source, head) and isinstance(source, StoreSource) and rows is not None:
+        if check_claimed(source, head) and isinstance(source, StoreSource):
             report.compared, report.unaudited_keys = compare_families(source, store.kv, self._first, head.height)
-            report.compared |= rows.finish(head.height)
 
 
 def _name_of(store: ReplayStore, address: bytes) -> str:
@@ -175,7 +180,16 @@ def last_height(genesis: Genesis, source: BlockSource, to: int | None) -> int:
     return last
 
 
-def check_claimed(source: BlockSource, head: ChainHead) -> bool:
+class _State(Protocol):
+    @property
+    def height(self) -> int: ...
+    @property
+    def block_id(self) -> bytes: ...
+    @property
+    def state_root(self) -> bytes: ...
+
+
+def check_claimed(source: BlockSource, head: _State) -> bool:
     """False where the source claims another height, or none. Raises `Diverged` where it claims another head."""
     claimed = source.claimed
     if claimed is None or claimed.height != head.height:
