@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -24,7 +24,7 @@ from node.audit.range_replay import replay_range, replay_work, software
 from node.audit.replay import check_claimed, check_covers, last_height
 from node.audit.report import ReplayReport
 from node.audit.row_sums import KEY_BYTES
-from node.audit.sources import BlockSource, StoreSource, keep_copy, store_folder
+from node.audit.sources import BlockSource, Kind, StoreSource, keep_copy, store_folder
 from node.audit.store_comparison import FAMILIES
 from node.audit.work_folder import VERSION, Job, RangeOutcome, RangeResult, RangeWork, WorkFolder
 from node.audit.workers import start_verifiers
@@ -71,7 +71,7 @@ class ParallelReplay:
     def __init__(
         self,
         genesis: Genesis,
-        kind: Literal["store", "archive", "node"],
+        kind: Kind,
         place: str,
         folder: WorkFolder,
         *,
@@ -79,10 +79,10 @@ class ParallelReplay:
         snapshot_every: int = 0,
         workers: int = 0,
         cluster: RangePool | None = None,
-        on_progress: OnProgress | None = None,
+        progress_to: Callable[[int], OnProgress] | None = None,
     ) -> None:
         """`snapshots`: folders of snapshots beside the work folder's own. `workers`: processes of this machine; with a
-        `cluster` the ranges are replayed there instead."""
+        `cluster` the ranges are replayed there instead. `progress_to` gets the last height."""
         self._genesis = genesis
         self._kind = kind
         path = store_folder(Path(place)) if kind == "store" else Path(place)
@@ -92,7 +92,8 @@ class ParallelReplay:
         self._snapshot_every = snapshot_every
         self._workers = workers
         self._cluster = cluster
-        self._on_progress = on_progress
+        self._progress_to = progress_to
+        self._on_progress: OnProgress = lambda *_: None
         self._start = start_height(genesis)
         self._results: dict[int, RangeResult] = {}
         self._errors: dict[int, OperatorError | Corrupted] = {}
@@ -106,6 +107,8 @@ class ParallelReplay:
         started = time.monotonic()
         with self._folder.held():
             self._job, source = self._begin(to)
+            if self._progress_to is not None:
+                self._on_progress = self._progress_to(self._job.last)
             try:
                 self._results = self._folder.results()
                 resumed = sum(1 for _ in self._valid())
@@ -230,7 +233,7 @@ class ParallelReplay:
     def _replay_here(self, work: RangeWork) -> None:
         verifiers = start_verifiers(self._workers)
         try:
-            self._take(work, replay_work(work, verifiers, self._on_progress or (lambda *_: None)))
+            self._take(work, replay_work(work, verifiers, self._on_progress))
         finally:
             verifiers.close()
 
@@ -264,8 +267,7 @@ class ParallelReplay:
         elif outcome.corrupted or outcome.failed:
             self._errors[height] = Corrupted(outcome.corrupted) if outcome.corrupted else OperatorError(outcome.failed)
             return False
-        if self._on_progress is not None:
-            self._on_progress(sum(r.end.height - r.start.height for r in self._results.values()), 0)
+        self._on_progress(sum(r.end.height - r.start.height for r in self._results.values()), 0)
         return not outcome.results or outcome.results[-1].divergence is None
 
     # --- the join -----------------------------------------------------------------------------------------
@@ -307,7 +309,8 @@ class ParallelReplay:
         for family in FAMILIES:
             if family in faults:
                 raise Diverged.again(faults[family])
-        report.compared, report.unaudited_keys = compared, at_the_end.unaudited_keys
+        names = [FAMILY_NAMES[family] for family in FAMILIES if family in FAMILY_NAMES]
+        report.compared, report.unaudited_keys = {n: compared[n] for n in names}, at_the_end.unaudited_keys
         report.compared |= check_receipts(source, rows, key, height)
 
 

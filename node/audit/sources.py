@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from node.audit.divergence import Diverged
 from node.errors import Busy, Corrupted, OperatorError
@@ -52,6 +52,22 @@ class BlockSource(Protocol):
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]: ...
 
     def close(self) -> None: ...
+
+
+Kind = Literal["store", "archive", "node"]
+
+
+def open_source(kind: Kind, place: str) -> BlockSource:
+    """`place`: path or URL. Raises `OperatorError` and `Corrupted`."""
+    match kind:
+        case "store":
+            return StoreSource(Path(place))
+        case "archive":
+            return ArchiveSource(Path(place))
+        case "node":
+            from node.audit.node_source import NodeSource  # who reads a file needs no HTTP client
+
+            return NodeSource(place)
 
 
 class ArchiveSource:

@@ -17,13 +17,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from node.audit.block_rows import RowTotals
 from node.audit.divergence import Divergence
-from node.audit.sources import ArchiveSource, BlockSource, StoreSource
+from node.audit.sources import BlockSource, Kind, StoreSource, open_source
 from node.errors import OperatorError
 from node.storage.store_dirs import folder_locked, sync
 
@@ -37,7 +37,7 @@ class Job(msgspec.Struct, frozen=True):
     version: int
     genesis: str
     """The genesis file."""
-    kind: Literal["store", "archive", "node"]
+    kind: Kind
     place: str
     """Path or URL of the source. A path is absolute, and valid for every process."""
     last: int
@@ -152,15 +152,9 @@ class WorkFolder:
 
     def open_source(self, job: Job) -> BlockSource:
         """A source for this process alone."""
-        match job.kind:
-            case "store":
-                return StoreSource(Path(job.place), self.store, self._scratch)
-            case "archive":
-                return ArchiveSource(Path(job.place))
-            case "node":
-                from node.audit.node_source import NodeSource  # a process that replays a file needs no HTTP client
-
-                return NodeSource(job.place)
+        if job.kind == "store":
+            return StoreSource(Path(job.place), self.store, self._scratch)
+        return open_source(job.kind, job.place)
 
     # --- results ------------------------------------------------------------------------------------------
     def record(self, result: RangeResult) -> None:

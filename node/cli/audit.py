@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from node.audit.compare import Comparison, compare
-from node.audit.node_source import NodeSource
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay
 from node.audit.report import ReplayReport
-from node.audit.sources import ArchiveSource, BlockSource, StoreSource
+from node.audit.sources import BlockSource, Kind, open_source
 from node.audit.workers import start_verifiers
+from node.chain.genesis import Genesis
+from node.cli.audit_ranges import RangeOptions, check_range_options, range_options, replay_ranges
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
@@ -61,8 +62,10 @@ def main() -> None:
     default=min(os.cpu_count() or 1, 16),
     show_default=True,
     metavar="N",
-    help="Processes that verify signatures; 0 verifies in this one.",
+    help="Processes that share the work: they replay ranges of blocks where --snapshots or --work allow it, else they "
+    "verify signatures; 0: all in this one.",
 )
+@range_options
 @click.option(
     "--predecessor",
     "predecessors",
@@ -87,6 +90,10 @@ def replay(
     genesis_file: Path,
     to: int | None,
     workers: int,
+    work: Path | None,
+    snapshots: tuple[Path, ...],
+    snapshot_every: int,
+    dask: str | None,
     predecessors: tuple[str, ...],
     predecessor_files: tuple[Path, ...],
     as_json: bool,
@@ -96,25 +103,22 @@ def replay(
     Every key family of a store is recomputed and compared, indexes too; the store is not changed. A chain that
     continues another is replayed from the other's genesis, and the break between the two is reported.
     """
-    if sum(choice is not None for choice in (store, archive, node)) != 1:
+    given: tuple[tuple[Kind, Path | str | None], ...] = (("store", store), ("archive", archive), ("node", node))
+    choices = [(kind, str(place)) for kind, place in given if place is not None]
+    if len(choices) != 1:
         raise click.UsageError("give exactly one of --store, --archive and --node")
+    if node is not None and not is_url(node):
+        raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
     if len(predecessors) != len(predecessor_files):
         raise click.UsageError("give one --predecessor-genesis for each --predecessor")
+    ranges = RangeOptions(work, snapshots, snapshot_every, dask)
+    check_range_options(ranges, has_predecessor=bool(predecessors))
     genesis = read_genesis_file(genesis_file)
-    older = [(text, read_genesis_file(path)) for text, path in zip(predecessors, predecessor_files, strict=True)]
-    with ExitStack() as open_things:
-        verifiers = start_verifiers(workers)
-        open_things.callback(verifiers.close)
-        before: Replay | None = None
-        for text, older_genesis in reversed(older):
-            old = _detected(text)
-            open_things.callback(old.close)
-            before = Replay(older_genesis, old, verifiers, predecessor=before)
-        source = _opened(store, archive, node)
-        open_things.callback(source.close)
-        progress = ReplayProgress(min(to or source.last, source.last), sys.stderr)
-        open_things.callback(progress.close)
-        report = Replay(genesis, source, verifiers, progress, before).run(to)
+    if ranges.are_given:
+        report = replay_ranges(genesis, *choices[0], to, workers, ranges)
+    else:
+        older = [(text, read_genesis_file(path)) for text, path in zip(predecessors, predecessor_files, strict=True)]
+        report = _replay_in_order(genesis, *choices[0], to, workers, older)
     if as_json:
         print_json(report.to_json())
     else:
@@ -123,15 +127,23 @@ def replay(
         fail(_divergence_text(report), FAILED)
 
 
-def _opened(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
-    if store is not None:
-        return StoreSource(store)
-    if archive is not None:
-        return ArchiveSource(archive)
-    assert node is not None, "one of the three is given"
-    if not is_url(node):
-        raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
-    return NodeSource(node)
+def _replay_in_order(
+    genesis: Genesis, kind: Kind, place: str, to: int | None, workers: int, older: list[tuple[str, Genesis]]
+) -> ReplayReport:
+    """`older`: source and genesis of each chain before, the newest first."""
+    with ExitStack() as open_things:
+        verifiers = start_verifiers(workers)
+        open_things.callback(verifiers.close)
+        before: Replay | None = None
+        for text, older_genesis in reversed(older):
+            old = _detected(text)
+            open_things.callback(old.close)
+            before = Replay(older_genesis, old, verifiers, predecessor=before)
+        source = open_source(kind, place)
+        open_things.callback(source.close)
+        progress = ReplayProgress(min(to or source.last, source.last), sys.stderr)
+        open_things.callback(progress.close)
+        return Replay(genesis, source, verifiers, progress, before).run(to)
 
 
 def is_url(text: str) -> bool:
@@ -162,6 +174,10 @@ def _print_report(report: ReplayReport) -> None:
         ("transactions", f"{report.transactions} ({rate:,.0f}/s, {report.seconds:.1f} s)"),
         *((f"  {name}", str(count)) for name, count in report.types.items()),
     ]
+    if report.ranges:
+        before_text = f", {report.ranges_resumed} of them before" if report.ranges_resumed else ""
+        rows.append(("ranges joined", f"{report.ranges}{before_text}"))
+    rows.extend((f"snapshot {height} not used", why) for height, why in report.snapshots_refused.items())
     if report.compared:
         rows.append(("keys compared", str(sum(report.compared.values()))))
         rows.extend((f"  {name}", str(count)) for name, count in report.compared.items())
@@ -223,12 +239,12 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
 
 def _detected(text: str) -> BlockSource:
     if is_url(text):
-        return NodeSource(text)
+        return open_source("node", text)
     path = Path(text)
     if path.is_dir():
-        return StoreSource(path)
+        return open_source("store", text)
     if path.is_file():
-        return ArchiveSource(path)
+        return open_source("archive", text)
     raise OperatorError(f"{text} is no file and no folder: give an archive, a store or a URL")
 
 
