@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 
-from node.audit.compare import Comparison, compare
+from node.audit.compare import Comparison, compare, compare_states
 from node.audit.progress import ReplayProgress
 from node.audit.replay import Replay
 from node.audit.report import ReplayReport
 from node.audit.sources import BlockSource, Kind, open_source
 from node.audit.workers import start_verifiers
 from node.chain.genesis import Genesis
+from node.cli.audit_keys import print_state
 from node.cli.audit_ranges import RangeOptions, check_range_options, range_options, replay_ranges
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
@@ -204,18 +205,40 @@ def _divergence_text(report: ReplayReport) -> str:
 # --- compare -----------------------------------------------------------------------------------------------
 @main.command(
     "compare",
-    epilog=example("bmw-audit compare node-0 node-1", "bmw-audit compare blocks.bmw http://127.0.0.1:26700 --json"),
+    epilog=example(
+        "bmw-audit compare node-0 node-1",
+        "bmw-audit compare blocks.bmw http://127.0.0.1:26700 --json",
+        "bmw-audit compare node-0 node-1 --genesis genesis.json --snapshots node-0/data/snapshots",
+    ),
 )
 @click.argument("first", metavar="SOURCE")
 @click.argument("second", metavar="SOURCE")
+@click.option(
+    "--genesis",
+    "genesis_file",
+    type=FILE,
+    metavar="FILE",
+    help="The chain's genesis file: go on to the keys that differ, their values and the transactions that wrote them.",
+)
+@click.option(
+    "--snapshots",
+    multiple=True,
+    type=FILE,
+    metavar="DIR",
+    help="Folder of snapshots of either source: the state is executed from the nearest one, else from genesis. May be "
+    "repeated.",
+)
 @json_option
 @exit_codes(corrupted=FAILED)
-def compare_command(first: str, second: str, as_json: bool) -> None:
+def compare_command(
+    first: str, second: str, genesis_file: Path | None, snapshots: tuple[Path, ...], as_json: bool
+) -> None:
     """Compare two sources: the height up to which they are the same, then what differs.
 
     A SOURCE is a node's URL, an archive, or a home, store or checkpoint. Certificates may differ: every node keeps the
     quorum that it saw. Exit code 1 where blocks differ; a longer source alone is no difference.
     """
+    genesis = None if genesis_file is None else read_genesis_file(genesis_file)
     one = _detected(first)
     try:
         other = _detected(second)
@@ -223,6 +246,8 @@ def compare_command(first: str, second: str, as_json: bool) -> None:
             progress = ReplayProgress(min(one.last, other.last), sys.stderr)
             try:
                 comparison = compare(one, other, progress)
+                if genesis is not None:
+                    comparison = compare_states(comparison, genesis, (one, other), snapshots)
             finally:
                 progress.close()
         finally:
@@ -257,6 +282,8 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo("nothing is the same")
     if comparison.certificates_differing:
         click.echo(f"certificates differ at {comparison.certificates_differing} heights, which is allowed")
+    if comparison.state is not None:
+        print_state(comparison.state)
 
 
 with_versions(main, "bmw-audit")
