@@ -14,7 +14,7 @@ from node.audit.range_replay import replay_range
 from node.errors import OperatorError
 from node.worker_pool import WorkerLost
 
-CONNECT_S = 30
+CONNECT_S = 10
 
 
 class DaskPool:

@@ -17,7 +17,7 @@ from node.audit.sources import BlockSource, Kind, open_source
 from node.audit.workers import start_verifiers
 from node.chain.genesis import Genesis
 from node.cli.audit_keys import print_state
-from node.cli.audit_ranges import RangeOptions, check_range_options, range_options, replay_ranges
+from node.cli.audit_ranges import SNAPSHOTS, RangeOptions, check_range_options, range_options, replay_ranges
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
@@ -50,6 +50,7 @@ def main() -> None:
         "bmw-audit replay --store node-0 --genesis genesis.json",
         "bmw-audit replay --archive blocks.bmw --genesis genesis.json --to 5000 --json",
         "bmw-audit replay --node http://127.0.0.1:26700 --genesis genesis.json",
+        "bmw-audit replay --store node-0 --genesis genesis.json --snapshots node-0/data/snapshots --work audit",
     )
 )
 @click.option("--store", type=FILE, metavar="DIR", help="A home or store of a stopped node, or a checkpoint.")
@@ -223,7 +224,7 @@ def _divergence_text(report: ReplayReport) -> str:
 @click.option(
     "--snapshots",
     multiple=True,
-    type=FILE,
+    type=SNAPSHOTS,
     metavar="DIR",
     help="Folder of snapshots of either source: the state is executed from the nearest one, else from genesis. May be "
     "repeated.",

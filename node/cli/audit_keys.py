@@ -28,6 +28,8 @@ def print_state(state: StateDifference) -> None:
             if writer is not None:
                 click.echo(f"  written in the {name} by {writer}")
         for name, (one, other) in difference.fields().items():
+            if isinstance(one, list) and isinstance(other, list):
+                one, other = [x for x in one if x not in other], [x for x in other if x not in one]
             click.echo(f"  {name}{': ' if name else ''}{_text(one)} against {_text(other)}")
     if len(state.keys) > KEYS_SHOWN:
         click.echo(f"and {len(state.keys) - KEYS_SHOWN} more keys: --json has all")

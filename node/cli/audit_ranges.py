@@ -20,6 +20,7 @@ from node.chain.genesis import Genesis
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path, file_okay=False)
+SNAPSHOTS = click.Path(path_type=Path, file_okay=False, exists=True)
 SNAPSHOT_EVERY = 10_000
 
 
@@ -42,7 +43,7 @@ def range_options(command: Command) -> Command:
         click.option(
             "--snapshots",
             multiple=True,
-            type=FOLDER,
+            type=SNAPSHOTS,
             metavar="DIR",
             help="Folder of snapshots, such as data/snapshots of a home: the ranges between them are replayed at the "
             "same time. Nothing in it is trusted. May be repeated.",
