@@ -105,7 +105,7 @@ class ParallelReplay:
         """Replay up to height `to`, or to the source's end; what the work folder has already is not done again. Raises
         `OperatorError` and `Corrupted` as `Replay.run` does."""
         started = time.monotonic()
-        with self._folder.held():
+        with self._folder.reserved():
             self._job, source = self._begin(to)
             if self._progress_to is not None:
                 self._on_progress = self._progress_to(self._job.last)

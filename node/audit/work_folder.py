@@ -122,7 +122,7 @@ class WorkFolder:
 
     # --- the job ------------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def reserved(self) -> Iterator[None]:
         """The folder exists, and no other command works in it. Raises `Busy` and `OperatorError`."""
         try:
             for folder in (self.path, self.snapshots, self._results):

@@ -16,8 +16,8 @@ from node.audit.workers import InProcess
 from node.storage.leveldb import LevelStore, WriteBackStore
 
 TRANSACTIONS, BLOCK_TXS = 2_400, 40
-BYTES_MAX = 100
-"""Growth for each transaction. A transaction has about 500 bytes, so one that is kept in any form is seen."""
+BYTES_MAX = 50
+"""Growth for each transaction: 10 were measured, and 85 where the replay keeps nothing but its txid."""
 
 
 def test_memory_is_flat_over_the_length_of_the_chain(tmp_path: Path) -> None:
