@@ -83,12 +83,13 @@ class KeyDifference:
 
 @dataclass
 class StateDifference:
-    """The states of two sources at a height."""
+    """What two sources have in one place and not in the other."""
 
     height: int
+    """Of the states that are compared."""
     keys: list[KeyDifference] = field(default_factory=list)
     faults: tuple[str, str] = ("", "")
-    """What is wrong on each side; empty where nothing is."""
+    """What is wrong on each side, with the height; empty where nothing is."""
     note: str = ""
     """Why there are no keys."""
 
@@ -196,7 +197,8 @@ class _Finder:
         except Diverged as error:
             return StateDifference(height, note=f"the blocks that both have are not valid: {error}")
         one, other = (executed(store, self._block(side, height)) for side in (0, 1))
-        found = StateDifference(height, faults=(one.fault, other.fault))
+        texts = [branch.fault and f"block {height}: {branch.fault}" for branch in (one, other)]
+        found = StateDifference(height, faults=(texts[0], texts[1]))
         if one.is_reproduced and other.is_reproduced:
             found.keys = list(_of_branches(store, one, other))
         else:
@@ -221,12 +223,21 @@ class _Finder:
         if one is None or other is None:
             found.note = f"there is no state of both at height {found.height}: name more --snapshots"
             return
+        roots = self._root_fault(0, found.height, one), self._root_fault(1, found.height, other)
+        found.faults = found.faults[0] or roots[0], found.faults[1] or roots[1]
         writers = branches[0].writers, branches[1].writers
         found.keys = [
             KeyDifference(key.decode("ascii"), values, (writers[0].get(key), writers[1].get(key)))
             for key, values in differing_values(one, other).items()
         ]
         found.keys.sort(key=lambda difference: (difference.writers == (None, None), _first_index(difference)))
+
+    def _root_fault(self, side: int, height: int, state: State) -> str:
+        """Empty where the values of the state lead to the root of the side's header."""
+        certified = self._block(side, height).block.header.state_root if height > self._start else state.tree.root
+        if state.tree.root == certified:
+            return ""
+        return f"height {height}: its values lead to the state root {state.tree.root.hex()}, not to {certified.hex()}"
 
     def _state_at(self, side: int, height: int, store: ReplayStore) -> State | None:
         """The state of a side that our execution reproduces."""
@@ -249,7 +260,6 @@ class _Finder:
             if source.last == height:
                 states[side] = State.of_store(self._depth, source.kv)
         known = [state for state in states if state is not None]
-        root = self._block(stores[0][0], height).block.header.state_root if height > self._start else b""
         if len(known) == 1:
             try:
                 computed = State.of_store(self._depth, self._state_before(height + 1).kv)
@@ -261,15 +271,14 @@ class _Finder:
         differing = differing_values(one, other)
         if not differing:
             return None
-        texts = [f"its stored values lead to the state root {state.tree.root.hex()}, the header has {root.hex()}"
-                 if state.tree.root != root else "" for state in (one, other)]  # fmt: skip
+        faults = self._root_fault(0, height, one), self._root_fault(1, height, other)
         readers = [ChainReader(s.kv) if isinstance(s, StoreSource) else None for s in self._sources]
         writers = [_writers(reader, differing, height) for reader in readers]
         keys = [
             KeyDifference(key.decode("ascii"), values, (writers[0].get(key), writers[1].get(key)))
             for key, values in differing.items()
         ]
-        return StateDifference(height, keys, (texts[0], texts[1]))
+        return StateDifference(height, keys, faults)
 
 
 def _of_branches(store: ReplayStore, one: Branch, other: Branch) -> Iterator[KeyDifference]:

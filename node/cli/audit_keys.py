@@ -17,7 +17,7 @@ VALUE_CHARS = 60
 def print_state(state: StateDifference) -> None:
     for name, fault in zip(("first", "second"), state.faults, strict=True):
         if fault:
-            click.echo(f"the {name} is not valid at height {state.height}: {fault}")
+            click.echo(f"the {name} is not valid: {fault}")
     if state.note:
         click.echo(state.note)
         return

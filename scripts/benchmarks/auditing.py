@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import linear_regression
+from typing import TypeVar
 
 from msgspec.structs import replace
 from support.load import LoadChain
@@ -38,6 +40,7 @@ from node.storage.leveldb import LevelStore
 from node.storage.snapshot_files import write_snapshot
 from node.txtypes.vehicle.vehicle import VEHICLE
 
+T = TypeVar("T")
 RANGES_BAR = 1.7
 MEMORY_BAR_BYTES = 100.0
 FIND_BAR_S = 10.0
@@ -49,10 +52,10 @@ def _processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _alone(function: Callable[[Path], float], argument: Path) -> float:
+def _alone(function: Callable[[Path], T], argument: Path) -> T:
     """The result of a function in a process of its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, (argument,))
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, argument).result()
 
 
 def _in_order(place: Path) -> float:
@@ -119,8 +122,7 @@ def _memory(place: Path) -> list[tuple[int, int, int]]:
 def memory(folder: Path, transactions: int, seed: int) -> Measure:
     """The slope of the memory over the second half of the chain: in the first, caches fill."""
     place = store_of(folder, transactions, seed)
-    with get_context("spawn").Pool(1) as pool:
-        samples = pool.apply(_memory, (place,))
+    samples = _alone(_memory, place)
     half = [sample for sample in samples if sample[0] > transactions / 2]
     anonymous, resident = (linear_regression([s[0] for s in half], [s[at] for s in half]).slope for at in (1, 2))
     return Measure(

@@ -121,7 +121,7 @@ def test_two_stores_that_differ_are_compared_down_to_keys_and_transactions(
     assert "the sources differ: height 12: block id" in done.stderr
     lines = done.stdout.splitlines()
     assert "the same from 1 to 11" in lines
-    assert any(line.startswith(f"the second is not valid at height 12: transaction 0, txid {txid}, rule role_missing")
+    assert any(line.startswith(f"the second is not valid: block 12: transaction 0, txid {txid}, rule role_missing")
                for line in lines)  # fmt: skip
     assert [f"  written in the second by transaction 0 of block 12, odometer.read, txid {txid}"] == [
         line for line in lines[lines.index(f"vehicle/{VIN}") :][:2] if "written" in line

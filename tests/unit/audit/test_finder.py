@@ -78,7 +78,7 @@ def test_a_block_whose_validators_have_ignored_a_guard(folder: Path, tmp_path: P
     found = compared(StoreSource(tmp_path / "one"), StoreSource(tmp_path / "other"), [tmp_path / "snapshots"])
     assert found.state is not None
     assert found.state.faults[0] == ""
-    assert f"transaction 1, txid {ident.hex()}, rule role_missing" in found.state.faults[1]
+    assert found.state.faults[1].startswith(f"block 12: transaction 1, txid {ident.hex()}, rule role_missing")
     vehicle = next(key for key in found.state.keys if key.key == f"vehicle/{VIN}")
     assert [0, 1] == [writer.index for writer in vehicle.writers if writer is not None]
     one_count, other_count = vehicle.fields()["record_count"]
@@ -167,7 +167,7 @@ def test_a_value_that_was_changed_on_a_disk(folder: Path, tmp_path: Path) -> Non
         found = compared(StoreSource(bad), other)
         assert "height 11: the stored states differ" == found.difference
         assert found.state is not None
-        assert "its stored values lead to the state root" in found.state.faults[0] and not found.state.faults[1]
+        assert "height 11: its values lead to the state root" in found.state.faults[0] and not found.state.faults[1]
         assert [f"vehicle/{VIN}"] == [difference.key for difference in found.state.keys]
         assert {"transfer_count": (9, vehicle.transfer_count)} == found.state.keys[0].fields()
         writer = found.state.keys[0].writers[0]
