@@ -21,7 +21,7 @@ from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
 from node.storage.leveldb import HOLDER_FILE, LevelStore
 from node.storage.lost_blocks import SIGNING_STATE, lost_blocks, lost_text
-from node.storage.store_dirs import link_or_copy, sync
+from node.storage.store_dirs import LEFT_OUT, link_or_copy, sync
 
 COMMITTED_PREFIX = b"\x92"
 """`Committed` is an array of two: block and certificate, stored apart."""
@@ -147,12 +147,16 @@ def copy_store(folder: Path, target: Path) -> None:
 
 def keep_copy(store: Path, kept: Path) -> None:
     """Copy a stopped node's store, and the signing state beside it, for readers in several processes. An interrupted
-    copy is made again, a whole one stays as it is. `store`: as `store_folder` gives it."""
+    copy is made again, a whole one stays as it is. `store`: as `store_folder` gives it. Raises `Corrupted`."""
     if kept.exists():
         return
     partial = kept.with_name(kept.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     copy_store(store, partial)
+    try:
+        LevelStore(partial, create=False).close()  # takes its log into tables once, instead of in every reader
+    except Corrupted as error:
+        raise Corrupted(str(error).replace(str(partial), str(store))) from None
     if (signing_state := store.with_name(SIGNING_STATE)).is_file():
         shutil.copyfile(signing_state, kept.with_name(SIGNING_STATE))
     for entry in partial.iterdir():
@@ -179,7 +183,8 @@ class StoreSource:
                 copy_store(folder, self._copy)
             else:
                 for entry in kept.iterdir():
-                    link_or_copy(entry, self._copy / entry.name)
+                    if entry.name not in LEFT_OUT:
+                        link_or_copy(entry, self._copy / entry.name)
             self._store = LevelStore(self._copy, create=False)
             self.kv: KeyValue = self._store
             self._read_head()
