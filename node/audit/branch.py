@@ -16,6 +16,9 @@ from node.ledger.guards import Unmet
 from node.ledger.overlay import Ledger
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
 
+FAILURES = (Rejected, BlockFull, Corrupted, AssertionError, LookupError, TypeError, ValueError)
+"""What executing a block that no honest validator signs may raise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
@@ -89,7 +92,7 @@ def executed(store: ReplayStore, committed: Committed) -> Branch:
             tx = CheckedTx(decode_signed_tx(raw, genesis))
             txid = tx.txid
             run.add(tx)
-        except (Rejected, BlockFull, Corrupted, AssertionError, LookupError, TypeError, ValueError) as error:
+        except FAILURES as error:
             branch.fault = (
                 branch.fault or f"transaction {index}, txid {txid.hex() or 'unknown'}, can't be executed: {error}"
             )
@@ -99,7 +102,11 @@ def executed(store: ReplayStore, committed: Committed) -> Branch:
             branch.fault = f"transaction {index}, txid {txid.hex()}, rule {unmet.code}: {unmet.text()}"
         writer = Writer(height, index, txid, type_of(tx.payload.body))
         branch.writers.update(dict.fromkeys(run.ledger.changes, writer))
-    result = run.finish(block.evidence)
+    try:
+        result = run.finish(block.evidence)
+    except FAILURES as error:
+        branch.fault = branch.fault or f"it can't be executed: {error}"
+        return branch
     branch.changes, branch.root = result.changes, result.state_root
     branch.is_reproduced = branch.root == block.header.state_root
     itself = Writer(height, -1)

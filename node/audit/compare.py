@@ -66,9 +66,12 @@ def compare_states(
         state = find_stored_keys(genesis, sources, snapshots)
         text = f"height {state.height}: the stored states differ" if state is not None else ""
         return replace(comparison, state=state, difference=text)
-    if fork <= min(comparison.heights):
+    if fork > min(comparison.heights):
+        return comparison
+    try:
         return replace(comparison, state=find_keys(genesis, sources, snapshots, fork))
-    return comparison
+    except Diverged as error:
+        return replace(comparison, state=StateDifference(fork, note=f"the blocks can't be executed: {error}"))
 
 
 def compare(

@@ -105,7 +105,8 @@ class StateDifference:
 def find_keys(
     genesis: Genesis, sources: tuple[BlockSource, BlockSource], snapshots: Sequence[Path], height: int
 ) -> StateDifference:
-    """Where the sources have different blocks at `height`, the first such. Raises `OperatorError` and `Corrupted`."""
+    """The sources have different blocks at `height`, the first such. Raises `OperatorError`, `Corrupted`, and
+    `Diverged` where a block that both have is missing, damaged or not valid."""
     with _Finder(genesis, sources, snapshots) as finder:
         return finder.after_fork(height)
 
@@ -192,10 +193,7 @@ class _Finder:
 
     # --- after a fork -------------------------------------------------------------------------------------
     def after_fork(self, height: int) -> StateDifference:
-        try:
-            store = self._state_before(height)
-        except Diverged as error:
-            return StateDifference(height, note=f"the blocks that both have are not valid: {error}")
+        store = self._state_before(height)
         one, other = (executed(store, self._block(side, height)) for side in (0, 1))
         texts = [branch.fault and f"block {height}: {branch.fault}" for branch in (one, other)]
         found = StateDifference(height, faults=(texts[0], texts[1]))

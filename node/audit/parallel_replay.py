@@ -32,6 +32,7 @@ from node.chain.block import block_id_of
 from node.chain.genesis import Genesis, genesis_hash, genesis_to_json, start_height
 from node.codec import encode
 from node.errors import Corrupted, OperatorError, Rejected
+from node.storage.archive import ArchiveReader
 from node.storage.schema import FAMILY_NAMES
 from node.storage.snapshot import check_offer
 from node.storage.snapshot_files import read_offer, snapshots_in
@@ -126,9 +127,14 @@ class ParallelReplay:
         """The work folder's job, new or continued, and its source."""
         job = self._folder.job()
         text = genesis_to_json(self._genesis)
-        wanted = Job(VERSION, text, self._kind, self._place, to or 0, os.urandom(KEY_BYTES))
+        seal = ArchiveReader(Path(self._place)).trailer if self._kind == "archive" else b""
+        wanted = Job(VERSION, text, self._kind, self._place, seal, to or 0, os.urandom(KEY_BYTES))
         if job is not None and (job.genesis, job.kind, job.place) != (text, self._kind, self._place):
             raise OperatorError(f"{self._folder.path} is for the {job.kind} {job.place}: name another folder")
+        if job is not None and job.seal != seal:
+            raise OperatorError(
+                f"the archive {self._place} has changed since {self._folder.path} was made: name another"
+            )
         if job is not None and to not in (None, job.last):
             raise OperatorError(f"{self._folder.path} is for a replay to {job.last}: name another folder")
         if self._kind == "store":
@@ -138,6 +144,8 @@ class ParallelReplay:
             check_covers(self._genesis, source)
             if job is None:
                 job = msgspec.structs.replace(wanted, last=last_height(self._genesis, source, to))
+                if job.last == self._start:
+                    raise OperatorError(f"the {source.name} has no block: replay it without ranges")
                 self._folder.begin(job)
         except BaseException:
             source.close()
@@ -194,7 +202,7 @@ class ParallelReplay:
 
     def _grouped(self, segments: list[tuple[int, int]]) -> list[list[int]]:
         size = self._cluster.size if self._cluster is not None else self._workers
-        pieces = size * RANGES_PER_WORKER or 1
+        pieces = size * RANGES_PER_WORKER if size > 1 else 1
         target = -(-sum(end - start for start, end in segments) // pieces)
         groups: list[list[int]] = []
         for start, end in segments:

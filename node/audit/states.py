@@ -12,8 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from node.crypto.state_tree import StateTree, bucket_of, entries_of, slot_of
+from node.errors import OperatorError
 from node.storage.kv import KeyValue
-from node.storage.snapshot import Offer, entries_in
+from node.storage.snapshot import Offer, chunk_hash, entries_in
 from node.storage.snapshot_files import read_chunk
 
 Pairs = Iterator[tuple[bytes, bytes]]
@@ -34,8 +35,11 @@ class State:
     @classmethod
     def of_snapshot(cls, depth: int, path: Path, offer: Offer) -> State:
         def pairs() -> Pairs:
-            for index in range(len(offer.manifest.chunks)):
-                for key, value in entries_in(read_chunk(path, index)):
+            for index, expected in enumerate(offer.manifest.chunks):
+                chunk = read_chunk(path, index)
+                if chunk_hash(chunk) != expected:
+                    raise OperatorError(f"the snapshot {path} is damaged in chunk {index}: leave it out")
+                for key, value in entries_in(chunk):
                     if key.startswith(b"S"):
                         yield key[1:], value
 

@@ -40,10 +40,12 @@ class Job(msgspec.Struct, frozen=True):
     kind: Kind
     place: str
     """Path or URL of the source. A path is absolute, and valid for every process."""
+    seal: bytes
+    """The trailer of an archive, with the hash of all that is in it; else empty."""
     last: int
     """Height at which the replay ends."""
     row_key: bytes
-    """Secret of this audit, see `RowTotals`."""
+    """Secret of this audit, see `row_sums`."""
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -124,6 +124,7 @@ class ArchiveReader:
         if version != VERSION:
             raise OperatorError(f"{path} has archive version {version}, this software reads {VERSION}: use a newer one")
         self._start = start
+        self.trailer = end
         self.last: int = _TRAILER.unpack(end)[1]
         """The trailer's claim, proven only when iteration reaches its end."""
         if size < _START + 1 + _TRAILER.size or self.last < self.first:

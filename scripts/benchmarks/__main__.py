@@ -26,18 +26,8 @@ from benchmarks.comparing import Comparison, NotComparable
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
-MEASURES = (
-    "replay",
-    "ranges",
-    "memory",
-    "divergence",
-    "committed",
-    "finality",
-    "reads",
-    "sync",
-    "snapshot",
-    "vote_delay",
-)
+MEASURES = ("replay", "ranges", "memory", "divergence", "committed", "finality", "reads", "sync", "snapshot",
+            "vote_delay")  # fmt: skip
 PROFILES = ("replay", "validator")
 
 
@@ -59,7 +49,7 @@ def _row(found: Measure) -> str:
 def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Callable[[], list[Measure]]]:
     return {
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],
-        "ranges": lambda: [auditing.ranges(folder, 10_000 if quick else 50_000, seed)],
+        "ranges": lambda: [auditing.ranges(folder, 10_000 if quick else 100_000, seed)],
         "memory": lambda: [auditing.memory(folder, 50_000, seed)],
         "divergence": lambda: [auditing.finding(folder, 20_000 if quick else 100_000, seed)],
         "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],

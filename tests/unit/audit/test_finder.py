@@ -155,6 +155,18 @@ def test_an_archive_of_such_software_alone_says_what_is_missing(folder: Path, tm
     assert found.state is not None and "has no stored state" in found.state.note and not found.state.keys
 
 
+def test_a_block_below_the_fork_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    one, other = going_on(folder, tmp_path / "one"), going_on(folder, tmp_path / "other")
+    one.do("bmw", register("WBA8E9G50GNU12346"))
+    other.do("bmw", register("WBA8E9G50GNU12347"))
+    for chain in (one, other):
+        chain.store.kv.close()
+    bad = tampered(tmp_path / "one", tmp_path / "bad", {}, (schema.block_key(5),))
+    found = compared(StoreSource(bad), StoreSource(tmp_path / "other"))
+    assert found.difference.startswith("height 12: block id")
+    assert found.state is not None and "block 5" in found.state.note
+
+
 # --- the same blocks ---------------------------------------------------------------------------------------------
 def test_a_value_that_was_changed_on_a_disk(folder: Path, tmp_path: Path) -> None:
     key = schema.state_key(VEHICLE.key(VIN))

@@ -291,3 +291,12 @@ def test_a_work_folder_is_for_one_replay(folder: Path, tmp_path: Path) -> None:
     (work / "ranges" / "0-7").write_bytes(b"{")
     with pytest.raises(OperatorError, match="is damaged"):
         replay_over_ranges("store", folder, work=work)
+
+
+def test_an_archive_that_is_exchanged_is_another_audit(folder: Path, tmp_path: Path) -> None:
+    path, work = tmp_path / "a.bmw", tmp_path / "work"
+    archive_of(folder, path, tmp_path / "scratch")
+    replay_over_ranges("archive", path, work=work, every=EVERY)
+    archive_of(folder, path, tmp_path / "scratch", last=10)
+    with pytest.raises(OperatorError, match="has changed"):
+        replay_over_ranges("archive", path, work=work)

@@ -350,3 +350,16 @@ def test_no_forged_proof_of_a_large_bucket_proves_presence_or_absence(key: bytes
         for value in (None, b"value %d" % int(key[7:])):
             with pytest.raises(InvalidProof):
                 checked(key, value, proof)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_the_buckets_in_which_two_trees_differ(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
+    def buckets(values: dict[bytes, bytes]) -> dict[int, bytes]:
+        found: dict[int, list[bytes]] = {}
+        for key, value in values.items():
+            found.setdefault(bucket_of(slot_of(key), 4), []).append(slot_of(key) + sha256(value).digest())
+        return {number: b"".join(sorted(entries)) for number, entries in found.items()}
+
+    ours, theirs = buckets(one), buckets(other)
+    expected = [number for number in range(16) if ours.get(number) != theirs.get(number)]
+    assert expected == StateTree(4, ours.items()).differing(StateTree(4, theirs.items()))
