@@ -88,7 +88,7 @@ def _in_two(place: Path) -> float:
 
 def ranges(folder: Path, transactions: int, seed: int) -> Measure:
     place = store_of(folder, transactions, seed)
-    middle = transactions // BLOCK_TXS * 11 // 20  # the second range restores a state, and compares the store
+    middle = transactions // BLOCK_TXS * 58 // 100  # the second range restores a state, and compares the store
     if not (place / "middle" / "snapshots" / str(middle)).exists():
         genesis = parse_genesis((place / "genesis.json").read_bytes())
         work = WorkFolder(place / "middle")
