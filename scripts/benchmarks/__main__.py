@@ -50,7 +50,7 @@ def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Cal
     return {
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],
         "ranges": lambda: [auditing.ranges(folder, 10_000 if quick else 100_000, seed)],
-        "memory": lambda: [auditing.memory(folder, 50_000, seed)],
+        "memory": lambda: [auditing.memory(folder, 50_000 if quick else 100_000, seed)],
         "divergence": lambda: [auditing.finding(folder, 20_000 if quick else 100_000, seed)],
         "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),

@@ -120,14 +120,14 @@ def _memory(place: Path) -> list[tuple[int, int, int]]:
 
 
 def memory(folder: Path, transactions: int, seed: int) -> Measure:
-    """The slope of the memory over the second half of the chain: in the first, caches fill."""
+    """The slope of the memory over the last third of the chain: before, caches fill."""
     place = store_of(folder, transactions, seed)
     samples = _alone(_memory, place)
-    half = [sample for sample in samples if sample[0] > transactions / 2]
-    anonymous, resident = (linear_regression([s[0] for s in half], [s[at] for s in half]).slope for at in (1, 2))
+    last = [sample for sample in samples if sample[0] > transactions * 2 / 3]
+    anonymous, resident = (linear_regression([s[0] for s in last], [s[at] for s in last]).slope for at in (1, 2))
     return Measure(
         f"memory of a replay of {transactions:,} transactions", anonymous, MEMORY_BAR_BYTES, anonymous, 1,
-        "bytes for each transaction of the second half, without the store's mapped files", bar_is_upper=True,
+        "bytes for each transaction of the last third, without the store's mapped files", bar_is_upper=True,
         details={"seed": seed, "resident_slope": resident, "samples": samples[:: max(1, len(samples) // 20)]},
     )  # fmt: skip
 
