@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from support.load import LoadChain
@@ -22,6 +22,8 @@ from node.chain.genesis import genesis_to_json
 from node.storage.leveldb import LevelStore
 
 BLOCKS, TXS, EVERY = 24, 100, 4
+
+pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Whole(NamedTuple):
+    work: Path
+    report: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def whole(chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The work folder of a replay that was killed twice and then ended: with a snapshot after every fourth block."""
+def whole(chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A replay that was killed twice and then ended: with a snapshot after every fourth block in its work folder."""
     work = tmp_path_factory.mktemp("first") / "work"
     for finished in (1, 3):
         with replaying(chain, work) as process:
@@ -47,7 +54,7 @@ def whole(chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = ended(chain, work)
     assert (BLOCKS // EVERY, resumed) == (report["ranges"], report["ranges_resumed"])
     assert (BLOCKS * TXS, BLOCKS) == (report["transactions"], report["height"])
-    return work
+    return Whole(work, report)
 
 
 def command(chain: Path, work: Path, *more: str) -> list[str]:
@@ -84,11 +91,16 @@ def wait_for_results(work: Path, count: int) -> None:
     wait_for(lambda: len(results(work)) >= count, 60, f"{count} finished ranges")
 
 
-def without_results(whole: Path, work: Path) -> Path:
+def without_results(whole: Whole, work: Path) -> Path:
     """A work folder with snapshots alone."""
-    shutil.copytree(whole, work)
+    shutil.copytree(whole.work, work)
     shutil.rmtree(work / "ranges")
     return work
+
+
+def check_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    for name in ("height", "state_root", "block_id", "types", "keys_compared", "transactions"):
+        assert one[name] == other[name], name
 
 
 def children(pid: int) -> list[int]:
@@ -102,7 +114,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def test_a_replay_of_ranges_at_the_same_time_is_killed(chain: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_replay_of_ranges_at_the_same_time_is_killed(chain: Path, whole: Whole, tmp_path: Path) -> None:
     work = without_results(whole, tmp_path / "work")
     with replaying(chain, work, "--workers", "2") as process:
         wait_for_results(work, 1)
@@ -113,12 +125,10 @@ def test_a_replay_of_ranges_at_the_same_time_is_killed(chain: Path, whole: Path,
     kept = len(results(work))
     report = ended(chain, work, "--workers", "2")
     assert (BLOCKS // EVERY, kept) == (report["ranges"], report["ranges_resumed"])
-    alone = ended(chain, tmp_path / "other", "--workers", "0", "--snapshot-every", "0")
-    for name in ("state_root", "block_id", "types", "keys_compared", "transactions"):
-        assert alone[name] == report[name], name
+    check_same(whole.report, report)
 
 
-def test_a_process_that_dies_is_replaced(chain: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_process_that_dies_is_replaced(chain: Path, whole: Whole, tmp_path: Path) -> None:
     work = without_results(whole, tmp_path / "work")
     with replaying(chain, work, "--workers", "2") as process:
         wait_for_results(work, 1)
@@ -130,8 +140,7 @@ def test_a_process_that_dies_is_replaced(chain: Path, whole: Path, tmp_path: Pat
     assert BLOCKS // EVERY == json.loads(out)["ranges"]
 
 
-@pytest.mark.network
-def test_a_worker_of_a_cluster_is_killed_midway(chain: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_worker_of_a_cluster_is_killed_midway(chain: Path, whole: Whole, tmp_path: Path) -> None:
     """A real scheduler and two real workers; the one that dies has a range under way."""
     work, place = without_results(whole, tmp_path / "work"), tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
@@ -156,7 +165,5 @@ def test_a_worker_of_a_cluster_is_killed_midway(chain: Path, whole: Path, tmp_pa
             process.kill()
             process.wait()
     report = json.loads(out)
-    alone = ended(chain, whole)
     assert BLOCKS // EVERY == report["ranges"]
-    for name in ("state_root", "keys_compared", "transactions"):
-        assert alone[name] == report[name], name
+    check_same(whole.report, report)

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from support.block_server import serving
 from support.chain import Chain
 from support.life import VIN, km, maintenance, read, register
 from support.replaying import GENESIS
 from support.stores import archive_of, copied, entries, lax_block, life_store, tampered
 
 from node.audit.compare import Comparison, compare, compare_states
+from node.audit.node_source import NodeSource
 from node.audit.sources import ArchiveSource, BlockSource, StoreSource
+from node.codec import encode
 from node.execution.block_run import BlockResult, BlockRun
 from node.storage import schema
 from node.storage.leveldb import LevelStore
@@ -61,6 +64,20 @@ def test_a_fork_of_two_valid_blocks(folder: Path, tmp_path: Path) -> None:
         assert "vehicle/WBA8E9G50GNU12346" in by_key
         assert not any(key.startswith(f"vehicle/{VIN}") for key in by_key)
         assert found.state.keys[-1].key.startswith(("quota/", "window/"))
+
+
+def test_a_running_node_and_an_archive(folder: Path, tmp_path: Path) -> None:
+    one, other = going_on(folder, tmp_path / "one"), going_on(folder, tmp_path / "other")
+    one.do("bmw", register("WBA8E9G50GNU12346"))
+    other.do("bmw", register("WBA8E9G50GNU12347"))
+    blocks = {height: encode(one.store.committed(height)) for height in range(1, 13)}
+    for chain in (one, other):
+        chain.store.kv.close()
+    archive = archive_of(tmp_path / "other", tmp_path / "other.bmw", tmp_path / "s")
+    with serving(blocks.__getitem__, 12, one) as url:
+        found = compared(NodeSource(url), ArchiveSource(archive))
+    assert found.difference.startswith("height 12: block id") and found.state is not None
+    assert {"vehicle/WBA8E9G50GNU12346", "vehicle/WBA8E9G50GNU12347"} < {key.key for key in found.state.keys}
 
 
 def test_a_block_whose_validators_have_ignored_a_guard(folder: Path, tmp_path: Path) -> None:
