@@ -62,15 +62,17 @@ def compare_states(
     for source in sources:
         check_covers(genesis, source)
     fork = comparison.same_to + 1
-    if not comparison.difference:
-        state = find_stored_keys(genesis, sources, snapshots)
-        text = f"height {state.height}: the stored states differ" if state is not None else ""
-        return replace(comparison, state=state, difference=text)
-    if fork > min(comparison.heights):
-        return comparison
     try:
+        if not comparison.difference:
+            state = find_stored_keys(genesis, sources, snapshots)
+            text = f"height {state.height}: the stored states differ" if state is not None else ""
+            return replace(comparison, state=state, difference=text)
+        if fork > min(comparison.heights):
+            return comparison
         return replace(comparison, state=find_keys(genesis, sources, snapshots, fork))
     except Diverged as error:
+        if not comparison.difference:
+            return replace(comparison, difference=f"the blocks of both can't be executed: {error}")
         return replace(comparison, state=StateDifference(fork, note=f"the blocks can't be executed: {error}"))
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 
 from node.audit.branch import Branch, Writer, executed
-from node.audit.divergence import Diverged
 from node.audit.pipeline import Pipeline, decoded
 from node.audit.replay_store import ReplayStore
 from node.audit.signatures import Findings, Range
@@ -114,8 +113,9 @@ def find_keys(
 def find_stored_keys(
     genesis: Genesis, sources: tuple[BlockSource, BlockSource], snapshots: Sequence[Path]
 ) -> StateDifference | None:
-    """Where the sources have the same blocks: what the states that they have stored differ in. None where they don't,
-    or neither is a store."""
+    """The sources have the same blocks: what the state that one has stored differs in from that of the other, or from
+    the recomputed one. None where it does not, or where no store ends at a height that both have. Raises as
+    `find_keys`."""
     with _Finder(genesis, sources, snapshots) as finder:
         return finder.in_stores()
 
@@ -250,19 +250,16 @@ class _Finder:
     # --- the same blocks ----------------------------------------------------------------------------------
     def in_stores(self) -> StateDifference | None:
         stores = [(side, source) for side, source in enumerate(self._sources) if isinstance(source, StoreSource)]
-        if not stores:
+        height = min((source.last for _, source in stores), default=0)
+        if not stores or height > min(source.last for source in self._sources):
             return None
-        height = min(source.last for _, source in stores)
         states: list[State | None] = [None, None]
         for side, source in stores:
             if source.last == height:
                 states[side] = State.of_store(self._depth, source.kv)
         known = [state for state in states if state is not None]
         if len(known) == 1:
-            try:
-                computed = State.of_store(self._depth, self._state_before(height + 1).kv)
-            except Diverged as error:
-                return StateDifference(height, note=f"the blocks that both have are not valid: {error}")
+            computed = State.of_store(self._depth, self._state_before(height + 1).kv)
             states = [state or computed for state in states]
         one, other = states
         assert one is not None and other is not None, "both are stored, or one is computed"

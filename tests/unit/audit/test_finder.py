@@ -185,6 +185,16 @@ def test_a_block_below_the_fork_that_is_missing_is_named(folder: Path, tmp_path:
 
 
 # --- the same blocks ---------------------------------------------------------------------------------------------
+def test_common_blocks_that_are_not_valid(folder: Path, tmp_path: Path) -> None:
+    """Both sources have the block of validators that have ignored a guard."""
+    chain = going_on(folder, tmp_path / "bad")
+    lax_block(chain, chain.sign("buyer-1", read(VIN, km(7_100), chain.now, "reading")))
+    chain.store.kv.close()
+    archive = archive_of(tmp_path / "bad", tmp_path / "a.bmw", tmp_path / "scratch")
+    found = compared(ArchiveSource(archive), StoreSource(tmp_path / "bad"))
+    assert found.difference.startswith("the blocks of both can't be executed: height 12, role_missing")
+
+
 def test_a_value_that_was_changed_on_a_disk(folder: Path, tmp_path: Path) -> None:
     key = schema.state_key(VEHICLE.key(VIN))
     stored = entries(folder, tmp_path / "scratch")
@@ -205,6 +215,9 @@ def test_a_value_that_was_changed_on_a_disk(folder: Path, tmp_path: Path) -> Non
 
 def test_sources_that_are_the_same_differ_in_nothing(folder: Path, tmp_path: Path) -> None:
     archive = archive_of(folder, tmp_path / "a.bmw", tmp_path / "scratch")
+    shorter = archive_of(folder, tmp_path / "b.bmw", tmp_path / "scratch", last=5)
+    found = compared(ArchiveSource(shorter), StoreSource(folder))
+    assert ("", None, 5) == (found.difference, found.state, found.same_to)
     for one, other in (
         (StoreSource(folder), StoreSource(folder)),
         (StoreSource(folder), ArchiveSource(archive)),
