@@ -41,7 +41,7 @@ def _row(found: Measure) -> str:
         if not found.bar_is_upper or found.denominator != 1
         else f"{found.value:.1f} s"
         if seconds
-        else f"{found.value:.0f} ms"
+        else f"{found.value:.0f} {'B' if found.unit.startswith('bytes') else 'ms'}"
     )
     word = click.style("pass", fg="green") if found.passed else click.style("FAIL", fg="red")
     shown = f"{found.numerator:,.0f} / {found.denominator:,.0f}" if found.denominator != 1 else ""

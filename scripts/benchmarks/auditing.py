@@ -229,6 +229,6 @@ def finding(folder: Path, transactions: int, seed: int, block_txs: int = BLOCK_T
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measure(
         f"a planted divergence in {transactions:,} transactions", used, FIND_BAR_S, used, 1,
-        "processor seconds until key and transaction are named", bar_is_upper=True,
+        "seconds of processor time until key and transaction are named", bar_is_upper=True,
         details={"seed": seed, "wall_s": seconds, "keys": len(report["state"]["keys"]), **planted},
     )  # fmt: skip
