@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from node.audit.executor import Executor
-from node.audit.replay import decoded
+from node.audit.executor import Executed
+from node.audit.follow import Follower
+from node.audit.replay_store import ReplayStore
 from node.audit.sources import BlockSource
 from node.chain.acceptance import Acceptance
-from node.chain.block import Committed, Header
+from node.chain.block import Header
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.crypto.addresses import to_text
 from node.errors import BadSignature, Malformed, OperatorError
-from node.execution.block_run import BlockFull, BlockRun
+from node.execution.block_run import BlockRun
 from node.ledger.guards import GuardsUnmet, Unmet
 from node.ledger.json_form import from_json, to_json
 from node.storage.leveldb import LevelStore, WriteBackStore
@@ -120,35 +121,30 @@ class Search:
         with tempfile.TemporaryDirectory(prefix="bmw-audit-") as folder:
             kv = WriteBackStore(LevelStore(Path(folder) / "state", is_temporary=True))
             try:
-                self._run(Executor(kv, self._genesis))
+                self._run(Follower(self._genesis, kv))
             finally:
                 kv.close()
         return self._inquiries
 
-    def _run(self, executor: Executor) -> None:
-        for each in self._inquiries:
-            self._check_view(executor, each)
-        for height, raw in self._source.blocks(executor.head.height + 1, self._source.last):
-            committed = decoded(height, raw)
-            transactions = executor.checked(committed)
+    def _run(self, follower: Follower) -> None:
+        head = follower.store.head()
+        self._check_view(self._inquiries, head.height, head.block_id)
+        for executed in follower.follow(self._source, self._source.last):
             undecided = [each for each in self._inquiries if each.verdict == "open"]
             if not undecided:
                 return
-            self._judge(executor, committed, transactions, undecided)
-            executor.execute(committed, transactions)
-            for each in undecided:
-                self._check_view(executor, each)
-            self._on_progress(height, 0)
+            self._judge(follower.store, executed, undecided)
+            self._check_view(undecided, executed.result.height, executed.block_id)
+            self._on_progress(executed.result.height, 0)
 
-    def _check_view(self, executor: Executor, inquiry: Inquiry) -> None:
-        head = executor.head
-        if head.height == inquiry.acceptance.height and head.block_id != inquiry.acceptance.block_id:
-            inquiry.verdict, inquiry.height = "another_chain", head.height
+    def _check_view(self, inquiries: Sequence[Inquiry], height: int, block_id: bytes) -> None:
+        for each in inquiries:
+            if each.acceptance.height == height and each.acceptance.block_id != block_id:
+                each.verdict, each.height = "another_chain", height
 
-    def _judge(
-        self, executor: Executor, committed: Committed, transactions: list[CheckedTx], undecided: list[Inquiry]
-    ) -> None:
-        header, store = committed.block.header, executor.store
+    def _judge(self, store: ReplayStore, executed: Executed, undecided: list[Inquiry]) -> None:
+        """`store` has the state before the block."""
+        header, transactions = executed.committed.block.header, executed.result.transactions
         taken = {tx.txid for tx in transactions}
         held: list[Inquiry] = []
         for each in undecided:
@@ -162,25 +158,22 @@ class Search:
                 held.append(each)
         if not held:
             return
-        run = BlockRun(store.state, store.tree, executor.head, self._hash, header.time_ms)
-        try:
-            for tx in transactions:
-                run.add(tx)
-        except (GuardsUnmet, BlockFull):
-            return  # the block is invalid: its execution says so
+        run = BlockRun(store.state, store.tree, store.head(), self._hash, header.time_ms)
+        for tx in transactions:
+            run.add(tx)
         for each in held:
             try:
                 if run.has_room(each.tx):
-                    self._note_left_out(executor, header, each)
+                    self._note_left_out(store, header, each)
                 else:
                     each.full_blocks += 1
             except GuardsUnmet as error:
                 each.verdict, each.height, each.unmet = "invalid", header.height, error.unmet
 
-    def _note_left_out(self, executor: Executor, header: Header, inquiry: Inquiry) -> None:
+    def _note_left_out(self, store: ReplayStore, header: Header, inquiry: Inquiry) -> None:
         known = inquiry.left_out_by.get(header.proposer)
         if known is None:
-            raw = executor.store.state.get(MEMBER.key(header.proposer))
+            raw = store.state.get(MEMBER.key(header.proposer))
             member = None if raw is None else MEMBER.decode(raw)
             name = to_text(header.proposer) if member is None else member.name
             is_acceptor = member is not None and member.node_key == inquiry.acceptance.node_key

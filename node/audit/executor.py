@@ -1,70 +1,137 @@
-"""Execution of a chain block by block, for those who look at each block: full witnesses, and the search for censorship.
+"""Execution of the blocks after a store's head, one at a time: each is judged whole before the store advances past it.
 
-A replay (`node.audit.replay`) verifies many blocks at once; this verifies the next one, and keeps its state in a store
-that outlives the process.
+Whoever follows a chain executes it by this: a replay, which has the signatures of many blocks verified in advance, and
+those who look at every block: tables, full witnesses, the search for censorship.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import msgspec
+
 from node.audit.divergence import Diverged
-from node.audit.replay import txid_or_empty
 from node.audit.replay_store import ReplayStore
-from node.audit.signatures import certificate_fault
-from node.chain.block import Committed, block_id_of
-from node.chain.genesis import Genesis, genesis_hash, start_height
-from node.errors import InvalidBlock, OperatorError, Rejected
+from node.audit.signatures import Findings, certificate_fault, commit_fault, verify_block
+from node.chain.block import Block, Committed, block_id_of, decode_committed
+from node.chain.validators import ValidatorSet
+from node.codec import encode
+from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
+from node.execution.block_run import BlockResult
 from node.execution.block_validation import check_frame, execute_block
 from node.execution.head import ChainHead
-from node.storage.kv import KeyValue
-from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+from node.ledger.signed import Signed, txid_of
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.rulesets import unknown_rules, unknown_ruleset
 
 
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A verified block and what it does. `validators`: the set that decided it; `last_validators`: its parent's."""
+
+    committed: Committed
+    block_id: bytes
+    result: BlockResult
+    validators: ValidatorSet
+    last_validators: ValidatorSet
+
+
 class Executor:
-    """A chain that is executed from its genesis. `store` has the state after the last block."""
+    """Judges and executes the next block of `store`, which has the state of the last one, or nothing."""
 
-    def __init__(self, kv: KeyValue, genesis: Genesis) -> None:
-        """Raises `OperatorError` for a chain that continues another: its first state is not in its genesis."""
-        if genesis.continues is not None:
-            raise OperatorError(
-                f"this chain continues another after height {start_height(genesis)}, so it can't be executed from its "
-                "genesis file: use 'bmw-audit replay' with --predecessor, or follow its headers"
-            )
-        self.store = ReplayStore(kv, genesis)
-        self._hash = genesis_hash(genesis)
+    def __init__(self, store: ReplayStore, parent_commit: bytes = b"") -> None:
+        """`parent_commit`: canonical bytes of a verified certificate of the head, empty where there is none at hand."""
+        self.store = store
+        self.parent_commit = parent_commit
 
-    @property
-    def head(self) -> ChainHead:
-        return self.store.head()
+    def executed(self, committed: Committed) -> Executed:
+        """The next block, with everything in it verified here. Raises `Diverged`, and `OperatorError` for a ruleset
+        that this software does not know."""
+        validators = self.store.head().validators
+        findings = verify_block(committed, self.parent_commit, self.store.genesis_hash, validators)
+        return self.judged(committed, findings, validators)
 
-    def checked(self, committed: Committed) -> list[CheckedTx]:
-        """The transactions of the next block, once its frame, its certificate and all signatures are verified. Raises
-        `Diverged`, and `OperatorError` for a ruleset that this software does not know."""
-        block, head = committed.block, self.head
+    def judged(self, committed: Committed, findings: Findings, assumed: ValidatorSet) -> Executed:
+        """The next block. `findings` on its signatures count where `assumed`, the set that they were made with, is the
+        right one; else certificates are verified here. Raises as `executed`."""
+        store = self.store
+        block, head, genesis = committed.block, store.head(), store.genesis_hash
         height = head.height + 1
-        unknown = unknown_rules(head.params, height) or unknown_ruleset(height, block.header.ruleset_hash)
-        if unknown:
-            raise OperatorError(unknown)
+        self._check_rules(committed, head)
         try:
-            check_frame(block, head, self._hash)
+            check_frame(block, head, genesis, verify_last_commit=False)
         except InvalidBlock as error:
+            if error.rule == "header_tx_root" and findings.index >= 0:
+                raise self._transaction_fault(block, findings) from None
             raise Diverged(height, error.rule, str(error)) from None
-        if fault := certificate_fault(committed, self._hash, head.validators):
-            raise Diverged(height, "commit_certificate", f"the certificate does not decide the block: {fault}")
-        return [self._checked(height, index, raw) for index, raw in enumerate(block.transactions)]
-
-    def _checked(self, height: int, index: int, raw: bytes) -> CheckedTx:
+        self._check_certificates(committed, findings, assumed)
+        if findings.index >= 0:
+            raise self._transaction_fault(block, findings)
+        transactions = [self._decoded_tx(height, index, raw) for index, raw in enumerate(block.transactions)]
         try:
-            return check_signatures(decode_signed_tx(raw, self._hash), self._hash)
+            result = execute_block(block, transactions, store.state, store.tree, head, genesis)
+        except InvalidBlock as error:
+            raise Diverged(height, error.rule, str(error), error.index, error.txid) from None
+        except (OperatorError, Corrupted):
+            raise
+        except Exception as error:  # any failure to execute a certified block is a divergence
+            raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
+        return Executed(committed, block_id_of(block.header, genesis), result, head.validators, head.last_validators)
+
+    def advance(self, executed: Executed) -> None:
+        """Keep the state after the block."""
+        self.store.advance(executed.result, executed.block_id)
+        self.parent_commit = encode(executed.committed.commit)
+
+    def _check_rules(self, committed: Committed, head: ChainHead) -> None:
+        """Before anything else is judged: another version may see it otherwise. Raises `OperatorError` where this
+        software does not know the ruleset, as the state names it, or a header that the validators have decided."""
+        height, header = head.height + 1, committed.block.header
+        if unknown := unknown_rules(head.params, height):
+            raise OperatorError(unknown)
+        unknown = unknown_ruleset(height, header.ruleset_hash)
+        if unknown and not certificate_fault(committed, self.store.genesis_hash, head.validators):
+            raise OperatorError(unknown)
+
+    def _check_certificates(self, committed: Committed, findings: Findings, assumed: ValidatorSet) -> None:
+        head, genesis, header = self.store.head(), self.store.genesis_hash, committed.block.header
+        last, own = findings.last_commit, findings.commit
+        if head.last_validators != assumed and header.height > self.store.start_height + 1:
+            is_parents = encode(committed.block.last_commit) == self.parent_commit
+            last = "" if is_parents else commit_fault(committed.block.last_commit, genesis, head.last_validators)
+        if last:
+            raise Diverged(header.height, "last_commit", last)
+        if head.validators != assumed:
+            own = certificate_fault(committed, genesis, head.validators)
+        if own:
+            raise Diverged(header.height, "commit_certificate", f"the certificate does not decide the block: {own}")
+
+    def _transaction_fault(self, block: Block, findings: Findings) -> Diverged:
+        txid = txid_or_empty(block.transactions[findings.index], self.store.genesis_hash)
+        return Diverged(block.header.height, findings.rule, findings.text, findings.index, txid)
+
+    def _decoded_tx(self, height: int, index: int, raw: bytes) -> CheckedTx:
+        try:
+            return CheckedTx(decode_signed_tx(raw, self.store.genesis_hash))
         except Rejected as error:
-            txid = txid_or_empty(raw, self._hash)
+            txid = txid_or_empty(raw, self.store.genesis_hash)
             raise Diverged(height, f"transaction_{error.code}", str(error), index, txid) from None
 
-    def execute(self, committed: Committed, transactions: list[CheckedTx]) -> None:
-        """Execute the next block, whose transactions are `checked`, and keep the state after it. Raises `Diverged`."""
-        block, store = committed.block, self.store
-        try:
-            result = execute_block(block, transactions, store.state, store.tree, self.head, self._hash)
-        except InvalidBlock as error:
-            raise Diverged(block.header.height, error.rule, str(error), error.index, error.txid) from None
-        store.advance(result, block_id_of(block.header, self._hash))
+
+def decoded(height: int, raw: bytes) -> Committed:
+    """Decode strictly. Raises `Diverged`, also for the block of another height."""
+    try:
+        committed = decode_committed(raw)
+    except Rejected as error:
+        raise Diverged(height, "block_encoding", str(error)) from None
+    if committed.block.header.height != height:
+        raise Diverged(height, "header_height", f"in its place is block {committed.block.header.height}")
+    return committed
+
+
+def txid_or_empty(raw: bytes, genesis: bytes) -> bytes:
+    """The txid of an invalid transaction; empty where not even its envelope decodes."""
+    try:
+        return txid_of(genesis, msgspec.msgpack.decode(raw, type=Signed).payload)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return b""

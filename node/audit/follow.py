@@ -7,38 +7,18 @@ derived from the block can be kept first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from node.audit.divergence import Diverged
-from node.audit.replay import decoded, txid_or_empty
+from node.audit.executor import Executed, Executor, decoded
 from node.audit.replay_store import ReplayStore
-from node.audit.signatures import certificate_fault, verify_block
 from node.audit.sources import BlockSource
-from node.chain.block import Committed, block_id_of
 from node.chain.genesis import Genesis, genesis_hash
-from node.chain.validators import ValidatorSet
-from node.codec import encode
-from node.errors import Corrupted, InvalidBlock, Malformed, OperatorError, Rejected
-from node.execution.block_run import BlockResult
-from node.execution.block_validation import check_frame, execute_block
+from node.errors import Malformed, OperatorError
 from node.storage import schema
 from node.storage.kv import KeyValue
 from node.storage.leveldb import LevelStore, WriteBackStore
 from node.storage.state_import import import_predecessor
-from node.txtypes.envelope import CheckedTx, decode_signed_tx
-from node.txtypes.rulesets import unknown_rules, unknown_ruleset
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """A verified block and what it does. `validators`: the set that decided it; `last_validators`: its parent's."""
-
-    committed: Committed
-    block_id: bytes
-    result: BlockResult
-    validators: ValidatorSet
-    last_validators: ValidatorSet
 
 
 class Follower:
@@ -47,6 +27,7 @@ class Follower:
     def __init__(self, genesis: Genesis, kv: KeyValue) -> None:
         """Raises `OperatorError` for a chain that continues another unless `kv` holds its first state."""
         self.store = ReplayStore(kv, genesis)
+        self._executor = Executor(self.store)
 
     @property
     def height(self) -> int:
@@ -62,51 +43,11 @@ class Follower:
         if to == self.height:
             return
         for height, raw in source.blocks(self.height + 1, to):
-            executed = self._execute(height, raw)
+            executed = self._executor.executed(decoded(height, raw))
             yield executed
-            self.store.advance(executed.result, executed.block_id)
+            self._executor.advance(executed)
         if self.height < to:
             raise Diverged(self.height + 1, "block_missing", f"the {source.name} ends before block {self.height + 1}")
-
-    def _execute(self, height: int, raw: bytes) -> Executed:
-        store, head, genesis = self.store, self.store.head(), self.store.genesis_hash
-        committed = decoded(height, raw)
-        block = committed.block
-        unknown = unknown_rules(head.params, height)
-        if not unknown and not certificate_fault(committed, genesis, head.validators):
-            unknown = unknown_ruleset(height, block.header.ruleset_hash)
-        if unknown:
-            raise OperatorError(unknown)
-        try:
-            check_frame(block, head, genesis)
-        except InvalidBlock as error:
-            raise Diverged(height, error.rule, str(error)) from None
-        # The last commit is verified by `check_frame`, so it counts as the parent's own here.
-        findings = verify_block(committed, encode(block.last_commit), genesis, head.validators)
-        if findings.commit:
-            text = f"the certificate does not decide the block: {findings.commit}"
-            raise Diverged(height, "commit_certificate", text)
-        if findings.index >= 0:
-            txid = txid_or_empty(block.transactions[findings.index], genesis)
-            raise Diverged(height, findings.rule, findings.text, findings.index, txid)
-        transactions = [self._decoded_tx(height, index, tx) for index, tx in enumerate(block.transactions)]
-        try:
-            result = execute_block(block, transactions, store.state, store.tree, head, genesis)
-        except InvalidBlock as error:
-            raise Diverged(height, error.rule, str(error), error.index, error.txid) from None
-        except (OperatorError, Corrupted):
-            raise
-        except Exception as error:  # any failure to execute a certified block is a divergence
-            raise Diverged(height, "execution_error", f"{type(error).__name__}: {error}") from error
-        block_id = block_id_of(block.header, genesis)
-        return Executed(committed, block_id, result, head.validators, head.last_validators)
-
-    def _decoded_tx(self, height: int, index: int, raw: bytes) -> CheckedTx:
-        try:
-            return CheckedTx(decode_signed_tx(raw, self.store.genesis_hash))
-        except Rejected as error:
-            txid = txid_or_empty(raw, self.store.genesis_hash)
-            raise Diverged(height, f"transaction_{error.code}", str(error), index, txid) from None
 
 
 def opened(genesis: Genesis, kv: KeyValue, folder: Path, older: Sequence[tuple[Genesis, BlockSource]] = ()) -> Follower:

@@ -31,6 +31,11 @@ class ReplayReport:
     predecessor: ReplayReport | None = None
     """Of the chain that this one continues, up to the break; its last state is the first of this one."""
 
+    ranges: int = 0
+    """Of a replay over ranges: how many were joined, and how many of them the work folder had already."""
+    ranges_resumed: int = 0
+    snapshots_refused: dict[int, str] = field(default_factory=dict)
+    """Height to the reason. Such a snapshot was not used: the range before it was replayed through it."""
     not_continued: int = 0
     """Blocks of the source after the last one asked for. Of a predecessor: decided, but left out by its successor."""
     first_validators: frozenset[bytes] = frozenset()
@@ -57,6 +62,9 @@ class ReplayReport:
             "keys_unaudited": self.unaudited_keys,
             "seconds": round(self.seconds, 3),
             "divergence": None if self.divergence is None else self.divergence.to_json(),
+            "ranges": self.ranges,
+            "ranges_resumed": self.ranges_resumed,
+            "snapshots_refused": {str(height): why for height, why in self.snapshots_refused.items()},
             "predecessor": None
             if self.predecessor is None
             else self.predecessor.to_json()

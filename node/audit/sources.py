@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from node.audit.divergence import Diverged
 from node.errors import Busy, Corrupted, OperatorError
@@ -21,6 +21,7 @@ from node.storage.chain_store import ChainReader
 from node.storage.kv import KeyValue
 from node.storage.leveldb import HOLDER_FILE, LevelStore
 from node.storage.lost_blocks import SIGNING_STATE, lost_blocks, lost_text
+from node.storage.store_dirs import LEFT_OUT, link_or_copy, sync
 
 COMMITTED_PREFIX = b"\x92"
 """`Committed` is an array of two: block and certificate, stored apart."""
@@ -53,6 +54,22 @@ class BlockSource(Protocol):
     def close(self) -> None: ...
 
 
+Kind = Literal["store", "archive", "node"]
+
+
+def open_source(kind: Kind, place: str) -> BlockSource:
+    """`place`: path or URL. Raises `OperatorError` and `Corrupted`."""
+    match kind:
+        case "store":
+            return StoreSource(Path(place))
+        case "archive":
+            return ArchiveSource(Path(place))
+        case "node":
+            from node.audit.node_source import NodeSource  # who reads a file needs no HTTP client
+
+            return NodeSource(place)
+
+
 class ArchiveSource:
     """Implements `BlockSource`."""
 
@@ -65,7 +82,7 @@ class ArchiveSource:
         self.first, self.last = self._archive.first, self._archive.last
 
     def blocks(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        for height, raw in self._archive.raw():
+        for height, raw in self._archive.raw(first):
             if height > last < self.last:
                 return
             if first <= height <= last:
@@ -128,18 +145,46 @@ def copy_store(folder: Path, target: Path) -> None:
             os.close(descriptor)
 
 
+def keep_copy(store: Path, kept: Path) -> None:
+    """Copy a stopped node's store, and the signing state beside it, for readers in several processes. An interrupted
+    copy is made again, a whole one stays as it is. `store`: as `store_folder` gives it. Raises `Corrupted`."""
+    if kept.exists():
+        return
+    partial = kept.with_name(kept.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    copy_store(store, partial)
+    try:
+        LevelStore(partial, create=False).close()  # takes its log into tables once, instead of in every reader
+    except Corrupted as error:
+        raise Corrupted(str(error).replace(str(partial), str(store))) from None
+    if (signing_state := store.with_name(SIGNING_STATE)).is_file():
+        shutil.copyfile(signing_state, kept.with_name(SIGNING_STATE))
+    for entry in partial.iterdir():
+        sync(entry)
+    partial.rename(kept)
+    sync(kept.parent)
+
+
 class StoreSource:
     """A copy of a store, read with checksums. Implements `BlockSource`; all key families are in `kv`."""
 
-    def __init__(self, path: Path) -> None:
-        folder = store_folder(path)
+    def __init__(self, path: Path, kept: Path | None = None, scratch: Path | None = None) -> None:
+        """`kept`: a copy of `path` that `keep_copy` has made. It is not opened: this source has links to its files, in
+        a folder of its own in `scratch`."""
+        folder = path if kept is not None else store_folder(path)
         self.name = f"store {folder}"
         self._folder = folder
-        self._temporary = tempfile.TemporaryDirectory(prefix="bmw-audit-copy-")
+        self._signing_state = (kept or folder).with_name(SIGNING_STATE)
+        self._temporary = tempfile.TemporaryDirectory(prefix="bmw-audit-copy-", dir=scratch)
         self._copy = Path(self._temporary.name)
         self._store: LevelStore | None = None
         try:
-            copy_store(folder, self._copy)
+            if kept is None:
+                copy_store(folder, self._copy)
+            else:
+                for entry in kept.iterdir():
+                    if entry.name not in LEFT_OUT:
+                        link_or_copy(entry, self._copy / entry.name)
             self._store = LevelStore(self._copy, create=False)
             self.kv: KeyValue = self._store
             self._read_head()
@@ -189,7 +234,7 @@ class StoreSource:
             if commit is None:
                 raise Diverged(height, "commit_missing", f"the {self.name} has no certificate of block {height}")
             yield height, COMMITTED_PREFIX + block + commit
-        lost = lost_blocks(self.kv, self._folder.with_name(SIGNING_STATE)) if last == self.last else None
+        lost = lost_blocks(self.kv, self._signing_state) if last == self.last else None
         if lost:
             raise Diverged(lost.start, "blocks_lost", f"block {lost.start} of the {self.name} {lost_text(lost)}")
 

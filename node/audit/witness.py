@@ -312,26 +312,26 @@ class Witness:
 
     def _execute(self, executor: Executor, followed: Followed) -> None:
         """Execute every block up to the header. Raises `Halted` if a decided block breaks a rule."""
-        height = followed.header.height
-        while executor.head.height < height:
-            committed, next_one, following = self._shown(executor.head.height + 1)
+        height, store = followed.header.height, executor.store
+        while store.height() < height:
+            committed, next_one, following = self._shown(store.height() + 1)
             try:
-                executor.execute(committed, executor.checked(committed))
+                executor.advance(executor.executed(committed))
             except Diverged as error:
                 evidence = {"divergence": error.divergence.to_json(), "headers": [next_one.to_json()]}
                 self._halt({"reason": str(error)} | evidence)
-            now, before = executor.head.height, self.signed(executor.head.height)
-            if before is not None and before.block_id != executor.head.block_id:
+            now, before = store.height(), self.signed(store.height())
+            if before is not None and before.block_id != store.head().block_id:
                 reason = (
                     f"height {now}: {before.block_id.hex()} was signed by headers alone, and another is decided too"
                 )
                 self._halt({"reason": reason, "headers": [next_one.to_json()]})
             if before is None and now % EVERY == 0 and now < height:
                 self._keep(next_one, following)
-            self._executed[now] = executor.head.block_id
+            self._executed[now] = store.head().block_id
             self._executed.pop(now - HEADS_KEPT, None)
-        if executor.head.height == height:
-            self._executed[height] = executor.head.block_id
+        if store.height() == height:
+            self._executed[height] = store.head().block_id
         executed = self._executed.get(height)
         if executed is None:
             raise NotSigned(f"height {height} was not executed by this process: ask for a later one")

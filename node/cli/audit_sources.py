@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from node.audit.divergence import Diverged
-from node.audit.sources import ArchiveSource, BlockSource, StoreSource
+from node.audit.sources import BlockSource, Kind, open_source
 from node.chain.genesis import Genesis
 from node.cli.exit_codes import FAILED, fail
 from node.cli.options import Command, read_genesis_file
@@ -33,35 +33,26 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
-def _running(url: str) -> BlockSource:
-    from node.audit.node_source import NodeSource  # its HTTP client is slow to import, and here for URLs alone
-
-    return NodeSource(url)
-
-
-def opened_source(store: Path | None, archive: Path | None, node: str | None) -> BlockSource:
-    """The source that one of the three options names."""
-    if sum(choice is not None for choice in (store, archive, node)) != 1:
+def chosen(store: Path | None, archive: Path | None, node: str | None) -> tuple[Kind, str]:
+    """What one of the three options names, for `open_source`. Raises a usage error unless it is exactly one."""
+    given: tuple[tuple[Kind, Path | str | None], ...] = (("store", store), ("archive", archive), ("node", node))
+    choices = [(kind, str(place)) for kind, place in given if place is not None]
+    if len(choices) != 1:
         raise click.UsageError("give exactly one of --store, --archive and --node")
-    if store is not None:
-        return StoreSource(store)
-    if archive is not None:
-        return ArchiveSource(archive)
-    assert node is not None, "one of the three is given"
-    if not is_url(node):
+    if node is not None and not is_url(node):
         raise click.UsageError(f"--node {node}: give an address such as http://127.0.0.1:26700")
-    return _running(node)
+    return choices[0]
 
 
 def detected_source(text: str) -> BlockSource:
     """The source at a URL, in a folder, or in a file."""
     if is_url(text):
-        return _running(text)
+        return open_source("node", text)
     path = Path(text)
     if path.is_dir():
-        return StoreSource(path)
+        return open_source("store", text)
     if path.is_file():
-        return ArchiveSource(path)
+        return open_source("archive", text)
     raise OperatorError(f"{text} is no file and no folder: give an archive, a store or a URL")
 
 
@@ -126,7 +117,7 @@ def chain_options(command: Callable[..., Any]) -> Callable[..., Any]:
         with ExitStack() as stack:
             genesis = read_genesis_file(genesis_file)
             older = older_chains(stack, predecessors, predecessor_files)
-            source = opened_source(store, archive, node)
+            source = open_source(*chosen(store, archive, node))
             stack.callback(source.close)
             last = source.last if to is None else to
             if last > source.last:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from node.audit.sources import open_source
 from node.cli.audit_sources import (
     FILE,
+    chosen,
     genesis_options,
     older_chains,
-    opened_source,
     source_options,
     with_divergence,
 )
@@ -80,7 +81,7 @@ def sync_command(
         genesis = read_genesis_file(genesis_file)
         older = older_chains(stack, predecessors, predecessor_files)
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bmw-audit-")))
-        sync = Sync(genesis, lambda: opened_source(store, archive, node), database, folder, older, click.echo)
+        sync = Sync(genesis, lambda: open_source(*chosen(store, archive, node)), database, folder, older, click.echo)
         if once or until is not None or node is None:
             with_divergence(lambda: click.echo(f"in step at height {sync.once(until)}"))
         else:

@@ -192,6 +192,17 @@ class StateTree:
             for index, value in change.nodes.items():
                 stored[32 * index : 32 * index + 32] = value
 
+    def differing(self, other: StateTree) -> list[int]:
+        """The numbers of the buckets that differ from those of a tree of the same depth, ascending: from the roots down
+        only where the nodes differ."""
+        assert self.depth == other.depth, "trees of one chain have one depth"
+        level = [1]
+        for _ in range(self.depth + 1):
+            at = [(index, slice(32 * index, 32 * index + 32)) for index in level]
+            changed = [index for index, node in at if self._nodes[node] != other._nodes[node]]
+            level = [child for index in changed for child in (2 * index, 2 * index + 1)]
+        return [index - (1 << self.depth) for index in changed]
+
     def siblings(self, number: int) -> tuple[bytes, ...]:
         """The `depth` siblings on the path from bucket `number` to the root."""
         index, siblings = (1 << self.depth) + number, []

@@ -78,6 +78,9 @@ class ConsensusSettings(Section, frozen=True):
 
 class StorageSettings(Section, frozen=True):
     snapshot_interval: Annotated[Count, "heights between two snapshots for new nodes; 0: no snapshots"] = 10_000
+    snapshot_archive_every: Annotated[
+        Count, "heights between two snapshots that are kept for auditors; 0: none are kept"
+    ] = 0
     snapshot_gap: Annotated[Count, "a new node that is more blocks behind starts from a snapshot"] = 1_000
     keep_blocks: Annotated[Count, "number of newest blocks to keep; 0: all of them (an archive node)"] = 0
     keep_days: Annotated[Count, "blocks of this many days are kept in any case"] = 30

@@ -109,7 +109,9 @@ class Node:
         self._pruner = Pruner(
             self.store,
             self._kv,
-            SnapshotServer(home.snapshots, self.store, config.storage.snapshot_interval),
+            SnapshotServer(
+                home.snapshots, self.store, config.storage.snapshot_interval, config.storage.snapshot_archive_every
+            ),
             config.storage.keep_blocks,
             config.storage.keep_days,
             self._on_failure,

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 
-from node.codec import encode
 from node.errors import Corrupted, OperatorError, Rejected
 from node.log import log
 from node.p2p.wire import Chunk, GetChunk, GetOffer, GetValidators, OfferMessage, SnapshotMessage, ValidatorsMessage
 from node.storage.chain_store import ChainStore
 from node.storage.kv import KeyValue
-from node.storage.snapshot import Offer, cut_snapshot, decode_offer, manifest_id
+from node.storage.snapshot import Offer, manifest_id
+from node.storage.snapshot_files import PARTIAL, read_chunk, read_offer, snapshots_in, write_snapshot
 
 KEPT = 2
 """Snapshots in the home: the newest, and the one before it, which a peer may still be fetching."""
 
 
 class SnapshotServer:
-    """`data/snapshots/<height>/`: `offer` and one file for each chunk. A folder with that name is complete."""
+    """The snapshots in `data/snapshots`. The newest are served; those of the heights that `archive_every` divides are
+    kept for auditors, who replay the ranges of blocks between them at the same time."""
 
-    def __init__(self, folder: Path, store: ChainStore, interval: int) -> None:
+    def __init__(self, folder: Path, store: ChainStore, interval: int, archive_every: int = 0) -> None:
+        """`interval`, `archive_every`: heights between two snapshots; 0: none are cut."""
         self._folder = folder
         self._store = store
         self._interval = interval
+        self._archive_every = archive_every
         self._cutting: asyncio.Task[None] | None = None
         self._offers: dict[bytes, Path] = {}
         self._newest: Offer | None = None
-        for path in self._folders() if interval else []:
+        for path in self._folders()[-KEPT:] if interval else []:
             self._add_offer(path)
 
     def _folders(self) -> list[Path]:
-        if not self._folder.exists():
-            return []
-        for path in self._folder.glob("*.partial"):
+        """The snapshots in order of height."""
+        for path in self._folder.glob(f"*{PARTIAL}"):
             shutil.rmtree(path, ignore_errors=True)
-        return sorted((path for path in self._folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+        return list(snapshots_in(self._folder).values())
+
+    def _is_archived(self, height: int) -> bool:
+        return bool(self._archive_every) and height % self._archive_every == 0
 
     def _add_offer(self, path: Path) -> None:
         try:
-            offer = decode_offer((path / "offer").read_bytes())
+            offer = read_offer(path)
         except (OSError, Rejected) as error:
             log("snapshot_unreadable", "warning", {"path": path, "why": str(error)})
             return
@@ -57,42 +61,27 @@ class SnapshotServer:
 
     # --- cutting ---
     def committed(self, height: int) -> None:
-        """Cut a snapshot if one is due: of the store at this moment, in a thread."""
-        if self._interval and height % self._interval == 0 and (self._cutting is None or self._cutting.done()):
+        """Cut a snapshot if one is due and none is being cut: of the store at this moment, in a thread."""
+        is_due = self._is_archived(height) or (self._interval and height % self._interval == 0)
+        if is_due and (self._cutting is None or self._cutting.done()):
             self._cutting = asyncio.create_task(self._cut(height, self._store.kv.snapshot()))
 
     async def _cut(self, height: int, view: KeyValue) -> None:
         try:
-            offer = await asyncio.to_thread(self._write, height, view)
+            offer = await asyncio.to_thread(write_snapshot, self._folder, height, view, self._store.genesis_hash)
         except (OSError, Corrupted, OperatorError) as error:
             log("snapshot_failed", "error", {"height": height, "why": str(error)})
             return
         finally:
             view.close()
-        self._add_offer(self._folder / str(height))
+        if self._interval:
+            self._add_offer(self._folder / str(height))
         for path in self._folders()[:-KEPT]:
             self._offers = {ident: kept for ident, kept in self._offers.items() if kept != path}
-            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+            if not self._is_archived(int(path.name)):
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         log("snapshot", "info", {"height": height, "chunks": len(offer.manifest.chunks),
                                  "entries": offer.manifest.entries})  # fmt: skip
-
-    def _write(self, height: int, view: KeyValue) -> Offer:
-        partial, final = self._folder / f"{height}.partial", self._folder / str(height)
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.mkdir(parents=True)
-
-        def write_chunk(index: int, data: bytes) -> None:
-            _write_synced(partial / f"{index:05d}", data)
-
-        try:
-            offer = cut_snapshot(view, self._store.genesis_hash, write_chunk)
-            _write_synced(partial / "offer", encode(offer))
-            partial.rename(final)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        return offer
 
     async def stop(self) -> None:
         if self._cutting is not None:
@@ -116,13 +105,6 @@ class SnapshotServer:
         if path is None:
             return b""
         try:
-            return (path / f"{index:05d}").read_bytes()
+            return read_chunk(path, index)
         except OSError:
             return b""
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

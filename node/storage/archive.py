@@ -124,6 +124,7 @@ class ArchiveReader:
         if version != VERSION:
             raise OperatorError(f"{path} has archive version {version}, this software reads {VERSION}: use a newer one")
         self._start = start
+        self.trailer = end
         self.last: int = _TRAILER.unpack(end)[1]
         """The trailer's claim, proven only when iteration reaches its end."""
         if size < _START + 1 + _TRAILER.size or self.last < self.first:
@@ -140,9 +141,9 @@ class ArchiveReader:
                 raise self._damaged(f"block {committed.block.header.height} is in the place of block {height}")
             yield committed
 
-    def raw(self) -> Iterator[tuple[int, bytes]]:
-        """(height, bytes of `Committed`) of every block."""
-        for number, segment in enumerate(self.segments()):
+    def raw(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """(height, bytes of `Committed`) of every block from `start` on, and of the others in its segment."""
+        for number, segment in self.segments(start):
             where = f"segment {number}, heights {segment.first} to {segment.last}"
             try:
                 content = decompressed(segment.data, SEGMENT_BYTES_MAX)
@@ -162,16 +163,17 @@ class ArchiveReader:
             if start != len(content):
                 raise self._damaged(f"{where}: bytes follow the last block")
 
-    def segments(self) -> Iterator[Segment]:
-        """Every segment in order, checked against its hash; then the trailer is checked against all of them."""
+    def segments(self, start: int = 0) -> Iterator[tuple[int, Segment]]:
+        """(number, segment) of every segment in order that does not end before height `start`, checked against its
+        hash; then the trailer is checked against the heads of all."""
         try:
             with self._path.open("rb") as file:
                 file.seek(_START)
-                yield from self._segments(file)
+                yield from self._segments(file, start)
         except OSError as error:
             raise OperatorError(f"{self._path} can't be read ({error.strerror}): check the disk") from None
 
-    def _segments(self, file: BinaryIO) -> Iterator[Segment]:
+    def _segments(self, file: BinaryIO, start: int) -> Iterator[tuple[int, Segment]]:
         digest = sha256(self._start)
         count, expected = 0, self.first
         while (mark := file.read(1)) == b"S":
@@ -185,13 +187,16 @@ class ArchiveReader:
             where = f"segment {count}, heights {first} to {last}"
             if length > _DATA_MAX:
                 raise self._damaged(f"{where}: {length} bytes, at most {_DATA_MAX} are allowed")
-            data = file.read(length)
-            if len(data) < length:
-                raise self._damaged(f"{where}: the file ends within its data")
-            if sha256(data).digest() != data_hash:
-                raise self._damaged(f"{where}: the data does not match its SHA-256")
             digest.update(mark + head)
-            yield Segment(first, last, data)
+            if last < start:
+                file.seek(length, os.SEEK_CUR)
+            else:
+                data = file.read(length)
+                if len(data) < length:
+                    raise self._damaged(f"{where}: the file ends within its data")
+                if sha256(data).digest() != data_hash:
+                    raise self._damaged(f"{where}: the data does not match its SHA-256")
+                yield count, Segment(first, last, data)
             count, expected = count + 1, last + 1
         where = f"trailer after segment {count - 1}, height {expected - 1}"
         tail = file.read(_TRAILER.size)

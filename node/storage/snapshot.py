@@ -147,6 +147,11 @@ def check_offer(offer: Offer, genesis: bytes) -> None:
     verify_commit(offer.commit, genesis, validators)
 
 
+def entries_in(chunk: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The entries of a chunk. Raises `Rejected`."""
+    return _decode_pairs(decompressed(chunk, CHUNK_BYTES_MAX)).pairs
+
+
 class Restore:
     """Writes chunks, in order, into an empty store, which is unusable until `finish` has verified everything."""
 
@@ -173,7 +178,7 @@ class Restore:
         if self._next >= len(manifest.chunks) or chunk_hash(data) != manifest.chunks[self._next]:
             raise Malformed(f"chunk {self._next} is not the one that the manifest names")
         puts: dict[bytes, bytes] = {}
-        for key, value in _decode_pairs(decompressed(data, CHUNK_BYTES_MAX)).pairs:
+        for key, value in entries_in(data):
             if key <= self._last_key:
                 raise Malformed(f"chunk {self._next}: its keys do not ascend")
             self._last_key = key

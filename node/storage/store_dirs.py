@@ -59,11 +59,12 @@ def bytes_in(folder: Path) -> int:
 # --- locks ------------------------------------------------------------------------------------------------
 def repairing(store: Path) -> contextlib.AbstractContextManager[None]:
     """Lock the folder of a store against other commands that make stores in it. Raises `Busy`."""
-    return _folder_locked(store.parent, f"a repair or a starting node is at work in {store.parent}: wait until it ends")
+    return folder_locked(store.parent, f"a repair or a starting node is at work in {store.parent}: wait until it ends")
 
 
 @contextlib.contextmanager
-def _folder_locked(folder: Path, busy: str) -> Iterator[None]:
+def folder_locked(folder: Path, busy: str) -> Iterator[None]:
+    """Lock a folder against other commands. Raises `Busy` with the text `busy`."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
@@ -111,14 +112,14 @@ def reading(store: Path) -> Iterator[Path]:
     copy = place / "copy"
     try:
         place.mkdir(exist_ok=True)
-        with _folder_locked(place, f"another command reads the store by way of {place}: wait until it ends"):
+        with folder_locked(place, f"another command reads the store by way of {place}: wait until it ends"):
             try:
                 shutil.rmtree(copy, ignore_errors=True)
                 with repairing(store), locked(store):
                     copy.mkdir(parents=True)
                     for entry in sorted(store.iterdir()):
                         if entry.is_file() and entry.name not in LEFT_OUT:
-                            _link_or_copy(entry, copy / entry.name)
+                            link_or_copy(entry, copy / entry.name)
                 yield copy
             finally:
                 shutil.rmtree(place, ignore_errors=True)
@@ -128,7 +129,8 @@ def reading(store: Path) -> Iterator[Path]:
         ) from None
 
 
-def _link_or_copy(entry: Path, target: Path) -> None:
+def link_or_copy(entry: Path, target: Path) -> None:
+    """Link a table, which never changes; copy any other file of a store."""
     if entry.suffix in TABLES:
         with contextlib.suppress(OSError):  # a file system without links, or a file of another owner
             os.link(entry, target)

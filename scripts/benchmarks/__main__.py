@@ -11,6 +11,7 @@ import click
 
 import node
 from benchmarks import (
+    auditing,
     catching_up,
     comparing,
     network,
@@ -26,7 +27,10 @@ from benchmarks.comparing import Comparison, NotComparable
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
-MEASURES = ("replay", "committed", "finality", "reads", "sync", "snapshot", "state_history", "vote_delay")
+MEASURES = ("replay", "ranges", "memory", "divergence", "committed", "finality", "reads", "sync", "snapshot",
+            "state_history", "vote_delay")  # fmt: skip
+LONG = ("ranges", "memory", "divergence")
+"""Measured in long chains only; left out of --quick unless they are named."""
 PROFILES = ("replay", "validator")
 
 
@@ -38,7 +42,7 @@ def _row(found: Measure) -> str:
         if not found.bar_is_upper or found.denominator != 1
         else f"{found.value:.1f} s"
         if seconds
-        else f"{found.value:.0f} ms"
+        else f"{found.value:.0f} {'B' if found.unit.startswith('bytes') else 'ms'}"
     )
     word = click.style("pass", fg="green") if found.passed else click.style("FAIL", fg="red")
     shown = f"{found.numerator:,.0f} / {found.denominator:,.0f}" if found.denominator != 1 else ""
@@ -48,6 +52,9 @@ def _row(found: Measure) -> str:
 def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Callable[[], list[Measure]]]:
     return {
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],
+        "ranges": lambda: [auditing.ranges(folder, 100_000, seed)],
+        "memory": lambda: [auditing.memory(folder, 100_000, seed)],
+        "divergence": lambda: [auditing.finding(folder, 100_000, seed)],
         "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
         "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
@@ -62,7 +69,7 @@ def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Cal
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="Less data, under two minutes; the same bars.")
+@click.option("--quick", is_flag=True, help="Less data, under two minutes, without the auditor's bench; the same bars.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(MEASURES), help="May be repeated; without: all.")
 @click.option("--workload", type=click.Choice(WORKLOADS), default="mixed", show_default=True)
@@ -115,8 +122,9 @@ def main(
         else:
             earlier = None if earlier_file is None else comparing.read_earlier(earlier_file, seed, quick=quick)
             steps = _steps(quick, seed, workload, folder)
+            names = only or [name for name in MEASURES if not quick or name not in LONG]
             head = {"seed": seed, "quick": quick, "workload": workload}
-            _measure({name: steps[name] for name in only or MEASURES}, runs, earlier, tolerance / 100, head, as_json)
+            _measure({name: steps[name] for name in names}, runs, earlier, tolerance / 100, head, as_json)
     except NotComparable as error:
         raise click.UsageError(str(error)) from None
 

@@ -60,11 +60,11 @@ class Table:
 ACTIVITIES = Table(
     {
         # --- a replay ---
-        "read blocks": ("node.audit.sources", "node.audit.replay:Replay._ranges", "node.audit.replay:decoded"),
+        "read blocks": ("node.audit.sources", "node.audit.pipeline:Pipeline._ranges", "node.audit.executor:decoded"),
         "verify": ("node.audit.signatures", "node.daemon.verifiers"),
-        "execute": ("node.audit.replay:Replay._execute",),
+        "execute": ("node.audit.executor:Executor",),
         "final checks": ("node.audit.replay:Replay._at_the_end",),
-        "replay, rest": ("node.audit.replay:Replay.run",),
+        "replay, rest": ("node.audit.replay:Replay.run", "node.audit.pipeline:Pipeline.run"),
         # --- a validator ---
         "links": ("node.p2p",),
         "RPC": ("node.rpc", "aiohttp"),
@@ -107,8 +107,8 @@ ACTIVITIES = Table(
 STEPS = Table(
     {
         "decode messages": (
-            "node.audit.replay:decoded",
-            "node.audit.replay:Replay._ranges",
+            "node.audit.executor:decoded",
+            "node.audit.pipeline:Pipeline._ranges",
             "node.audit.signatures:verify_range",
             "node.p2p.peer:Peer.on_raw",
         ),

@@ -15,7 +15,6 @@ EXCLUDED = ("scripts/",)
 """Definitions in these are not checked; what they use counts."""
 
 ALLOWED = {
-    "node.worker_pool.WorkerPool.pids": "tests kill the pool's processes by it",
     "wallet.commands.orders.OrderCommands.resolve_command": "click calls it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }

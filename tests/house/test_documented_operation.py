@@ -83,7 +83,7 @@ def test_every_kind_of_memory_is_documented(pages: list[str]) -> None:
 # --- notices -------------------------------------------------------------------------------------------------
 OTHERS = {
     "SIGNER.md": ("cli/signer.py", "daemon/signer.py"),
-    "CERTIFICATES.md": ("cli/witness.py", "audit/witness.py", "audit/witness_server.py"),
+    "CERTIFICATES.md": ("cli/audit_witness.py", "audit/witness.py", "audit/witness_server.py"),
 }
 """What the processes of a signer and of a witness log; all else is the node's."""
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import comparing, profiling, replaying, stages, state_history, votes  # noqa: E402
+from benchmarks import auditing, comparing, profiling, replaying, stages, state_history, votes  # noqa: E402
 from benchmarks.feeding import WORKLOADS  # noqa: E402
 from benchmarks.measure import Measure, median_run  # noqa: E402
 from benchmarks.sampler import COLLECTION, THREADS, Profile  # noqa: E402
@@ -50,6 +50,13 @@ def a_rate(value: float, name: str = "rate") -> Measure:
 
 def a_time(value: float, bar: float = 300) -> Measure:
     return Measure("time", value, bar, value, 1, "ms", bar_is_upper=True)
+
+
+# --- the auditor's bench ------------------------------------------------------------------------------------
+def test_a_planted_divergence_is_named(tmp_path: Path) -> None:
+    """In a short chain; the measure itself compares key and transaction with those that were planted."""
+    found = auditing.finding(tmp_path, 400, seed=1, block_txs=20)
+    assert (11, 1) == (found.details["height"], found.details["keys"])
 
 
 # --- real processes -----------------------------------------------------------------------------------------

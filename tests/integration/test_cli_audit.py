@@ -102,3 +102,47 @@ def test_a_store_with_a_changed_value_or_index_entry(
 def test_what_holds_is_exit_code_0(store: Path, tmp_path: Path, genesis: Path) -> None:
     done = audit("--store", tampered(store, tmp_path / "copy", {}), "--genesis", genesis)
     assert (0, "ok") == (done.returncode, json.loads(done.stdout)["result"])
+
+
+def test_two_stores_that_differ_are_compared_down_to_keys_and_transactions(
+    store: Path, tmp_path: Path, genesis: Path
+) -> None:
+    one, other = (Chain(kv=LevelStore(tampered(store, tmp_path / name, {}))) for name in ("one", "other"))
+    bad = other.sign("buyer-1", read(VIN, km(7_100), other.now, "reading"))
+    one.produce()
+    lax_block(other, bad)
+    txid = other.check(bad).txid.hex()
+    for chain in (one, other):
+        chain.produce()
+        chain.store.kv.close()
+    command = [sys.executable, "-m", "node.cli.audit", "compare", str(tmp_path / "one"), str(tmp_path / "other")]
+    done = subprocess.run([*command, "--genesis", str(genesis)], capture_output=True, text=True, check=False)
+    assert 1 == done.returncode, done.stderr
+    assert "the sources differ: height 12: block id" in done.stderr
+    lines = done.stdout.splitlines()
+    assert "the same from 1 to 11" in lines
+    assert any(line.startswith(f"the second is not valid: block 12: transaction 0, txid {txid}, rule role_missing")
+               for line in lines)  # fmt: skip
+    assert [f"  written in the second by transaction 0 of block 12, odometer.read, txid {txid}"] == [
+        line for line in lines[lines.index(f"vehicle/{VIN}") :][:2] if "written" in line
+    ]
+    assert any(line.startswith("  record_count: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--dask", "tcp://127.0.0.1:1"), "--dask needs --work"),
+        (("--work", "w", "--predecessor", "x", "--predecessor-genesis", "y"), "is replayed in order"),
+        (("--snapshots", "nowhere"), "does not exist"),
+    ],
+)
+def test_options_of_ranges_that_do_not_go_together(genesis: Path, options: tuple[str, ...], message: str) -> None:
+    done = audit("--archive", "a.bmw", "--genesis", genesis, *options)
+    assert 2 == done.returncode
+    assert message in done.stderr
+
+
+def test_a_scheduler_that_is_not_there(store: Path, tmp_path: Path, genesis: Path) -> None:
+    done = audit("--store", store, "--genesis", genesis, "--work", tmp_path / "w", "--dask", "tcp://127.0.0.1:1")
+    assert (3, True) == (done.returncode, "check --dask" in done.stderr), done.stderr

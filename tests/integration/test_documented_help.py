@@ -178,6 +178,10 @@ def test_nodes_stores_and_audits(reader: Helped) -> None:
     for text in ("bmw-audit replay --store node-0 --genesis genesis.json", "bmw-audit compare node-0 node-1",
                  "bmw-audit compare blocks.bmw http://127.0.0.1:26700 --json"):  # fmt: skip
         reader.example(text)
+    shell.run("mkdir -p node-0/data/snapshots")
+    audited = "bmw-audit replay --store node-0 --genesis genesis.json --snapshots node-0/data/snapshots --work audit"
+    reader.example(audited)
+    reader.example("bmw-audit compare node-0 node-1 --genesis genesis.json --snapshots node-0/data/snapshots")
     replayed = "bmw-audit replay --archive blocks.bmw --genesis genesis.json --to 5000 --json"
     reader.example(replayed, **{"5000": "4"})
     reader.example("bmw-audit export --archive blocks.bmw --genesis genesis.json tables")

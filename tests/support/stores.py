@@ -9,6 +9,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from node.chain.block import Block, Commit
+from node.chain.vote import Evidence, Vote, vote_sign_bytes
+from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.execution.block_validation import seal_block
 from node.ledger.overlay import Ledger
@@ -17,7 +19,7 @@ from node.storage.archive import write_archive
 from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
 from node.txtypes.envelope import CheckedTx
-from support.chain import Chain
+from support.chain import Chain, address
 from support.life import Life, accident, maintenance
 
 
@@ -104,3 +106,14 @@ def with_signatures(commit: Commit, **by_place: bytes) -> Commit:
     for place, signature in by_place.items():
         signatures[int(place[1:])] = signature
     return replace(commit, signatures=tuple(signatures))
+
+
+def evidence(chain: Chain, name: str) -> Evidence:
+    """Two votes of a validator for the head's height."""
+    key, height = dev_key("consensus", name), chain.store.height()
+    votes = [
+        Vote("precommit", height, 0, ident, address(name),
+             key.sign(vote_sign_bytes(chain.genesis_hash, "precommit", height, 0, ident)))
+        for ident in (bytes(32), b"\x01" * 32)
+    ]  # fmt: skip
+    return Evidence(*votes)

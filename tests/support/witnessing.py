@@ -8,6 +8,7 @@ from pathlib import Path
 
 from node.audit.executor import Executor
 from node.audit.following import Shower
+from node.audit.replay_store import ReplayStore
 from node.audit.witness import EVERY, Witness, begin
 from node.chain.block import Block, Committed
 from node.crypto.dev_keys import dev_key
@@ -86,7 +87,7 @@ def showing(chain: Chain, block: Block) -> Other:
 def witness(nodes: Mapping[str, Shower], kv: KeyValue, *, full: Path | None = None) -> Witness:
     """A witness of the chain of the first node, at its time."""
     chain = next(node.chain for node in nodes.values() if isinstance(node, ChainSource))
-    executor = None if full is None else Executor(MemoryStore(), chain.genesis)
+    executor = None if full is None else Executor(ReplayStore(MemoryStore(), chain.genesis))
     if not list(kv.scan(b"", b"\xff")):
         begin(kv, chain.genesis, KEY)
     return Witness(chain.genesis, KEY, kv, nodes, executor, now_ms=lambda: chain.now)

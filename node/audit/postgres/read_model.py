@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from node.audit.follow import Executed
+from node.audit.executor import Executed
 from node.audit.postgres.migrations import apply_steps, make_tables
 from node.audit.postgres.statements import delete_row, insert_row, parameters, time_of
 from node.audit.tables.model import added_rows, changed_rows, state_rows

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 
-from node.audit.follow import Executed
+from node.audit.executor import Executed
 from node.audit.tables.model import COMMITS, MISSED_PROPOSALS, RECORDS, TRANSACTIONS, VOTES, added_rows
 from node.crypto.addresses import to_text
 from node.ledger.family import AsOf

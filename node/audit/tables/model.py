@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from node.audit.follow import Executed
+from node.audit.executor import Executed
 from node.audit.tables.table import Flattened, Row, Table, columns, flattened
 from node.chain.block import EMPTY_COMMIT, Commit
 from node.chain.validators import ValidatorSet

@@ -13,6 +13,7 @@ from support.stores import (
     archive_of,
     copied,
     entries,
+    evidence,
     fingerprint,
     lax_block,
     life_store,
@@ -25,7 +26,7 @@ from node.audit.report import ReplayReport
 from node.audit.sources import ArchiveSource, StoreSource
 from node.audit.workers import InProcesses
 from node.chain.block import Block, Commit, commit_hash, decode_commit
-from node.chain.vote import Evidence, Vote, vote_sign_bytes
+from node.chain.vote import vote_sign_bytes
 from node.codec import encode
 from node.crypto import merkle
 from node.crypto.dev_keys import dev_key
@@ -165,16 +166,6 @@ def other_signature(chain: Chain, place: int) -> bytes:
     )
     names = {address(n): n for n in ("bmw", "dealer-munich", "dealer-shanghai", "workshop-berlin")}
     return dev_key("consensus", names[head.validators.entries[place].address]).sign(message)
-
-
-def evidence(chain: Chain, name: str) -> Evidence:
-    key, height = dev_key("consensus", name), chain.store.height()
-    votes = [
-        Vote("precommit", height, 0, ident, address(name),
-             key.sign(vote_sign_bytes(chain.genesis_hash, "precommit", height, 0, ident)))
-        for ident in (bytes(32), b"\x01" * 32)
-    ]  # fmt: skip
-    return Evidence(*votes)
 
 
 # --- blocks that all validators certified, and that break a rule ------------------------------------------------

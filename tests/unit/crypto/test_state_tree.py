@@ -368,3 +368,16 @@ def test_siblings_follow_from_the_nodes_of_every_fourth_level(depth: int) -> Non
     assert sum(is_kept(index, depth) for index in range(1, 2 << depth)) <= (1 << depth) * 16 // 15
     for number in range(1 << depth):
         assert tree.siblings(number) == siblings_from(number, depth, node_at)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_the_buckets_in_which_two_trees_differ(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> None:
+    def buckets(values: dict[bytes, bytes]) -> dict[int, bytes]:
+        found: dict[int, list[bytes]] = {}
+        for key, value in values.items():
+            found.setdefault(bucket_of(slot_of(key), 4), []).append(slot_of(key) + sha256(value).digest())
+        return {number: b"".join(sorted(entries)) for number, entries in found.items()}
+
+    ours, theirs = buckets(one), buckets(other)
+    expected = [number for number in range(16) if ours.get(number) != theirs.get(number)]
+    assert expected == StateTree(4, ours.items()).differing(StateTree(4, theirs.items()))

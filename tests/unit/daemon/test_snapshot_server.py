@@ -12,9 +12,11 @@ from support.chain import Chain
 from support.life import Life, maintenance
 
 from node.daemon.snapshot_sync import Choice, SnapshotSync
+from node.daemon.snapshots import SnapshotServer
 from node.errors import OperatorError
 from node.p2p.wire import GetOffer, OfferMessage
 from node.storage.snapshot import CHUNK_BYTES, Offer, cut_snapshot
+from node.storage.snapshot_files import snapshots_in
 
 STRANGER, MEMBER, OTHER_STRANGER = 1, 2, 3
 MEMBER_KEY = b"\x07" * 32
@@ -91,3 +93,43 @@ def test_one_that_does_not_fit_on_the_disk_is_not_begun(
         asyncio.run(sync._fetch(newer, {STRANGER}, tmp_path / "incoming"))
 
     assert not (tmp_path / "incoming").exists()
+
+
+def test_snapshots_for_auditors_are_kept_and_only_the_newest_are_served(tmp_path: Path) -> None:
+    """Blocks below the archived ones may be pruned: a replay takes its blocks from elsewhere."""
+    chain = Life(Chain()).to("born").chain
+
+    async def grow() -> SnapshotServer:
+        server = SnapshotServer(tmp_path, chain.store, interval=2, archive_every=5)
+        while chain.store.height() < 16:
+            chain.produce()
+            server.committed(chain.store.height())
+            await server.stop()
+        return server
+
+    server = asyncio.run(grow())
+
+    assert {5, 10, 15, 16} == set(snapshots_in(tmp_path))
+    again = SnapshotServer(tmp_path, chain.store, interval=2, archive_every=5)
+    for one in (server, again):
+        assert 15 == one.needed_from(16)
+        newest = one.answer(GetOffer())
+        assert isinstance(newest, OfferMessage) and newest.offer is not None
+        assert 16 == newest.offer.manifest.header.height
+
+
+def test_a_node_may_keep_snapshots_for_auditors_and_serve_none(tmp_path: Path) -> None:
+    chain = Life(Chain()).to("born").chain
+
+    async def grow() -> SnapshotServer:
+        server = SnapshotServer(tmp_path, chain.store, interval=0, archive_every=3)
+        while chain.store.height() < 9:
+            chain.produce()
+            server.committed(chain.store.height())
+            await server.stop()
+        return server
+
+    server = asyncio.run(grow())
+    assert [3, 6, 9] == list(snapshots_in(tmp_path))
+    assert OfferMessage(None) == server.answer(GetOffer())
+    assert 10 == server.needed_from(9)

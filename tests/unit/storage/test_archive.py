@@ -59,7 +59,7 @@ def test_many_segments_and_a_range(chain: Chain, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(archive, "SEGMENT_BYTES", 1)
     path = written(chain, tmp_path / "range.bmw", 2, 4)
     reader = ArchiveReader(path)
-    assert [(2, 2), (3, 3), (4, 4)] == [(s.first, s.last) for s in reader.segments()]
+    assert [(2, 2), (3, 3), (4, 4)] == [(s.first, s.last) for _, s in reader.segments()]
     assert [2, 3, 4] == [c.block.header.height for c in reader]
 
 

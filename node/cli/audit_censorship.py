@@ -12,8 +12,9 @@ import click
 from node.audit.censorship import EVIDENCE, Inquiry, Search, read_receipt
 from node.audit.divergence import Diverged
 from node.audit.progress import ReplayProgress
+from node.audit.sources import open_source
 from node.chain.genesis import genesis_hash
-from node.cli.audit_sources import FILE, opened_source, source_options
+from node.cli.audit_sources import FILE, chosen, source_options
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.json_output import json_option, print_json
 from node.cli.options import example, read_genesis_file
@@ -57,7 +58,7 @@ def censorship(
     ]
     if len(inquiries) > INQUIRIES_MAX:
         raise OperatorError(f"{len(inquiries)} receipts, at most {INQUIRIES_MAX} are judged at once: give fewer")
-    source = opened_source(store, archive, node)
+    source = open_source(*chosen(store, archive, node))
     progress = ReplayProgress(source.last, sys.stderr)
     try:
         found = Search(genesis, source, inquiries, progress).run()

@@ -60,6 +60,7 @@ def witness(
     where it has halted.
     """
     from node.audit.executor import Executor  # slow to import, as are servers and clients
+    from node.audit.replay_store import ReplayStore
     from node.audit.witness import Witness
     from node.audit.witness_server import WitnessServer
     from wallet.client import NodeClient
@@ -82,7 +83,7 @@ def witness(
         if full:
             state = LevelStore(place.path / "data" / "state")
             open_things.callback(state.close)
-            executor = Executor(state, genesis)
+            executor = Executor(ReplayStore(state, genesis))
         clients = {url: NodeClient([url]) for url in nodes}
         runs = Witness(genesis, key, kv, clients, executor, accept_old_root=accept_old_root)
         open_things.callback(runs.close)
