@@ -25,6 +25,7 @@ PLACES: Final = {
     "reset-signing": "node.cli.init:reset_signing",
     "rollback": "node.cli.repair:rollback",
     "rulesets": "node.cli.rulesets:rulesets",
+    "serve": "node.cli.serve:serve",
     "signer": "node.cli.signer:signer",
     "start": "node.cli.start:start",
     "status": "node.cli.status:status",

@@ -76,7 +76,7 @@ def _trust_of(text: str | None) -> tuple[int, bytes] | None:
     return int(height), bytes.fromhex(ident)
 
 
-def _watch_stdin(ended: Callable[[], None]) -> None:
+def watch_stdin(ended: Callable[[], None]) -> None:
     """Call `ended` when standard input ends: at the latest when no process has the other end of the pipe any more,
     however it died."""
     loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
@@ -97,7 +97,7 @@ async def _run(
 ) -> BaseException | None:
     stopping = asyncio.Event()
     if until_stdin_ends:
-        _watch_stdin(stopping.set)
+        watch_stdin(stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = wall_clock(config, allow_dev_keys=allow_dev_keys)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from node.crypto.addresses import from_text
 from node.errors import OperatorError, Rejected
+from node.settings import Count, Positive, Section, Settings
 
 WITNESSES_MAX = 16
 ENV_PREFIX = "BMW_NODE_"
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """One section of `config.toml`. Every key has a default and, in its type, a text for operators."""
 
 
 class NodeSettings(Section, frozen=True):
@@ -109,101 +101,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mempool: MempoolSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key of `config.toml`, as its `Section` declares it."""
-
-    type: Any
-    default: Any
-    text: str
-
-    @property
-    def base(self) -> Any:
-        """bool, int, str or tuple[str, ...]."""
-        return get_args(self.type)[0]
-
-    @property
-    def expected(self) -> str:
-        """The values that are valid, for an error text."""
-        if self.base is int:
-            minimum = next(item.ge for item in get_args(self.type) if isinstance(item, Meta))
-            return f"a whole number from {minimum}"
-        return {bool: "true or false", str: "a string"}.get(self.base, "a list of strings")
-
-
-def _settings(section: type[Section]) -> dict[str, Setting]:
-    fields = msgspec.structs.fields(section)
-    return {field.name: Setting(field.type, field.default, get_args(field.type)[-1]) for field in fields}
-
-
-SETTINGS = {field.name: _settings(field.type) for field in msgspec.structs.fields(Config)}
-"""Every setting, by section and key."""
-
-
-def _nearest(word: str, names: list[str]) -> str:
-    nearest = difflib.get_close_matches(word, names, 1, 0.0)
-    return f"; the nearest known is '{nearest[0]}'" if nearest else ""
-
-
-def _decoded(where: str, value: Any, setting: Setting) -> Any:
-    try:
-        return msgspec.convert(value, setting.type)
-    except msgspec.ValidationError:
-        raise OperatorError(f"{where} must be {setting.expected}, not {value!r}") from None
-
-
-def _from_text(where: str, text: str, setting: Setting) -> Any:
-    """The value that an environment variable sets."""
-    if setting.base is bool:
-        value: Any = {"true": True, "false": False}.get(text.lower(), text)
-    elif setting.base is int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise OperatorError(f"{where} must be a whole number, not {text!r}") from None
-    elif setting.base is str:
-        value = text
-    else:
-        value = [item for item in text.split(",") if item]
-    return _decoded(where, value, setting)
-
-
 def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
     """`flags` by "section.key", None where not given. Raises `OperatorError`, which names the key and the fix."""
-    values: dict[str, dict[str, Any]] = {section: {} for section in SETTINGS}
-    if path is not None and path.exists():
-        _read_file(path, values)
-    for name, text in environment.items():
-        if not name.startswith(ENV_PREFIX) or name in (ENV_PREFIX + "HOME", ENV_PREFIX + "URL"):
-            continue
-        section, _, key = name[len(ENV_PREFIX) :].lower().partition("_")
-        if section not in SETTINGS or key not in SETTINGS[section]:
-            names = [f"{ENV_PREFIX}{s}_{k}".upper() for s, keys in SETTINGS.items() for k in keys]
-            raise OperatorError(f"the environment variable {name} names no setting{_nearest(name, names)}")
-        values[section][key] = _from_text(name, text, SETTINGS[section][key])
-    for name, value in flags.items():
-        if value is not None:
-            section, key = name.split(".")
-            values[section][key] = value
-    config = msgspec.convert(values, Config)
+    config = SETTINGS_OF_NODE.load(path, environment, flags)
     _check(config)
     return config
-
-
-def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> None:
-    try:
-        document = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{path} is not TOML: {error}") from None
-    except OSError as error:
-        raise OperatorError(f"{path} can't be read: {error.strerror}") from None
-    for section, keys in document.items():
-        if section not in SETTINGS or not isinstance(keys, dict):
-            raise OperatorError(f"{path}: unknown section [{section}]{_nearest(section, list(SETTINGS))}")
-        for key, value in keys.items():
-            if key not in SETTINGS[section]:
-                raise OperatorError(f"{path}: unknown key {section}.{key}{_nearest(key, list(SETTINGS[section]))}")
-            values[section][key] = _decoded(f"{path}: {section}.{key}", value, SETTINGS[section][key])
 
 
 def _check(config: Config) -> None:
@@ -240,25 +142,11 @@ def _check(config: Config) -> None:
         raise OperatorError(f"node.log_level must be debug, info, warning or error, not {config.node.log_level!r}")
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return str(value) if isinstance(value, int) else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def config_text(overrides: Mapping[str, Any]) -> str:
     """`config.toml` with every setting commented; `overrides` by "section.key" are set, the rest shows its default."""
-    lines = ["# Every setting of this node. Flags and BMW_NODE_<SECTION>_<KEY> take precedence.", ""]
-    for section, keys in SETTINGS.items():
-        lines.append(f"[{section}]")
-        for key, setting in keys.items():
-            lines.append(f"# {setting.text}")
-            name = f"{section}.{key}"
-            if name in overrides:
-                lines.append(f"{key} = {_toml(overrides[name])}")
-            else:
-                lines.append(f"# {key} = {_toml(setting.default)}")
-        lines.append("")
-    return "\n".join(lines)
+    return SETTINGS_OF_NODE.text(overrides)
+
+
+SETTINGS_OF_NODE: Final = Settings(Config, "this node", ENV_PREFIX, not_settings=("BMW_NODE_HOME", "BMW_NODE_URL"))
+SETTINGS: Final = SETTINGS_OF_NODE.sections
+"""Every setting, by section and key."""

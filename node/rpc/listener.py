@@ -41,9 +41,9 @@ _warned_s: dict[str, float] = {}
 class Listener:
     """The HTTP listener of an application. After `start`, `port` is the real port, also if 0 was configured."""
 
-    def __init__(self, config: RpcConfig, height: Callable[[], int]) -> None:
-        """`height`: for `X-Chain-Height` of responses that no handler makes."""
-        self.config, self.height = config, height
+    def __init__(self, config: RpcConfig, height: Callable[[], int], section: str = "rpc") -> None:
+        """`height`: for `X-Chain-Height` of responses that no handler makes; `section`: of the settings, for errors."""
+        self.config, self.height, self._section = config, height, section
         most, per_address = config.connections_max, config.connections_per_address_max
         self.connections = Counted(most, per_address, is_loopback_limited=config.is_loopback_limited)
         self.handshakes: set[asyncio.Task[None]] = set()
@@ -81,8 +81,11 @@ class Listener:
             await self.stop()
             place, why = f"{config.host}:{config.port}", error.strerror or error
             if error.errno == errno.EADDRINUSE:
-                raise Busy(f"rpc: {place} is taken by another process: stop it, or set another rpc port") from None
-            raise OperatorError(f"rpc: can't listen on {place} ({why}): set another rpc host or port") from None
+                hint = f"stop it, or set another {self._section} port"
+                raise Busy(f"{self._section}: {place} is taken by another process: {hint}") from None
+            raise OperatorError(
+                f"{self._section}: can't listen on {place} ({why}): set another {self._section} host or port"
+            ) from None
         self.port = self._server.sockets[0].getsockname()[1]
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())

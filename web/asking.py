@@ -1,0 +1,109 @@
+"""What a page is drawn from: a request in one language, and what the process has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from node.ledger.family import nearest
+from web.assets import Assets
+from web.nodes import Nodes
+from web.settings import WebSettings
+from web.words import Tag, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the process has: made at the start, the same for all requests."""
+
+    settings: WebSettings
+    nodes: Nodes
+    assets: Assets
+    chain_id: str
+    genesis_hash: bytes
+
+    @property
+    def is_open(self) -> bool:
+        """Whether strangers may read everything (see `settings.Tier`)."""
+        return self.settings.tier == "open"
+
+
+class PageProblem(Exception):
+    """A request that gets a page of its own instead: `key` is a text of `error.json`, `values` its places."""
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.status, self.key, self.values = status, key, values
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of a page. A subclass has a field for each name, all texts with a default."""
+
+
+QUERY_LETTERS_MAX = 200
+"""Letters of a value. Above: 400."""
+Q = TypeVar("Q", bound=Query)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for a page."""
+
+    request: web.Request
+    site: Site
+    words: Words
+    path: str
+    """Without the language: `/cars`."""
+
+    def query(self, kind: type[Q]) -> Q:
+        """The query, whose names and values are checked. Raises `PageProblem`."""
+        given = self.request.query
+        known = tuple(field.encode_name for field in msgspec.structs.fields(kind))
+        for name in given:
+            if name not in known:
+                raise PageProblem(
+                    400, "query_unknown", name=name[:60], nearest=nearest(name[:60], known)[0] if known else "-"
+                )
+            if len(given.getall(name)) > 1:
+                raise PageProblem(400, "query_repeated", name=name)
+            if len(given[name]) > QUERY_LETTERS_MAX or not given[name].isprintable():
+                raise PageProblem(400, "query_value", name=name)
+        return msgspec.convert(dict(given), kind)
+
+    def param(self, name: str) -> str:
+        return self.request.match_info[name]
+
+    def link(self, path: str, /, **query: object) -> str:
+        """The address of a page in the request's language; query values that are empty are left out."""
+        given = {name: str(value) for name, value in query.items() if value not in ("", None)}
+        return f"/{self.words.tag}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def in_language(self, tag: Tag) -> str:
+        """The address of this page in another language."""
+        query = self.request.rel_url.raw_query_string
+        return f"/{tag}{self.path}" + (f"?{query}" if query else "")
+
+
+class Drawn(NamedTuple):
+    """What a page is drawn with. `is_kept`: whether browsers may keep it for some seconds."""
+
+    template: str
+    context: Mapping[str, Any]
+    status: int = 200
+    is_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: its path, with places such as `{vin}`; `room`: the entry of the navigation that it belongs to."""
+
+    path: str
+    draw: Callable[[Ask], Awaitable[Drawn | web.StreamResponse]]
+    room: str = ""
+    only_open: bool = field(default=False)
+    """Whether the tier `showroom` does not have it."""

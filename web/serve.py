@@ -1,0 +1,41 @@
+"""The process of the pages: a listener, the nodes behind it, and nothing that could sign."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from node.chain.genesis import Genesis, genesis_hash
+from node.log import log
+from node.rpc.config import RpcConfig
+from node.rpc.listener import Listener
+from web.app import make_app
+from web.asking import Site
+from web.assets import Assets
+from web.nodes import Nodes
+from web.settings import WebSettings
+
+
+async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event) -> None:
+    """Serve until `stopping`. `home`: the folder of the read model. Raises `OperatorError` if the certificate or the
+    port cannot be used."""
+    ident = genesis_hash(genesis)
+    nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
+    site = Site(settings, nodes, Assets(), genesis.chain_id, ident)
+    listener = Listener(_listening(settings), lambda: nodes.height, "web")
+    await nodes.start()
+    try:
+        await listener.listen(make_app(site))
+        log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
+        await stopping.wait()
+    finally:
+        await listener.stop()
+        await nodes.stop()
+
+
+def _listening(settings: WebSettings) -> RpcConfig:
+    return RpcConfig(
+        host=settings.host, port=settings.port, tls_certificate=settings.tls_certificate, tls_key=settings.tls_key,
+        connections_max=settings.connections_max, connections_per_address_max=settings.connections_per_address,
+        is_loopback_limited=settings.limit_loopback,
+    )  # fmt: skip

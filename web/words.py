@@ -1,0 +1,140 @@
+"""The pages' texts in English, German and Chinese, and how each language writes numbers, money, dates and distances.
+
+Every `texts/*.json` is a catalogue: key to the three texts, with places in braces. Codes of the chain have their texts
+in `node.rules.texts`, which the interface and the papers use, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal, get_args
+
+from babel.core import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal
+
+from node.crypto.addresses import to_text
+from node.rules.iso_codes import MINOR_UNITS
+from node.rules.odometer import MILLIMETRES
+from node.rules.texts.form import Text
+from node.rules.texts.tables import TEXTS
+
+Tag = Literal["en", "de", "zh"]
+TAGS: Final[tuple[Tag, ...]] = get_args(Tag)
+NAMES: Final[dict[Tag, str]] = {"en": "English", "de": "Deutsch", "zh": "中文"}
+_LOCALES: Final[dict[Tag, str]] = {"en": "en_GB", "de": "de_DE", "zh": "zh_Hans_CN"}
+
+
+def _catalogue() -> dict[str, Text]:
+    """All texts of `texts/`, by `<file>.<key>`."""
+    found: dict[str, Text] = {}
+    for file in files("web").joinpath("texts").iterdir():
+        name, _, suffix = file.name.rpartition(".")
+        if suffix == "json":
+            found |= {f"{name}.{key}": Text(*texts) for key, texts in json.loads(file.read_text("utf-8")).items()}
+    return found
+
+
+CATALOGUE: Final[Mapping[str, Text]] = _catalogue()
+
+
+class Words:
+    """The texts and formats of one language. Methods that draw values take what the interface answers."""
+
+    def __init__(self, tag: Tag) -> None:
+        self.tag: Tag = tag
+        self._index = TAGS.index(tag)
+        self._locale = Locale.parse(_LOCALES[tag])
+
+    @property
+    def lang(self) -> str:
+        """The value of the attribute `lang`."""
+        return "zh-Hans" if self.tag == "zh" else self.tag
+
+    def __call__(self, key: str, **values: object) -> str:
+        """A text of the catalogue. Raises `KeyError` for one that is not there, or a place without a value."""
+        text = CATALOGUE[key][self._index]
+        return text.format(**values) if values else text
+
+    def code(self, table: str, code: object) -> str:
+        """The text of a code: of the ruleset's table, else `codes.<table>.<code>` of the catalogue, else the code
+        itself with spaces."""
+        text = TEXTS.get(table, {}).get(str(code)) or CATALOGUE.get(f"codes.{table}.{code}")
+        return str(code).replace("_", " ") if text is None else text[self._index]
+
+    # --- numbers ---------------------------------------------------------------------------------------------
+    def number(self, value: float) -> str:
+        return str(format_decimal(value, locale=self._locale))
+
+    def money(self, money: Mapping[str, Any] | None) -> str:
+        """`{"amount": 5290000, "currency": "EUR"}`, in minor units."""
+        if money is None:
+            return "–"
+        amount, currency = int(money["amount"]), str(money["currency"])
+        digits = MINOR_UNITS.get(currency, 0)
+        pattern = self._locale.currency_formats["standard"].pattern
+        if amount % 10**digits == 0:
+            pattern = pattern.replace("0.00", "0")
+        value = Decimal(amount).scaleb(-digits)
+        return str(format_currency(value, currency, pattern, self._locale, currency_digits=False))
+
+    def distance(self, metres: int | None, unit: str = "km") -> str:
+        """Whole kilometres or miles."""
+        if metres is None:
+            return "–"
+        return f"{self.number(metres * 1000 // MILLIMETRES[unit])} {unit}"
+
+    # --- times ------------------------------------------------------------------------------------------------
+    def day(self, time: str | None) -> str:
+        """A day of a time such as `2026-01-31T12:00:00.000Z`, or of a date."""
+        if not time:
+            return "–"
+        return str(format_date(_parsed(time).date(), "medium", locale=self._locale))
+
+    def time(self, time: str | None) -> str:
+        """A time in UTC."""
+        if not time:
+            return "–"
+        return f"{format_datetime(_parsed(time), 'medium', tzinfo=UTC, locale=self._locale)} UTC"
+
+    def ago(self, seconds: float) -> str:
+        """A duration, roughly: `3 minutes`."""
+        return str(format_timedelta(round(max(seconds, 1)), locale=self._locale, threshold=1.2))
+
+    # --- names ------------------------------------------------------------------------------------------------
+    @staticmethod
+    def short(text: str, letters: int = 10) -> str:
+        """The beginning of an id or an address."""
+        return text if len(text) <= letters + 2 else text[:letters] + "…"
+
+    @staticmethod
+    def address(raw: bytes) -> str:
+        return to_text(raw)
+
+
+def _parsed(time: str) -> datetime:
+    return datetime.fromisoformat(time.replace("Z", "+00:00"))
+
+
+@cache
+def words_of(tag: Tag) -> Words:
+    return Words(tag)
+
+
+def preferred(accept: str) -> Tag:
+    """The language that a header `Accept-Language` prefers, English where it names none of ours."""
+    found: list[tuple[float, int, Tag]] = []
+    for place, part in enumerate(accept.split(",")[:16]):
+        name, _, quality = part.partition(";q=")
+        tag = name.strip().lower().partition("-")[0]
+        try:
+            weight = float(quality or 1)
+        except ValueError:
+            continue
+        found += [(-weight, place, known) for known in TAGS if known == tag and weight > 0]
+    return min(found)[2] if found else "en"
