@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money, Odometer
+from node.limits import MONEY_MAX
 from node.rules.deals import CANCEL_REASONS, CancelReason
 from node.rules.rails import RAIL_RULES
 from node.txtypes.members.accepted_rail import AcceptedRail
@@ -23,6 +24,7 @@ from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
 from node.txtypes.sale.negotiation import OrderCounter, OrderReject
 from node.txtypes.sale.order import Order, debts_of, final_amount, is_live
 from node.txtypes.sale.payments import Payment, net_of, occupied
+from node.txtypes.sale.terms import PRICE_MAX
 from node.txtypes.vehicle.stop_flags import FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
@@ -32,6 +34,8 @@ from support.paying import NAMES, PROVIDERS, REFUND_MS, State, Step, payments_of
 
 VINS = tuple(f"WBA8E9G50GNU1234{n}" for n in range(6))
 PRICES = (Money(5_290_000, "EUR"), Money(5_290_001, "EUR"), Money(100, "EUR"), Money(5_290_000, "USD"))
+LIMITS = (Money(1, "EUR"), Money(PRICE_MAX, "EUR"), Money(MONEY_MAX, "EUR"))
+"""The lowest price, the highest one, and an amount that no price has."""
 MONEY_RAILS = ("bank_transfer", "card", "instant_transfer")
 BUYERS = ("buyer-1", "dealer-shanghai", "inspector-1")
 TRADERS = ("bmw", "dealer-munich", "dealer-shanghai")
@@ -99,7 +103,7 @@ class Dealing:
 
     def _listing(self, vin: str, holder: str, **changes: Any) -> TransactionBody:
         chance = self.chance
-        price = chance.choice((*PRICES, *PRICES[:2]))
+        price = chance.choice(LIMITS if chance.random() < 0.08 else (*PRICES, *PRICES[:2]))
         contracts = ("on_premises", "distance", "business") if holder in TRADERS else ("private",)
         fields = dict(
             price=price, tax=tax_of(price, holder), country=chance.choice(("DE", "DE", "CN")), contracts=contracts,
@@ -158,7 +162,7 @@ class Dealing:
         money = [a for a in found.rails if a.rail in MONEY_RAILS]
         if not money:
             return (leg(price),)
-        count = chance.choice((1, 1, 2, 3))
+        count = min(price, chance.choice((1, 1, 2, 3)))
         shares = [price // count] * (count - 1)
         legs = []
         for place, amount in enumerate((*shares, price - sum(shares))):
@@ -247,7 +251,8 @@ class Dealing:
         for place, part in enumerate(order.terms.legs):
             left = part.amount - sum(occupied(payment) for payment in payments if payment.leg == place)
             if left > 0 and part.provider is not None:
-                amount = left if self.chance.random() < 0.85 else max(1, left // 2)
+                half = max(1, left // 2)
+                amount = left if self.chance.random() < 0.8 else self.chance.choice((1, half, half, part.amount))
                 found.append(self._initiate(ident, place, part, replace(order.price, amount=amount), buyer))
         return found
 
@@ -257,7 +262,7 @@ class Dealing:
 
     def _amend(self, ident: bytes, order: Order, seller: str, buyer: str) -> Step:
         agreed, last = order.terms, len(order.terms.legs) - 1
-        match self.chance.randrange(4):
+        match self.chance.randrange(5):
             case 0 if last < 7 and agreed.legs[last].amount > 1 and agreed.legs[last].kind != "trade_in":
                 part = agreed.legs[last]
                 half = part.amount // 2
@@ -268,6 +273,9 @@ class Dealing:
                 agreed = replace(agreed, trade_in=replace(trade_in, material_root=material(self.chain, trade_in.vin)))
             case 2:
                 agreed = self._terms(self.state["listing"][order.listing.hex()], buyer)
+            case 3 if last and agreed.finance is None and agreed.trade_in is None:  # two parts become one
+                *others, former, part = agreed.legs
+                agreed = replace(agreed, legs=(*others, replace(former, amount=former.amount + part.amount)))
             case _:
                 agreed = replace(agreed, cancel_fee=agreed.price.amount // 100)
         lenders = [f.lender for f in (order.terms.finance, agreed.finance) if f is not None]
@@ -330,7 +338,7 @@ class Dealing:
         debts = debts_of(order, payments, chain.now, REFUND_MS)
         found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts
                   if debt.due_ms <= chain.now or self.chance.random() < 0.1] * 2  # fmt: skip
-        if order.status == "completed":
+        if order.status in ("completed", "withdrawn", "returned"):
             own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
             part = next(part for part in order.terms.legs if part.provider is not None)
             owed = sum(claim.amount.amount for claim in own)

@@ -151,15 +151,28 @@ class Deal:
                 return int(self.terms.cancel_fee)
         return 0
 
+    def debts(self, now_ms: int) -> tuple[int, int]:
+        """What the seller has to give back to the buyer, and to the lender."""
+        own, lent = self.net - self.lent, self.lent
+        if self.status in ("completed", "withdrawn"):  # the lender's money pays the price first
+            price = self.price - self.traded
+            return max(0, own - max(0, price - lent)), max(0, lent - price)
+        if self.status == "returned":
+            return max(0, own - self.kept), max(0, lent - max(0, self.kept - own))
+        is_over = self.status in ("cancelled", "accepted") and not self.is_reserving(now_ms)
+        return (max(0, own - self.kept), lent) if is_over else (0, 0)  # of the lender's money nothing is kept
+
     def owed(self, now_ms: int) -> int:
         """What the seller has to give back."""
-        if self.status in ("completed", "withdrawn"):
-            return max(0, self.net - (self.price - self.traded))
-        if self.status == "returned":
-            return max(0, self.net - self.kept)
-        is_over = self.status == "cancelled" or self.status == "accepted"
-        own = self.net - self.lent  # of the lender's money nothing is kept
-        return self.lent + max(0, own - self.kept) if is_over and not self.is_reserving(now_ms) else 0
+        return sum(self.debts(now_ms))
+
+    def settle(self, now_ms: int) -> None:
+        """All that was owed has come back."""
+        for is_lent, owed in enumerate(self.debts(now_ms)):
+            for purse in self.of_price:
+                if is_lent == (purse.rail == "finance"):
+                    back = min(owed, purse.net)
+                    purse.went_back, owed = purse.went_back + back, owed - back
 
 
 class PlainSale:
@@ -266,8 +279,11 @@ class PlainSale:
         deal.until_ms -= deal.pausing_ms - used
         deal.spent_ms += used
         deal.pausing_ms = 0
-        if dispute.decision is not None and dispute.decision.action == "unwind":
-            deal.status, deal.kept = "cancelled", dispute.decision.amount
+        match dispute.decision.action if dispute.decision is not None else "":
+            case "unwind":
+                deal.status, deal.kept = "cancelled", dispute.decision.amount
+            case "settled":
+                deal.settle(now_ms)
 
     def differences(self, order: bytes, state: State) -> Iterator[str]:
         """What the node's state tells otherwise of one order."""

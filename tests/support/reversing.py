@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from msgspec.structs import replace
+
 from node.txtypes.cases.case import Case
 from node.txtypes.cases.types import CaseClose, CaseConfirm, CaseOpen, CaseReply
 from node.txtypes.disputes.order_dispute import Decision, OrderDispute, status_at
@@ -57,8 +59,9 @@ class Reversing:
 
     def of_claims(self, ident: bytes, claims: OrderClaims) -> list[Step]:
         return [
-            (NAMES[claim.creditor], ClaimRelease(ident, claim.debtor, claim.amount), ()) for claim in claims.entries
-        ]
+            (NAMES[claim.creditor], ClaimRelease(ident, claim.debtor, amount), ()) for claim in claims.entries
+            for amount in (claim.amount, replace(claim.amount, amount=1))
+        ]  # fmt: skip
 
     def of_dispute(self, ident: bytes, dispute: OrderDispute) -> list[Step]:
         order = self.state["order"][dispute.order.hex()]
@@ -77,9 +80,12 @@ class Reversing:
         chance = self.chance
         if dispute.votes and chance.random() < 0.8:
             return dispute.votes[0].decision
-        unwind, claim = Decision("unwind", order.net // 10, ""), Decision("claim", 1_000, "seller")
         is_over = order.status in ("completed", "withdrawn", "returned")
-        return chance.choice((Decision("resume", 0, ""), Decision("dismiss", 0, ""), claim if is_over else unwind))
+        unwind = Decision("unwind", chance.choice((0, min(1, order.net), order.net // 10)), "")
+        amount = chance.choice((1, min(1_000, order.price.amount), order.price.amount))
+        claim = Decision("claim", amount, chance.choice(("seller", "buyer")))
+        plain = (Decision("resume", 0, ""), Decision("dismiss", 0, ""), Decision("settled", 0, ""))
+        return chance.choice((*plain, claim if is_over else unwind))
 
     # --- cases -----------------------------------------------------------------------------------------------
     def new_case(self) -> list[Step]:
