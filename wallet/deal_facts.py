@@ -25,6 +25,7 @@ from node.txtypes.disputes.order_dispute_types import OrderDisputeBody, OrderDis
 from node.txtypes.members.mandate import MANDATE, MandateGrant
 from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentRefund
 from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.sale.accounts import creditor_of, debts_of
 from node.txtypes.sale.building import ListingBuild
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, traded_in
@@ -32,7 +33,8 @@ from node.txtypes.sale.ending import OrderCancel, fee_of
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.negotiation import OrderOffer
-from node.txtypes.sale.order import ORDER, Order, creditor_of, debts_of
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment, payments_of
 from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
 from node.txtypes.vehicle.claims import claims_of

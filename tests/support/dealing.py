@@ -15,6 +15,7 @@ from node.rules.rails import RAIL_RULES
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import Mandate, MandateEnd, MandateGrant, SaleTerms, is_running
 from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.sale.accounts import debts_of, final_amount
 from node.txtypes.sale.changes import OrderAmend
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, Tax, Terms, in_money
 from node.txtypes.sale.delivery import DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
@@ -22,7 +23,7 @@ from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
 from node.txtypes.sale.listing import Listing
 from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
 from node.txtypes.sale.negotiation import OrderCounter, OrderReject
-from node.txtypes.sale.order import Order, debts_of, final_amount, is_live
+from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.payments import Payment, net_of, occupied
 from node.txtypes.sale.terms import PRICE_MAX
 from node.txtypes.vehicle.stop_flags import FlagSet

@@ -15,8 +15,9 @@ from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.payment.counters import most_of
 from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentReassign, PaymentRefund
 from node.txtypes.payment.initiating import PaymentDeclare
+from node.txtypes.sale.accounts import debts_of
 from node.txtypes.sale.deal import in_money
-from node.txtypes.sale.order import Order, debts_of, is_live
+from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.payments import BANK_RAILS, Payment, Reference, net_of
 from support.chain import DAY_MS, Chain, address
 

@@ -9,7 +9,7 @@ from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.ending import OrderCancel
-from node.txtypes.sale.order import OrderView
+from node.txtypes.sale.order_family import OrderView
 from node.txtypes.sale.returning import OrderWithdraw
 from node.txtypes.vehicle.vehicle import market_of
 from support.paying import NAMES

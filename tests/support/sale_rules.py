@@ -11,7 +11,7 @@ from node.ledger.family import AsOf
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order import OrderView
+from node.txtypes.sale.order_family import OrderView
 from node.txtypes.vehicle.vehicle import market_of
 from support.walk import Block
 from support.walk_checks import (

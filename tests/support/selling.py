@@ -17,7 +17,7 @@ from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import SaleTerms
 from node.txtypes.sale.deal import Finance, Leg, Terms, TradeIn
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import DAY_MS, address

@@ -14,13 +14,14 @@ from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, R
 from node.ledger.fields import Address, Amount, Attachment, Id, OptionalTime, Time
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.txtypes.disputes.arbiters import Cast, cast_of, may_judge, named
+from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named
 from node.txtypes.members.member import name_of
+from node.txtypes.sale.accounts import account_parties
 from node.txtypes.sale.order import Order, parties_of
 from node.txtypes.sale.payments import payments_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
-DISPUTES_PER_ORDER_MAX: Final = 3
+DISPUTES_PER_OPENER_MAX: Final = 3
 OPENED_WITHIN_MS: Final = 180 * DAY_MS
 """How long after its end an order can be disputed."""
 PAUSE_MAX_MS: Final = 60 * DAY_MS
@@ -34,8 +35,8 @@ Reason = Literal["not_delivered", "not_as_described", "not_paid", "refund", "wit
 
 class Decision(Value, frozen=True):
     """What an arbiter votes for. `resume`: an accepted order goes on; `unwind`: it ends, and the seller keeps `amount`;
-    `claim`: `debtor` owes the other party `amount`; `settled`: what the seller or another than the buyer owed of
-    the order has been paid; `dismiss`: nothing changes, and the dispute was unfounded."""
+    `claim`: `debtor` owes the other party `amount`; `settled`: what the parties of the dispute owed each other of the
+    order when it was opened has been paid; `dismiss`: nothing changes, and the dispute was unfounded."""
 
     action: Action
     amount: Amount
@@ -50,13 +51,15 @@ class OrderVote(Value, frozen=True):
 
 
 class OrderDispute(Value, tag=1, frozen=True):
-    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `decision`: null until it
-    is closed, then what was decided; of a closed dispute, null is undecided."""
+    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `balance`: what the seller owed the
+    opposite party when it was opened, below 0 what that owed the seller. `decision`: null until it is closed, then what
+    was decided; of a closed dispute, null is undecided."""
 
     order: Id
     opener: Address
     reason: Reason
     ask: Amount
+    balance: int
     evidence: Evidence
     opened_at_ms: Time
     answer_by_ms: Time
@@ -65,7 +68,7 @@ class OrderDispute(Value, tag=1, frozen=True):
     is_answered: bool
     ends_at_ms: Time
     """When the votes are counted at the latest."""
-    votes: Annotated[tuple[OrderVote, ...], Meta(max_length=15)]
+    votes: Annotated[tuple[OrderVote, ...], Meta(max_length=ARBITERS_MAX)]
     decision: Decision | None
     closed_at_ms: OptionalTime
 
@@ -92,7 +95,7 @@ ORDER_DISPUTE = Family(
         Index("opener", lambda dispute: (dispute.opener.hex(),), ADDRESS_IDENT, description="who opened it"),
     ),
     concerns=lambda ident, dispute: (f"order/{dispute.order.hex()}", f"account/{dispute.opener.hex()}"),
-    event="order-dispute", status=lambda dispute: "closed" if dispute.closed_at_ms else "open",
+    event="order-dispute", is_checked=True, status=lambda dispute: "closed" if dispute.closed_at_ms else "open",
     path="/v1/order-disputes", view=OrderDisputeView, internal=("id",),
 )  # fmt: skip
 
@@ -108,6 +111,12 @@ def status_at(dispute: OrderDispute, now_ms: int) -> Literal["awaiting_answer", 
 def answering(order: Order, opener: bytes) -> bytes:
     """Who answers a dispute: the buyer that of the seller or its agent, the seller everybody else's."""
     return order.buyer if opener in (order.seller, order.agent) and opener != order.buyer else order.seller
+
+
+def disputing(order: Order, opener: bytes) -> bytes:
+    """Whose account with the seller a dispute is about: the opener's, or that of the buyer, whom the seller disputes
+    with."""
+    return opener if opener in account_parties(order) else order.buyer
 
 
 def involved(ledger: Ledger, order: Order) -> tuple[bytes, ...]:

@@ -38,7 +38,7 @@ from support.stages import Case, at, change, table
 from node.audit.invariants import check_invariants
 from node.rules.deals import CANCEL_REASONS
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 

@@ -39,7 +39,8 @@ from support.views import view_of
 
 from node.audit.invariants import check_invariants
 from node.rpc.moments import moment_of
-from node.txtypes.sale.order import ORDER, Debt, debts_of
+from node.txtypes.sale.accounts import Debt, debts_of
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import payments_of
 
 ALL, CREDIT, FEE = PRICE.amount, 4_000_000, 100_000

@@ -41,7 +41,7 @@ from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import MEMBER
 from node.txtypes.payment.initiating import OPEN_MAX
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import creditor_reference
 from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 

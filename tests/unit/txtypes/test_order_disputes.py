@@ -13,7 +13,8 @@ from support.stages import at
 from node.rpc.moments import moment_of
 from node.txtypes.disputes.order_dispute import ANSWER_MS, ORDER_DISPUTE, PAUSE_MAX_MS, Decision
 from node.txtypes.members.conduct import CONDUCT
-from node.txtypes.sale.order import ORDER, is_live, status_of
+from node.txtypes.sale.order import is_live
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 

@@ -16,7 +16,8 @@ from node.rpc.moments import moment_of
 from node.rules.deals import RETURN_MS
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order import ORDER, OrderView, debts_of, status_of
+from node.txtypes.sale.accounts import debts_of
+from node.txtypes.sale.order_family import ORDER, OrderView, status_of
 from node.txtypes.sale.payments import payments_of
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of

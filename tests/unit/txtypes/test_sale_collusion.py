@@ -53,8 +53,8 @@ from node.txtypes.members.mandate import MANDATE, MandateEnd
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.listing import LISTING, BuildOption
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER, status_of
 from node.txtypes.sale.order_body import debts_now
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.sale.terms import PRICE_MAX
 from node.txtypes.vehicle.claims import DEBTOR, Debtor, claims_of, debtor_key, is_debtor
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of

@@ -35,7 +35,7 @@ from node.txtypes.sale import order as orders
 from node.txtypes.sale.delivery import NEXT_STAGES
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 
 Signed = tuple[str, TransactionBody, tuple[str, ...]]

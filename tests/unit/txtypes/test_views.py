@@ -40,7 +40,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
