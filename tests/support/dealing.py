@@ -17,6 +17,7 @@ from node.txtypes.members.mandate import Mandate, MandateEnd, MandateGrant, Sale
 from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.sale.accounts import debts_of, final_amount
 from node.txtypes.sale.changes import OrderAmend
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, Tax, Terms, in_money
 from node.txtypes.sale.delivery import DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
 from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
@@ -321,6 +322,8 @@ class Dealing:
         plan: Step = (seller, DeliverySchedule(ident, site, *window, address(carrier)), ())
         if not stage:
             return [plan]
+        if order.refused_at_ms and chance.random() < 0.4:  # most wait instead of letting it be brought again
+            return [(buyer, OrderCancel(ident, "refused"), ())]
         if stage == "scheduled" and not order.is_window_confirmed:
             return [(buyer, DeliveryConfirm(ident, order.deliveries - 1), ())]
         following = dict(scheduled="no_show" if now > order.window_to_ms else "picked_up",
@@ -339,14 +342,16 @@ class Dealing:
         debts = debts_of(order, payments, chain.now, REFUND_MS)
         found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts
                   if debt.due_ms <= chain.now or self.chance.random() < 0.1] * 2  # fmt: skip
+        found += [(NAMES[debt.creditor], ClaimRelease(ident, order.seller, replace(debt.amount, amount=1)), ())
+                  for debt in debts if self.chance.random() < 0.05]  # fmt: skip
+        own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
+        parts = [part for part in order.terms.legs if part.provider is not None and part.kind != "finance"]
+        owed = sum(claim.amount.amount for claim in own)
+        owed -= sum(p.amount.amount - net_of(p) for p in payments if p.leg == CLAIM_LEG and not p.is_closed)
+        if owed > 0 and parts:
+            amount = replace(order.price, amount=self.chance.choice((owed, owed, 1)))
+            found += [self._initiate(ident, CLAIM_LEG, parts[0], amount, buyer)] * 4
         if order.status in ("completed", "withdrawn", "returned"):
-            own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
-            part = next(part for part in order.terms.legs if part.provider is not None)
-            owed = sum(claim.amount.amount for claim in own)
-            owed -= sum(occupied(payment) for payment in payments if payment.leg == CLAIM_LEG)
-            if owed > 0:
-                amount = replace(order.price, amount=owed)
-                found += [self._initiate(ident, CLAIM_LEG, part, amount, buyer)] * 4
             return found
         both = (buyer,) if self.chance.random() < 0.9 else ()
         return [*found, (owner if order.agent is None else seller, reinstating(chain, ident), both)]

@@ -34,7 +34,9 @@ class Reversing:
         """Of one that was accepted: a dispute, a withdrawal, a return."""
         chance, seller, buyer = self.chance, NAMES[order.seller], NAMES[order.buyer]
         opened = OrderDisputeOpen(ident, "not_as_described", order.price.amount, ())
-        found: list[Step] = [(chance.choice((seller, buyer)), opened, ())] if not order.dispute else []
+        finance = order.terms.finance
+        parties = (seller, buyer, seller, buyer, NAMES[finance.lender] if finance is not None else buyer)
+        found: list[Step] = [(chance.choice(parties), opened, ())] if not order.dispute else []
         if order.status == "completed":
             found += [(buyer, OrderWithdraw(ident), ())] * (4 if self.chain.now < order.withdraw_until_ms else 1)
         if order.status in ("completed", "withdrawn"):
@@ -49,6 +51,7 @@ class Reversing:
             ident, "withdrawal" if order.status == "withdrawn" else "goodwill", driven, self.chain.now,
             material(self.chain, order.vin), chance.choice((0, 0, order.price.amount // 200)), is_back,
             driven if is_back else None,
+            material(self.chain, trade_in.vin) if trade_in is not None and is_back else None,
         )  # fmt: skip
         others = [order.seller]
         if order.terms.finance is not None:
@@ -67,7 +70,7 @@ class Reversing:
         order = self.state["order"][dispute.order.hex()]
         match status_at(dispute, self.chain.now):
             case "awaiting_answer":
-                other = order.seller if dispute.opener == order.buyer else order.buyer
+                other = order.buyer if dispute.opener == order.seller else order.seller
                 return [(NAMES[other], OrderRespond(ident, ()), ())]
             case "voting":
                 return [(arbiter, OrderResolve(ident, self._decision(dispute, order)), ()) for arbiter in ARBITERS]
@@ -85,7 +88,7 @@ class Reversing:
         amount = chance.choice((1, min(1_000, order.price.amount), order.price.amount))
         claim = Decision("claim", amount, chance.choice(("seller", "buyer")))
         plain = (Decision("resume", 0, ""), Decision("dismiss", 0, ""), Decision("settled", 0, ""))
-        return chance.choice((*plain, claim if is_over else unwind))
+        return chance.choice((*plain, claim if is_over or chance.random() < 0.3 else unwind))
 
     # --- cases -----------------------------------------------------------------------------------------------
     def new_case(self) -> list[Step]:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import address
 from support.disputing import ARBITERS
-from support.life import PRICE, VIN, Life, handover, initiate, km, transfer
+from support.life import PRICE, Life, handover, initiate, km
 from support.life import terms as plain
 from support.selling import (
     AGENT,
@@ -15,7 +15,6 @@ from support.selling import (
     LONG,
     OTHER,
     PROVIDER,
-    SECOND,
     SELLER,
     about_payment,
     after,
@@ -31,24 +30,16 @@ from support.selling import (
     order_of,
     ordered,
     pay,
-    payment_of,
-    reinstate,
-    root_of,
-    second_car,
     sold_by_card,
     tell,
     terms,
     through_agent,
-    told,
-    trade_fields,
-    trading,
     with_credit,
 )
 from support.specimens import specimen
-from support.stages import at, change, ledger_of
+from support.stages import at, ledger_of
 
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
-from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.order_body import debts_now
 from node.txtypes.vehicle.claims import claims_of

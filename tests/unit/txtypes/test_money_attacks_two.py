@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-import pytest
 from msgspec.structs import replace
 from support.chain import address
 from support.disputing import ARBITERS
-from support.life import PRICE, VIN, accept, initiate, km, listing, offer, transfer
+from support.life import VIN, accept, initiate, listing, offer, transfer
 from support.life import terms as plain
 from support.selling import (
-    BANK, BUYER, LONG, OTHER, PROVIDER, SECOND, SELLER, about_payment, after, amend, begin, cancel, claim_refund,
-    codes_of, credit, euro, hand_over, leg, order_of, ordered, pay, reinstate, second_car, sold_by_card, tell, terms,
-    told, trade_fields, trading, with_credit,
+    BANK,
+    BUYER,
+    LONG,
+    OTHER,
+    PROVIDER,
+    SELLER,
+    after,
+    amend,
+    begin,
+    cancel,
+    claim_refund,
+    codes_of,
+    euro,
+    hand_over,
+    leg,
+    order_of,
+    ordered,
+    pay,
+    reinstate,
+    sold_by_card,
+    tell,
+    terms,
+    with_credit,
 )  # fmt: skip
 from support.specimens import specimen
 from support.stages import at, change, ledger_of
 from support.views import view_of
-from test_money_attacks import ALL, CREDIT, answered, back, by_card, claims, debts, vote
+from test_money_attacks import ALL, CREDIT, answered, by_card, claims, debts, vote
 
 from node.audit.invariants import check_invariants
 from node.ledger.family import AsOf
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision, OrderVote
-from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.listing import LISTING, BuildOption
 from node.txtypes.sale.next_step import OrderNext
