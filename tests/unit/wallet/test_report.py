@@ -189,10 +189,10 @@ def test_what_sales_have_left_is_told_of_the_car_and_of_its_holder(capsys: pytes
     chain = at("listed").chain
     quiet = page(capsys, report_of(chain, VIN))
     assert ["none"] == quiet["Claims from earlier sales"] == quiet["The holder as a seller"]
-    owed = dict(vin=VIN, payment=b"", amount=Money(7_000, "EUR"), creditor=address("buyer-1"))
+    owed = dict(vin=VIN, amount=Money(7_000, "EUR"), creditor=address("buyer-1"))
     claims = (
-        Claim(debtor=address("dealer-munich"), cause="decided", due_ms=0, **owed),
-        Claim(debtor=address("bank-1"), cause="promise", due_ms=chain.now + 5 * DAY_MS, **owed),
+        Claim(debtor=address("dealer-munich"), cause="price", due_ms=0, **owed),
+        Claim(debtor=address("bank-1"), cause="credit", due_ms=chain.now + 5 * DAY_MS, **owed),
     )
     force(chain, ORDER_CLAIMS, bytes(32), OrderClaims(claims))
     force(chain, DEBTOR, debtor_key(VIN, address("dealer-munich")), Debtor(1))
