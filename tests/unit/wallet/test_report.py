@@ -202,8 +202,8 @@ def test_what_sales_have_left_is_told_of_the_car_and_of_its_holder(capsys: pytes
     shown = page(capsys, report_of(chain, VIN))
     buyer = to_text(address("buyer-1"))
     assert [
-        f"decided dealer-munich owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
-        f"promise bank-1 owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+        f"price dealer-munich owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+        f"credit bank-1 owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
     ] == shown["Claims from earlier sales"]
     assert [
         "fraud marked since 2026-01-02", "debtor owes money for this very car; it may not sell it until that is paid",
