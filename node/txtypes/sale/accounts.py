@@ -36,14 +36,16 @@ def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
 
 
 def paid_in_all(order: Order, payments: Iterable[Payment]) -> int:
-    """Minor units of the price that have come since the order was accepted or reinstated, whatever the seller refunded."""
+    """Minor units of the price that have come since the order was accepted or reinstated, also what the seller has
+    refunded since."""
     payments = list(payments)
     paid = sum(paid_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
     return paid - order.given_back + credited(order, payments)
 
 
 def credited(order: Order, payments: Iterable[Payment]) -> int:
-    """Minor units that count as paid of the price by what arbiters have decided for the buyer while the order goes on."""
+    """Minor units that count as paid of the price of an order that goes on, by what arbiters have decided for the
+    buyer."""
     paid = sum(net_of(p) for p in payments if p.leg == CLAIM_LEG and creditor_of(order, p) == order.buyer)
     return max(0, account_of(order, order.buyer).posted + paid)
 
