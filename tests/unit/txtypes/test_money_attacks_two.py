@@ -85,7 +85,7 @@ def test_what_was_refunded_before_a_reinstatement_is_not_paid() -> None:
     assert not order_of(life).net
     after(life, 20)
     assert [] == codes_of(life, SELLER, cancel(life, "buyer_default"))
-    
+
 
 def test_time_over_of_a_reinstated_order() -> None:
     life = ordered(replace(plain(), cancel_fee=500_000), "paid", listed_ms=LONG)
@@ -219,7 +219,7 @@ def test_who_has_paid_the_price_owes_none_of_it() -> None:
     tell(life, "settled", ALL)
     after(life, 18)
     assert [] == obligations(life)
-    
+
 
 def test_next_asks_nobody_for_the_price_twice() -> None:
     half = ALL // 2
@@ -305,7 +305,7 @@ def test_money_of_an_order_that_lapsed_in_its_dispute_is_not_settled() -> None:
     vote(life, answered(life), Decision("claim", 100, "seller"))
     dispute = answered(life, SELLER, BUYER)
     vote(life, dispute, Decision("settled", 0, ""), *ARBITERS[:2])
-    vote(life, dispute, Decision("resume", 0, ""), ARBITERS[2]) 
+    vote(life, dispute, Decision("resume", 0, ""), ARBITERS[2])
     after(life, 100)
     if not life.chain.state(ORDER_DISPUTE, dispute).closed_at_ms:
         life.chain.do("bmw", specimen("order.close", life.chain, dispute=dispute))
