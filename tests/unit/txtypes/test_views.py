@@ -206,7 +206,7 @@ def test_a_view_is_json(family: Family[Any]) -> None:
     if family is CONDUCT:
         force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
     if family is ORDER_CLAIMS:
-        claim = Claim(VIN, b"", address("buyer-1"), address("bmw"), Money(1, "EUR"), "decided", 0)
+        claim = Claim(VIN, address("buyer-1"), address("bmw"), Money(1, "EUR"), "price", 0)
         force(chain, ORDER_CLAIMS, bytes(32), OrderClaims((claim,)))
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))
