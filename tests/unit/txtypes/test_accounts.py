@@ -35,7 +35,9 @@ from node.txtypes.sale.accounts import (
     aged,
     balance_of,
     claims_on_parties,
+    credited,
     debts_of,
+    paid_in_all,
 )
 from node.txtypes.sale.deal import CLAIM_LEG, Account, Finance, TradeIn
 from node.txtypes.sale.order import Order
@@ -104,16 +106,20 @@ def test_nothing_is_due_of_what_was_never_paid_unless_the_title_has_moved() -> N
     assert [-OWN, -CREDIT, -CAR] == balances(an_order("completed", lent=CREDIT))
 
 
-def test_what_was_paid_for_a_claim_counts_while_the_order_goes_on() -> None:
-    assert [7, 0, 0] == balances(an_order("accepted"), paid(OWN), paid(7, CLAIM_LEG))
+def test_what_was_decided_and_paid_for_a_claim_counts_while_the_order_goes_on() -> None:
+    order = an_order("accepted")
+    for decided, came, balance, counts in ((0, 7, 0, 7), (-10, 7, -3, 0), (-10, 12, 0, 2), (5, 0, 0, 5)):
+        known, payments = posted(order, address(BUYER), decided), (paid(OWN), paid(came, CLAIM_LEG))
+        assert [balance, 0, 0] == balances(known, *payments)
+        assert (counts, OWN + counts) == (credited(known, payments), paid_in_all(known, payments))
 
 
 def test_what_was_posted_counts_in_each_status_and_for_its_party_alone() -> None:
     for status in ("accepted", "cancelled", "completed", "returned"):
         order = an_order(status)
-        plain = balances(order, paid(OWN))
+        plain, owed = balances(order, paid(OWN)), 0 if status == "accepted" else 3
         assert [plain[0], plain[1] - 3, plain[2]] == balances(posted(order, address(BANK), -3), paid(OWN))
-        assert [plain[0], plain[1], plain[2] + 3] == balances(posted(order, address(AGENT), 3), paid(OWN))
+        assert [plain[0], plain[1], plain[2] + owed] == balances(posted(order, address(AGENT), 3), paid(OWN))
 
 
 @pytest.mark.parametrize(
