@@ -181,7 +181,7 @@ class Deal:
         """What the seller owes a party, below 0 what the party owes the seller."""
         own = self.purses_of(party)
         if self.status in ("offered", "countered", "rejected") or self.is_reserving(now_ms):
-            return self.told[party] + sum(purse.net for purse in own if purse.leg == CLAIM)
+            return min(0, self.told[party] + sum(purse.net for purse in own if purse.leg == CLAIM))
         due, is_sold = 0, self.status in ("completed", "withdrawn")
         if party == self.buyer:
             fee = min(self.kept, max(0, sum(purse.settled - purse.refunded for purse in own)))

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from node import limits
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
+from node.ledger.family import AsOf, Reader
 from node.ledger.fields import Id, Money, RailScheme
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.members.member import MEMBER, has_role
+from node.txtypes.members.member import MEMBER, has_role_at
 from node.txtypes.sale.accounts import balance_of
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
@@ -65,26 +66,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         "order": "$order", "leg": 0, "scheme": "sct", "amount": {"amount": "5290000", "currency": "EUR"},
     })  # fmt: skip
 
-    def _leg(self, ledger: Ledger, order: Order) -> Leg | None:
-        """The part that is paid. A claim is paid on a rail of the scheme that the buyer names: as a part of the price
-        was, else as the listing accepts it, and through a provider that still holds its role."""
-        legs = order.terms.legs
-        if self.leg != CLAIM_LEG:
-            leg = legs[self.leg] if self.leg < len(legs) else None
-            return leg if leg is not None and leg.provider is not None else None
-        agreed = [(leg.rail, leg.provider) for leg in legs if leg.provider is not None]
-        accepted = [
-            (each.rail, provider) for each in ledger.the(LISTING, order.listing).rails for provider in each.providers
-        ]
-        rules = ledger.rules.tables.rail_rules
-        for rail, provider in (*agreed, *accepted):
-            is_fit = rail != "finance" and self.scheme in rules[rail].schemes
-            if is_fit and has_role(ledger, provider, "payment_provider"):
-                return Leg("balance", rail, provider, "direct", self.amount.amount, 0)
-        return None
-
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        subject, leg = self.order.hex(), self._leg(ledger, order)
+        subject, leg = self.order.hex(), leg_paid(ledger, order, self, AsOf(ledger.now_ms, ledger.rules))
         self.check_party(ledger, order.buyer)
         if self.leg != CLAIM_LEG:
             self._check_price(ledger, order, leg)
@@ -134,13 +117,33 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        leg, listing = self._leg(ledger, order), ledger.the(LISTING, order.listing)
+        leg, listing = (
+            leg_paid(ledger, order, self, AsOf(ledger.now_ms, ledger.rules)),
+            ledger.the(LISTING, order.listing),
+        )
         assert leg is not None and leg.provider is not None, "guarded"
         hold = next((accepted.hold_ms for accepted in listing.rails if accepted.rail == leg.rail), 0)
         ledger.put(PAYMENT, ledger.txid, Payment(
             self.order, self.leg, leg.rail, self.scheme, leg.provider, ledger.sender, self.amount, hold, ledger.now_ms
         ))  # fmt: skip
         ledger.put(ORDER, self.order, replace(order, payments=(*order.payments, ledger.txid)))
+
+
+def leg_paid(reader: Reader, order: Order, body: PaymentInitiate, as_of: AsOf) -> Leg | None:
+    """The part that is paid. A claim is paid on a rail of the scheme that the buyer names: as a part of the price was,
+    else as the listing accepts it, and through a provider that still holds its role."""
+    legs = order.terms.legs
+    if body.leg != CLAIM_LEG:
+        leg = legs[body.leg] if body.leg < len(legs) else None
+        return leg if leg is not None and leg.provider is not None else None
+    listing = reader.get(LISTING, order.listing)
+    agreed = [(leg.rail, leg.provider) for leg in legs if leg.provider is not None]
+    accepted = [(each.rail, provider) for each in (listing.rails if listing else ()) for provider in each.providers]
+    for rail, provider in (*agreed, *accepted):
+        is_fit = rail != "finance" and body.scheme in as_of.rules.tables.rail_rules[rail].schemes
+        if is_fit and has_role_at(reader, provider, as_of.now_ms, "payment_provider"):
+            return Leg("balance", rail, provider, "direct", body.amount.amount, 0)
+    return None
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):

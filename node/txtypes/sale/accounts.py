@@ -24,14 +24,30 @@ from node.txtypes.vehicle.claims import Cause, Claim
 
 def final_amount(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
     """Minor units that count for the title now. What the seller has told a provider to refund does not."""
+    payments = list(payments)
     paid = [payment for payment in payments if payment.leg != CLAIM_LEG]
-    return sum(max(0, final_of(payment, now_ms) - refunds_open(payment)) for payment in paid)
+    final = sum(max(0, final_of(payment, now_ms) - refunds_open(payment)) for payment in paid)
+    return final + credited(order, payments)
 
 
 def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
     """Whether the buyer has paid the price. The seller gets rid of no buyer by refunding it, all or a cent."""
+    return paid_in_all(order, payments) >= in_money(order.terms)
+
+
+def paid_in_all(order: Order, payments: Iterable[Payment]) -> int:
+    """Minor units of the price that have come since the order was accepted or reinstated, also what the seller has
+    refunded since."""
+    payments = list(payments)
     paid = sum(paid_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
-    return paid - order.given_back >= in_money(order.terms)
+    return paid - order.given_back + credited(order, payments)
+
+
+def credited(order: Order, payments: Iterable[Payment]) -> int:
+    """Minor units that count as paid of the price of an order that goes on, by what arbiters have decided for the
+    buyer."""
+    paid = sum(net_of(p) for p in payments if p.leg == CLAIM_LEG and creditor_of(order, p) == order.buyer)
+    return max(0, account_of(order, order.buyer).posted + paid)
 
 
 def creditor_of(order: Order, payment: Payment) -> bytes:
@@ -80,11 +96,11 @@ def due_from(order: Order, payments: Iterable[Payment], party: bytes) -> int:
 
 def balance_of(order: Order, payments: Iterable[Payment], party: bytes, now_ms: int) -> int:
     """Above 0 the seller owes the party so many minor units, below 0 the party owes the seller. While the order goes on
-    its price is no debt of either side."""
+    its price is no debt of either side, and what was decided for the party counts as paid of it."""
     own = [payment for payment in payments if creditor_of(order, payment) == party]
     posted = account_of(order, party).posted
     if is_open(order, now_ms):
-        return posted + sum(net_of(payment) for payment in own if payment.leg == CLAIM_LEG)
+        return min(0, posted + sum(net_of(payment) for payment in own if payment.leg == CLAIM_LEG))
     return posted + sum(map(net_of, own)) - due_from(order, own, party)
 
 

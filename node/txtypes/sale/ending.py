@@ -15,13 +15,13 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
-from node.txtypes.sale.accounts import is_paid_in_full, own_money
+from node.txtypes.sale.accounts import is_paid_in_full, own_money, paid_in_all
 from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import Order, due_at_ms, is_live, reserved_until_ms
 from node.txtypes.sale.order_body import ORDER_EXPIRED, OrderBody, count_ordered, debts_now, freed, step_listing
 from node.txtypes.sale.order_family import ORDER
-from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
+from node.txtypes.sale.payments import Payment, is_under_way, net_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
@@ -161,8 +161,7 @@ def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
         and not (leg.kind == "finance" and is_begun)
     )  # fmt: skip
     own = [payment for payment in payments if payment.leg != CLAIM_LEG]
-    is_paid = sum(map(paid_of, own)) - order.given_back >= due
-    if not is_paid and not any(is_under_way(payment, now_ms) for payment in own):
+    if paid_in_all(order, payments) < due and not any(is_under_way(payment, now_ms) for payment in own):
         return ""
     return "a part of the price that is three days overdue, with no money under way"
 

@@ -3,6 +3,7 @@ car in payment to its taker."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -210,10 +211,9 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             taker = terms.trade_in.taker
             self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off)
         payments = payments_of(ledger, order.payments)
-        paid = sum(net_of(p) for p in payments if finance is not None and creditor_of(order, p) == finance.lender)
         self.follow(
             ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms,
-            lent=lent(terms) if self.promises else min(lent(terms), paid),
+            lent=lent_at_handover(order, payments, promises=self.promises),
             withdraw_until_ms=_withdraw_until_ms(ledger, order), handed_over_metres=newest_distance(ledger, order.vin),
         )  # fmt: skip
         step_listing(ledger, order, type_of(self))
@@ -236,6 +236,13 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             ledger, vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),),
             is_material=is_verdict_worse(before, read) or is_pledged,
         )  # fmt: skip
+
+
+def lent_at_handover(order: Order, payments: Iterable[Payment], *, promises: bool) -> int:
+    """Minor units of the price that the lender has to have paid: its credit if it promises that, else what has come."""
+    finance = order.terms.finance
+    paid = sum(net_of(p) for p in payments if finance is not None and creditor_of(order, p) == finance.lender)
+    return lent(order.terms) if promises else min(lent(order.terms), paid)
 
 
 def _withdraw_until_ms(ledger: Ledger, order: Order) -> int:

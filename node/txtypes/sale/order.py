@@ -73,12 +73,6 @@ class Order(Value, tag=1, frozen=True):
     """When the order was completed or cancelled."""
     kept: Amount = 0
     """What the seller keeps of an order that was cancelled, or whose car came back."""
-    lent: Amount = 0
-    """What of the price its lender has paid at the handover, or has promised."""
-    given_back: Amount = 0
-    """What had been refunded when the order was reinstated."""
-    accounts: Annotated[tuple[Account, ...], Meta(max_length=3)] = ()
-    """Of the buyer, of the lender, of the taker of a car in payment that is not the seller."""
     net: Amount = 0
     """What has come and not gone back."""
     money_until_ms: OptionalTime = 0
@@ -103,8 +97,6 @@ class Order(Value, tag=1, frozen=True):
     dispute: OptionalHash = b""
     """The dispute that is open."""
     disputes: int = 0
-    openers: Annotated[tuple[Address, ...], Meta(max_length=16)] = ()
-    """Who has opened disputes about the order, as often as that is counted."""
     paused_ms: Annotated[int, Meta(ge=0)] = 0
     """By how much disputes that are closed have put off the deadlines since the order was accepted or reinstated."""
     pausing_ms: Annotated[int, Meta(ge=0)] = 0
@@ -116,6 +108,14 @@ class Order(Value, tag=1, frozen=True):
     handed_over_metres: Annotated[int, Meta(ge=0)] = 0
     """How far the car had gone at the handover."""
     title_record: OptionalHash = b""
+    lent: Amount = 0
+    """What of the price the lender had paid at the handover, or promised."""
+    given_back: Amount = 0
+    """What had been refunded when the order was reinstated."""
+    accounts: Annotated[tuple[Account, ...], Meta(max_length=3)] = ()
+    """Of the buyer, of the lender, of the taker of a car in payment that is not the seller."""
+    openers: Annotated[tuple[Address, ...], Meta(max_length=16)] = ()
+    """Who has opened disputes about the order, as often as that is counted."""
 
     @property
     def price(self) -> Money:

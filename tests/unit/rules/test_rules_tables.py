@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "47a7e61a37256fb426492d951e2694fec990817df6cc9b4acb0f0361cb36867f"
+RULESET_1 = "0fd4fcd838afa84348c8e65bc2e8337e102a5c267671bf40c43a93508463eeab"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
