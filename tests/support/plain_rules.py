@@ -18,8 +18,8 @@ from support.walk_checks import AfterBlock, Past, changed, is_gone, require, rul
 
 GIVES_BACK = ("payment.attest", "payment.confirm_refund", "order.reinstate", "order.resolve", "order.close",
               "order.return", "claim.release")  # fmt: skip
-"""Types after which less is owed: money went back, both have revived the order, a vote has decided what is kept, the car
-came back and its deduction is agreed on, or the creditor says that it was paid."""
+"""Types after which less is owed: money went back, both have revived the order, a vote has decided what is kept, the
+car came back and its deduction is agreed on, or the creditor says that it was paid."""
 
 
 @rule

@@ -76,7 +76,8 @@ MUTANTS: dict[str, Change] = {
     "no_more_goes_back_than_came": instead(attesting, "most_of", lambda *args: 10**15),
     "a_claimed_refund_is_owed": without((order_body, "withdraw_claim")),
     "accounts_are_those_of_the_plain_model": instead(order_family, "debts_of", lambda *args: ()),
-    "who_owes_for_a_car_is_counted": instead(claims, "debtor_key", lambda vin, account: f"{vin}-{account.hex()[:38]}00"),
+    "who_owes_for_a_car_is_counted":
+        instead(claims, "debtor_key", lambda vin, account: f"{vin}-{account.hex()[:38]}00"),
     "a_debt_falls_only_by_money_that_goes_back": _a_claim_settles_the_debt,
     "orders_are_those_of_the_plain_model": instead(ending, "fee_of", lambda *args: 1),
     "a_new_payment_pays_what_is_open_of_its_part": instead(initiating, "occupied", lambda payment: 0),

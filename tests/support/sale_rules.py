@@ -176,7 +176,8 @@ def who_owes_for_a_car_is_counted(block: Block, past: Past, reader: ChainReader)
     if not changed(block, "order-claims"):
         return
     owed = Counter(
-        f"{claim.vin}-{claim.debtor.hex()}" for claims in block.after["order-claims"].values() for claim in claims.entries
+        f"{claim.vin}-{claim.debtor.hex()}"
+        for claims in block.after["order-claims"].values() for claim in claims.entries
     )  # fmt: skip
     told = {ident: debtor.claims for ident, debtor in block.after["debtor"].items()}
     require(told == dict(owed), "debtors are", told, "and not", dict(owed))

@@ -37,6 +37,7 @@ from node.txtypes.sale.accounts import (
     claims_on_parties,
     credited,
     debts_of,
+    final_amount,
     paid_in_all,
 )
 from node.txtypes.sale.deal import CLAIM_LEG, Account, Finance, TradeIn
@@ -106,20 +107,28 @@ def test_nothing_is_due_of_what_was_never_paid_unless_the_title_has_moved() -> N
     assert [-OWN, -CREDIT, -CAR] == balances(an_order("completed", lent=CREDIT))
 
 
-def test_what_was_decided_and_paid_for_a_claim_counts_while_the_order_goes_on() -> None:
-    order = an_order("accepted")
-    for decided, came, balance, counts in ((0, 7, 0, 7), (-10, 7, -3, 0), (-10, 12, 0, 2), (5, 0, 0, 5)):
-        known, payments = posted(order, address(BUYER), decided), (paid(OWN), paid(came, CLAIM_LEG))
-        assert [balance, 0, 0] == balances(known, *payments)
-        assert (counts, OWN + counts) == (credited(known, payments), paid_in_all(known, payments))
+@pytest.mark.parametrize(
+    ("was_posted", "came", "balance", "credit"),
+    [(0, 0, 0, 0), (-10, 0, -10, 0), (-10, 7, -3, 0), (-10, 10, 0, 0), (-10, 12, 0, 2), (7, 0, 0, 7), (7, 5, 0, 12)],
+)
+def test_while_an_order_goes_on_what_was_decided_for_the_buyer_counts_as_paid_of_the_price(
+    was_posted: int, came: int, balance: int, credit: int
+) -> None:
+    order = posted(an_order("accepted"), address(BUYER), was_posted)
+    money = [paid(OWN), paid(came, CLAIM_LEG)]
+    assert [balance, 0, 0] == balances(order, *money)
+    assert (credit, OWN + credit, OWN + credit) == (
+        credited(order, money), paid_in_all(order, money), final_amount(order, money, NOW)
+    )  # fmt: skip
 
 
-def test_what_was_posted_counts_in_each_status_and_for_its_party_alone() -> None:
-    for status in ("accepted", "cancelled", "completed", "returned"):
+def test_what_was_posted_counts_for_its_party_alone_once_the_order_has_ended() -> None:
+    for status in ("cancelled", "completed", "withdrawn", "returned"):
         order = an_order(status)
-        plain, owed = balances(order, paid(OWN)), 0 if status == "accepted" else 3
-        assert [plain[0], plain[1] - 3, plain[2]] == balances(posted(order, address(BANK), -3), paid(OWN))
-        assert [plain[0], plain[1], plain[2] + owed] == balances(posted(order, address(AGENT), 3), paid(OWN))
+        plain = balances(order, paid(OWN))
+        for amount in (3, -3):
+            assert [plain[0], plain[1] + amount, plain[2]] == balances(posted(order, address(BANK), amount), paid(OWN))
+            assert [plain[0], plain[1], plain[2] + amount] == balances(posted(order, address(AGENT), amount), paid(OWN))
 
 
 @pytest.mark.parametrize(

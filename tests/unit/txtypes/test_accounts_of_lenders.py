@@ -1,4 +1,4 @@
-"""The account of a lender: its money is neither the buyer's nor the seller's, and neither disposes of its credit alone."""
+"""The account of a lender: its money is neither the buyer's nor the seller's, and no other disposes of its credit."""
 
 from __future__ import annotations
 

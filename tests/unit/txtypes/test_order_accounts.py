@@ -28,6 +28,7 @@ from support.selling import (
     due_of,
     euro,
     hand_over,
+    handing_over,
     leg,
     order_of,
     ordered,
@@ -99,13 +100,25 @@ def test_a_buyer_whose_provider_is_gone_pays_its_claim_through_another() -> None
     assert ([], {}) == (claims(life), debts(life))
 
 
-def test_what_was_decided_can_be_paid_while_the_order_goes_on_and_after_it_has_ended() -> None:
+def test_what_was_decided_can_be_paid_while_the_order_goes_on() -> None:
     life = ordered(None, listed_ms=LONG)
+    assert ["payment_exceeds_price"] == codes_of(life, BUYER, initiate(life.order, euro(1), leg=255))
     decide(life, Decision("claim", 100, "buyer"), SELLER, BUYER)
     assert [(BUYER, SELLER, 100, "price")] == claims(life)
-    assert [] == codes_of(life, BUYER, initiate(life.order, euro(100), leg=255))
+    assert ["payment_exceeds_price"] == codes_of(life, BUYER, initiate(life.order, euro(101), leg=255))
+    life.payment = life.chain.do(BUYER, initiate(life.order, euro(100), leg=255))
+    tell(life, "settled", 100)
+    assert ([], {}, 0) == (claims(life), debts(life), order_of(life).net), "a claim is not the price"
+    assert ["payment_not_final"] == handing_over(life)
+
+
+def test_what_was_decided_is_owed_after_the_order_has_ended() -> None:
+    life = ordered(None, listed_ms=LONG)
+    decide(life, Decision("claim", 100, "buyer"), SELLER, BUYER)
     life.chain.do(BUYER, cancel(life, "changed_mind"))
-    assert [(BUYER, SELLER, 100, "price")] == claims(life)
+    assert ([(BUYER, SELLER, 100, "price")], {}) == (claims(life), debts(life))
+    life.chain.do(SELLER, release(life, 100))
+    assert ([], {}) == (claims(life), debts(life))
 
 
 def test_arbiters_settle_what_the_buyer_has_paid() -> None:
