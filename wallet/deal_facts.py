@@ -25,7 +25,7 @@ from node.txtypes.disputes.order_dispute_types import OrderDisputeBody, OrderDis
 from node.txtypes.members.mandate import MANDATE, MandateGrant
 from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentRefund
 from node.txtypes.payment.initiating import PaymentInitiate, leg_paid
-from node.txtypes.sale.accounts import balance_of, creditor_of, debts_of
+from node.txtypes.sale.accounts import balance_of, creditor_of, debts_of, with_taken
 from node.txtypes.sale.building import ListingBuild
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import Terms, in_money, traded_in
@@ -158,6 +158,7 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader, as_of: AsO
             payments, is_deal = payments_of(reader, order.payments), order.status == "accepted"
             fee = fee_of(order, payments, body.reason) if is_deal else 0
             after = replace(order, status="cancelled", kept=body.kept if body.reason == "mutual" else fee)
+            after = with_taken(after, payments)
             back = _owed(after, payments)
             yield DealFact("seller_keeps", MONEY, Money(max(0, order.net - back), currency))
             yield DealFact("goes_back", MONEY, Money(back, currency))

@@ -12,7 +12,7 @@ from node.rpc.call import Call
 from node.rpc.moments import Moment, paced_snapshot
 from node.rpc.values import path_ident, require
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.sale.accounts import debts_of
+from node.txtypes.sale.accounts import credited, debts_of
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
 from node.txtypes.sale.order import Order, due_at_ms, is_live
 from node.txtypes.sale.order_family import ORDER
@@ -73,7 +73,8 @@ def _of_order(ident: bytes, order: Order, moment: Moment) -> list[Obligation]:
         for d in debts_of(order, payments, now, params.refund_ms)
     ]
     if order.status == "accepted" and is_live(order, now):
-        rest = in_money(order.terms) - sum(net_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
+        rest = in_money(order.terms) - credited(order, payments)
+        rest -= sum(net_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
         for place, leg in enumerate(order.terms.legs):
             own = leg.amount - sum(net_of(payment) for payment in payments if payment.leg == place)
             due, missing = due_at_ms(order, place), min(own, rest)

@@ -102,6 +102,8 @@ class Deal:
     pausing_ms: int = 0
     disputed_ms: int = 0
     has_lapsed: bool = False
+    taken: int = 0
+    """How much of what is kept of a cancelled order has been there of the buyer's own money."""
     credit: int = 0
     """What of the price the lender has paid at the handover, or has promised."""
     told: Counter[bytes] = field(default_factory=Counter)
@@ -184,9 +186,8 @@ class Deal:
             return min(0, self.told[party] + sum(purse.net for purse in own if purse.leg == CLAIM))
         due, is_sold = 0, self.status in ("completed", "withdrawn")
         if party == self.buyer:
-            fee = min(self.kept, max(0, sum(purse.settled - purse.refunded for purse in own)))
             price = self.price - self.traded - self.credit
-            due += price if is_sold else self.kept if self.status == "returned" else fee
+            due += price if is_sold else self.kept if self.status == "returned" else self.taken
         if party == self.lender and is_sold:
             due += self.credit
         if party == self.taker and (is_sold or self.status == "returned"):
@@ -255,6 +256,9 @@ class PlainSale:
             )
         else:
             self._done(tag, body, sender, deal, now_ms)
+        if deal.status == "cancelled":
+            own = sum(purse.net for purse in deal.purses_of(deal.buyer) if purse.leg != CLAIM)
+            deal.taken = min(deal.kept, max(deal.taken, own))
         return order
 
     def _paid(self, tag: str, body: Any, deal: Deal, now_ms: int) -> None:
@@ -290,8 +294,8 @@ class PlainSale:
             case "order.reinstate":
                 deal.status, deal.kept, deal.accepted_ms, deal.has_lapsed = "accepted", 0, now_ms, False
                 deal.until_ms = body.until_ms + deal.pausing_ms
-                deal.spent_ms, deal.credit = 0, 0
-                deal.told.clear()
+                deal.spent_ms, deal.credit, deal.taken = 0, 0, 0
+                deal.told = Counter({party: told for party, told in deal.told.items() if told < 0})
             case "order.withdraw":
                 deal.status = "withdrawn"
             case "order.handover":

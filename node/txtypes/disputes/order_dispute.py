@@ -14,7 +14,7 @@ from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, R
 from node.ledger.fields import Address, Amount, Attachment, Id, OptionalTime, Time
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named
+from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named, standing_votes
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.accounts import account_parties
 from node.txtypes.sale.order import Order, parties_of
@@ -136,7 +136,9 @@ def maker_of(ledger: Ledger, order: Order) -> bytes:
 
 def casts_of(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
     maker = maker_of(ledger, order)
-    return [cast_of(ledger, vote.arbiter, key_of(vote.decision), maker) for vote in dispute.votes]
+    return [
+        cast_of(ledger, vote.arbiter, key_of(vote.decision), maker) for vote in standing_votes(ledger, dispute.votes)
+    ]
 
 
 def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:

@@ -13,14 +13,23 @@ from node.ledger.example import Example
 from node.ledger.family import AsOf, Reader
 from node.ledger.fields import Id, Money, RailScheme
 from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.members.member import MEMBER, has_role_at
 from node.txtypes.sale.accounts import balance_of
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import Order
-from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, balances, check_reserving, write_money
+from node.txtypes.sale.order import Order, is_live, reserved_until_ms
+from node.txtypes.sale.order_body import (
+    ORDER_EXPIRED,
+    ORDER_STATUS,
+    VIN_MISSING,
+    OrderBody,
+    balances,
+    check_reserving,
+    write_money,
+)
 from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, net_of, occupied, payments_of
 from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
@@ -60,6 +69,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     leg: Annotated[int, Meta(ge=0, le=CLAIM_LEG)]
     scheme: RailScheme
     amount: Money
+    is_for_ended: ClassVar[bool] = True
     static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("amount"),)
     weight: ClassVar[int] = 120
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
@@ -89,6 +99,8 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         subject = self.order.hex()
         if order.status != "accepted":
             ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the end, the price before")
+        elif not is_live(order, ledger.now_ms):
+            ledger.unmet(ORDER_EXPIRED, subject, time_to_text(reserved_until_ms(order)))
         if not order.vin and leg is not None and leg.kind != "deposit":
             ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
         vehicle = ledger.get(VEHICLE, order.vin) if order.vin else None

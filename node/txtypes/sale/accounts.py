@@ -75,7 +75,7 @@ def account_of(order: Order, party: bytes) -> Account:
     return next((account for account in order.accounts if account.party == party), Account(party))
 
 
-def due_from(order: Order, payments: Iterable[Payment], party: bytes) -> int:
+def due_from(order: Order, party: bytes) -> int:
     """Minor units that a party has to have paid the seller of an order that does not go on. The fee of an order that
     ended without title is due from the buyer alone, and only as far as money of its own had come."""
     finance, trade_in, due = order.terms.finance, order.terms.trade_in, 0
@@ -84,8 +84,7 @@ def due_from(order: Order, payments: Iterable[Payment], party: bytes) -> int:
     elif order.status == "returned" and party == order.buyer:
         due += order.kept
     elif order.status == "cancelled" and party == order.buyer:
-        own = [p for p in payments if creditor_of(order, p) == party]
-        due += max(0, min(order.kept, sum(p.settled - p.refunded for p in own)))
+        due += order.taken
     if order.status in HANDED_OVER and finance is not None and party == finance.lender:
         due += order.lent
     is_over = order.status in (*HANDED_OVER, "returned")
@@ -101,7 +100,7 @@ def balance_of(order: Order, payments: Iterable[Payment], party: bytes, now_ms: 
     posted = account_of(order, party).posted
     if is_open(order, now_ms):
         return min(0, posted + sum(net_of(payment) for payment in own if payment.leg == CLAIM_LEG))
-    return posted + sum(map(net_of, own)) - due_from(order, own, party)
+    return posted + sum(map(net_of, own)) - due_from(order, party)
 
 
 class Debt(View, frozen=True):
@@ -140,8 +139,9 @@ def claims_on_parties(order: Order, payments: Iterable[Payment], now_ms: int) ->
 
 
 def aged(account: Account, before: int, after: int, now_ms: int) -> Account:
-    """The account after its balance has changed. Repayments end what is owed longest, so that whoever gives back in
-    time what comes is never late, and a cent puts off nothing."""
+    """The account after its balance has changed. Repayments end what is owed longest, so a cent puts off nothing; and
+    whoever gives back everything within half the time that it has is never late, however money keeps coming: what came
+    while something older was owed counts from the first of it on."""
     if not after:
         return Account(account.party, account.posted)
     if before * after <= 0:
@@ -152,6 +152,13 @@ def aged(account: Account, before: int, after: int, now_ms: int) -> Account:
     if 0 < after < before and after <= account.fresh:
         return replace(account, since_ms=account.fresh_since_ms, fresh=0, fresh_since_ms=0)
     return account
+
+
+def with_taken(order: Order, payments: Iterable[Payment]) -> Order:
+    """The cancelled order with how much of what the seller keeps has come of the buyer's own money."""
+    if order.status != "cancelled":
+        return order
+    return replace(order, taken=min(order.kept, max(order.taken, own_money(order, payments))))
 
 
 def with_money(order: Order, payments: Iterable[Payment], now_ms: int, *, has_come: bool = False) -> Order:

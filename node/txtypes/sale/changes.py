@@ -12,7 +12,7 @@ from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, lent, vins_of_deal
+from node.txtypes.sale.deal import CLAIM_LEG, Account, Terms, lent, vins_of_deal
 from node.txtypes.sale.listing import LISTING, require_listing
 from node.txtypes.sale.negotiation import EXAMPLE_TERMS
 from node.txtypes.sale.order import Order, is_live
@@ -195,11 +195,14 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         if order.status == "cancelled":
             count_ordered(ledger, order, 1)
         until = self.until_ms + order.pausing_ms
+        accounts = tuple(  # what counts against a party stays
+            Account(each.party, each.posted) for each in order.accounts if each.posted < 0
+        )  # fmt: skip
         given_back = sum(p.refunded for p in payments_of(ledger, order.payments) if p.leg != CLAIM_LEG)
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
             accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,
-            refused_at_ms=0, paused_ms=0, accounts=(), lent=0, delivery_stage="", window_to_ms=0,
+            refused_at_ms=0, paused_ms=0, accounts=accounts, lent=0, taken=0, delivery_stage="", window_to_ms=0,
             is_window_confirmed=False, given_back=given_back, until_ms=until,
             hold_until_ms=until + ledger.params.hold_max_ms,
         )  # fmt: skip

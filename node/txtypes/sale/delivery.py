@@ -22,7 +22,7 @@ from node.txtypes.members.member import ROLE_MISSING, Site, active_member, has_r
 from node.txtypes.sale.acting import check_acting, check_mandate
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import Order, Stage
-from node.txtypes.sale.order_body import VIN_MISSING, OrderBody
+from node.txtypes.sale.order_body import ORDER_DISPUTED, VIN_MISSING, OrderBody
 from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.terms import check_rail, countries_of
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
@@ -172,6 +172,8 @@ class DeliveryConfirm(OrderBody, tag="delivery.confirm", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
+        if order.dispute:
+            ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         if order.delivery_stage != "scheduled" or self.number != order.deliveries - 1:
             ledger.unmet(DELIVERY_ORDER, self.order.hex(), f"number {order.deliveries - 1}, {order.delivery_stage}")
         if ledger.now_ms >= order.window_to_ms:

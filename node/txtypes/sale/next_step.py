@@ -9,7 +9,7 @@ from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Address, Id, Money, OptionalTime
 from node.ledger.params import CHAIN, PARAMS_ID
 from node.limits import TIME_MAX_MS
-from node.txtypes.sale.accounts import creditor_of, debts_of, final_amount, is_paid_in_full
+from node.txtypes.sale.accounts import credited, creditor_of, debts_of, final_amount, is_paid_in_full
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, in_money
 from node.txtypes.sale.order import AGREED_DISTANCE_METRES, Order, due_at_ms, reserved_until_ms
 from node.txtypes.sale.order_family import status_of
@@ -74,7 +74,7 @@ def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, .
     elif not _is_agreed(order, reader):
         yield OrderStep("order.acknowledge", (order.buyer,), until_ms=until)
     payments = [payment for payment in payments_of(reader, order.payments) if payment.leg != CLAIM_LEG]
-    missing = in_money(order.terms) - sum(map(net_of, payments))
+    missing = in_money(order.terms) - sum(map(net_of, payments)) - credited(order, payments_of(reader, order.payments))
     for place, leg in enumerate(order.terms.legs):
         if leg.provider is not None and (order.vin or leg.kind == "deposit"):
             own = [payment for payment in payments if payment.leg == place]

@@ -108,6 +108,8 @@ class Order(Value, tag=1, frozen=True):
     handed_over_metres: Annotated[int, Meta(ge=0)] = 0
     """How far the car had gone at the handover."""
     title_record: OptionalHash = b""
+    taken: Amount = 0
+    """How much of `kept` of a cancelled order the buyer's own money has covered: that stays due if it goes back."""
     lent: Amount = 0
     """What of the price the lender had paid at the handover, or promised."""
     given_back: Amount = 0
@@ -166,7 +168,9 @@ TRANSITIONS: Final[Transitions[OrderStatus]] = Transitions({
     },
     "returned": {"order.claim_refund": "returned", "payment.initiate": "returned"},
     "rejected": {},
-    "cancelled": {"order.reinstate": "accepted", "order.claim_refund": "cancelled"},
+    "cancelled": {
+        "order.reinstate": "accepted", "order.claim_refund": "cancelled", "payment.initiate": "cancelled",
+    },
 })  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from node.txtypes.sale.accounts import (
     debts_of,
     is_paid_in_full,
     with_money,
+    with_taken,
 )
 from node.txtypes.sale.deal import Account, vins_of_deal
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
@@ -144,7 +145,8 @@ def balances(ledger: Ledger, order: Order) -> Balances:
 def write_order(ledger: Ledger, ident: bytes, order: Order, was: Balances) -> Order:
     """Write the order with its accounts and claims, which follow from what has changed since the balances were those in
     `was`; and tell those who watch that the seller has begun to owe. What time alone brings about nobody tells."""
-    now, accounts = balances(ledger, order), []
+    order, accounts = with_taken(order, payments_of(ledger, order.payments)), []
+    now = balances(ledger, order)
     for party, balance in now.items():
         account = aged(account_of(order, party), was.get(party, 0), balance, ledger.now_ms)
         if account != Account(party):

@@ -39,6 +39,7 @@ from node.txtypes.sale.accounts import (
     debts_of,
     final_amount,
     paid_in_all,
+    with_taken,
 )
 from node.txtypes.sale.deal import CLAIM_LEG, Account, Finance, TradeIn
 from node.txtypes.sale.order import Order
@@ -88,7 +89,7 @@ def balances(order: Order, *payments: Payment, now_ms: int = NOW) -> list[int]:
         ("accepted", {}, [0, 0, 0]),
         ("accepted", {"until_ms": NOW, "hold_until_ms": NOW}, [OWN, CREDIT, 0]),
         ("cancelled", {}, [OWN, CREDIT, 0]),
-        ("cancelled", {"kept": 20}, [OWN - 20, CREDIT, 0]),
+        ("cancelled", {"kept": 20, "taken": 20}, [OWN - 20, CREDIT, 0]),
         ("completed", {"lent": CREDIT}, [0, 0, -CAR]),
         ("withdrawn", {"lent": CREDIT}, [0, 0, -CAR]),
         ("completed", {"lent": CREDIT - 5}, [-5, 5, -CAR]),
@@ -132,20 +133,29 @@ def test_what_was_posted_counts_for_its_party_alone_once_the_order_has_ended() -
 
 
 @pytest.mark.parametrize(
-    ("payment", "expected"),
+    ("then", "balance"),
     [
         (paid(30), 10),
-        (paid(15), 0),
-        (paid(0), 0),
+        (paid(35), 15),
         (paid(30, refunded=10), 0),
-        (paid(30, refunded=30), 0),
         (paid(30, returned=30), -20),
         (paid(30, charged_back=20), -10),
         (paid(30, charged_back=20, represented=20), 10),
     ],
 )
-def test_a_fee_is_due_as_far_as_own_money_had_come(payment: Payment, expected: int) -> None:
-    assert [expected, CREDIT, 0] == balances(an_order("cancelled", kept=20), payment, paid(CREDIT, 2))
+def test_a_fee_that_own_money_has_covered_stays_due_if_the_money_goes_back(then: Payment, balance: int) -> None:
+    order = with_taken(an_order("cancelled", kept=20), [paid(30), paid(CREDIT, 2)])
+    assert 20 == order.taken == with_taken(order, [then]).taken
+    assert [balance, CREDIT, 0] == balances(order, then, paid(CREDIT, 2))
+
+
+def test_a_fee_is_due_only_as_far_as_own_money_has_covered_it_and_late_money_does() -> None:
+    order = with_taken(an_order("cancelled", kept=20), [paid(0), paid(CREDIT, 2), paid(50, CLAIM_LEG)])
+    assert 0 == order.taken
+    for late, taken in ((5, 5), (15, 15), (10, 15), (40, 20)):
+        order = with_taken(order, [paid(late)])
+        assert (taken, late - taken) == (order.taken, balances(order, paid(late))[0])
+    assert 8 == with_taken(replace(order, kept=8), [paid(0)]).taken, "arbiters have decided that less is kept"
 
 
 def test_each_party_has_one_account_also_if_it_is_two_of_them() -> None:

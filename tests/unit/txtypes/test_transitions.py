@@ -207,6 +207,10 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
                 pay(life)
             return SELLER, handover(chain, order), (BUYER,)
         case "payment.initiate":
+            if status == "cancelled":  # once for the money that is there, once more for what is then owed
+                for _ in range(2):
+                    decide(life, Decision("claim", PRICE.amount, "buyer"), SELLER, BUYER)
+                return BUYER, initiate(order, leg=255), ()
             if status == "returned":
                 chain.do(PROVIDER, attest(chain, order_of(life).payments[0], "refunded", b"back"))
                 decide(life, Decision("claim", PRICE.amount, "buyer"), SELLER, BUYER)
