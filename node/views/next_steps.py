@@ -110,7 +110,7 @@ def next_steps(ident: str, order: Order, reader: Reader, as_of: AsOf, language: 
     steps += _of_dispute(order, reader, as_of.now_ms)
     if known.status == "accepted" and not order.dispute:
         steps += _of_delivery(order, as_of.now_ms)
-    steps += _of_claims(ident, order, reader)
+    steps += _of_claims(ident, order, reader, is_over=known.status != "accepted")
     told = (replace(step, text=OMISSIONS[step.if_omitted].text(language)) for step in steps)
     return NextSteps(known.order, known.status, tuple(sorted(told, key=lambda step: step.until_ms or TIME_MAX_MS)))
 
@@ -127,7 +127,7 @@ def _of_dispute(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderNext
         return
     match status_at(dispute, now_ms):
         case "awaiting_answer":
-            answerer = (answering(order, dispute.opener),)
+            answerer = (answering(order, dispute),)
             yield _told(OrderStep("order.respond", answerer, until_ms=dispute.answer_by_ms))
         case "voting":
             yield _told(OrderStep("order.resolve", (), until_ms=dispute.ends_at_ms))
@@ -152,10 +152,10 @@ def _of_delivery(order: Order, now_ms: int) -> Iterator[OrderNextStep]:
         yield _told(late, "late_delivery", "order_goes_on")
 
 
-def _of_claims(ident: str, order: Order, reader: Reader) -> Iterator[OrderNextStep]:
+def _of_claims(ident: str, order: Order, reader: Reader, *, is_over: bool) -> Iterator[OrderNextStep]:
     """The claims that the sale has left on its car: a buyer pays, and any creditor says that it is satisfied."""
     for claim in claims_of(reader, bytes.fromhex(ident)):
-        if claim.debtor == order.buyer:
+        if claim.debtor == order.buyer and is_over:
             pays = OrderStep("payment.initiate", (claim.debtor,), until_ms=claim.due_ms, leg=CLAIM_LEG,
                              amount=claim.amount)  # fmt: skip
             yield _told(pays, omitted="debtor_is_barred")

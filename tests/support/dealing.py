@@ -322,7 +322,7 @@ class Dealing:
         plan: Step = (seller, DeliverySchedule(ident, site, *window, address(carrier)), ())
         if not stage:
             return [plan]
-        if order.refused_at_ms and chance.random() < 0.4:  # most wait instead of letting it be brought again
+        if order.refused_at_ms and chance.random() < 0.6:  # most wait instead of letting it be brought again
             return [(buyer, OrderCancel(ident, "refused"), ())]
         if stage == "scheduled" and not order.is_window_confirmed:
             return [(buyer, DeliveryConfirm(ident, order.deliveries - 1), ())]

@@ -31,6 +31,7 @@ class Purse:
     settled: int = 0
     went_back: int = 0
     refunded: int = 0
+    instructed: int = 0
     authorised: int = 0
     voided: int = 0
     captured: int = 0
@@ -109,7 +110,7 @@ class Deal:
     told: Counter[bytes] = field(default_factory=Counter)
     """What counts as paid by a party though no money says so, below 0 as got back."""
     disputed: tuple[bytes, int] = (b"", 0)
-    """Whose account with the seller the newest dispute is about, and what it was then."""
+    """Whose account with the seller the newest dispute is about, and what has been owed on it all the time since."""
     purses: dict[bytes, Purse] = field(default_factory=dict)
 
     @property
@@ -183,7 +184,7 @@ class Deal:
         """What the seller owes a party, below 0 what the party owes the seller."""
         own = self.purses_of(party)
         if self.status in ("offered", "countered", "rejected") or self.is_reserving(now_ms):
-            return min(0, self.told[party] + sum(purse.net for purse in own if purse.leg == CLAIM))
+            return min(0, self.told[party] + sum(purse.net for purse in own))
         due, is_sold = 0, self.status in ("completed", "withdrawn")
         if party == self.buyer:
             price = self.price - self.traded - self.credit
@@ -256,6 +257,7 @@ class PlainSale:
             )
         else:
             self._done(tag, body, sender, deal, now_ms)
+        self._age_dispute(deal, now_ms)
         if deal.status == "cancelled":
             own = sum(purse.net for purse in deal.purses_of(deal.buyer) if purse.leg != CLAIM)
             deal.taken = min(deal.kept, max(deal.taken, own))
@@ -272,6 +274,8 @@ class PlainSale:
                 deal.told[party] += due - deal.balance(party, now_ms)
         elif tag == "payment.confirm_refund":
             purse.went_back, purse.refunded = purse.went_back + body.amount.amount, purse.refunded + body.amount.amount
+        elif tag == "payment.refund":
+            purse.instructed = max(purse.instructed, purse.refunded) + body.amount.amount
         elif tag == "payment.declare":
             purse.declared_until_ms = now_ms + DECLARED_MS
 
@@ -300,7 +304,8 @@ class PlainSale:
                 deal.status = "withdrawn"
             case "order.handover":
                 lent = sum(leg.amount for leg in deal.terms.legs if leg.kind == "finance")
-                paid = sum(purse.net for purse in deal.purses_of(deal.lender))
+                own = deal.purses_of(deal.lender)
+                paid = sum(max(0, purse.net - max(0, purse.instructed - purse.refunded)) for purse in own)
                 deal.status, deal.credit = "completed", lent if body.promises else min(lent, paid)
                 self.holders[deal.vin] = deal.receiver
                 if deal.terms.trade_in is not None:
@@ -312,16 +317,21 @@ class PlainSale:
                     self.holders[deal.terms.trade_in.vin] = deal.buyer
                 deal.told[deal.taker if body.trade_in_back else deal.buyer] += deal.traded
             case "order.dispute":
-                party = sender if sender in deal.parties else deal.buyer
+                party = sender if sender in deal.parties else body.party or deal.buyer
                 deal.disputed_ms, deal.disputed = now_ms, (party, deal.balance(party, now_ms))
                 deal.pausing_ms = max(0, PAUSE_MS - deal.spent_ms) if deal.is_reserving(now_ms) else 0
                 deal.until_ms += deal.pausing_ms
+
+    def _age_dispute(self, deal: Deal, now_ms: int) -> None:
+        party, owed = deal.disputed
+        now = deal.balance(party, now_ms) if party in deal.parties else 0
+        deal.disputed = party, min(owed, max(0, now)) if owed > 0 else max(owed, min(0, now))
 
     def _decided(self, deal: Deal, dispute: Any, now_ms: int) -> None:
         """What a vote has decided is read from the dispute; what follows from it is the model's."""
         if not dispute.closed_at_ms:
             return
-        was = deal.balances(now_ms)
+        self._age_dispute(deal, now_ms)
         used = min(deal.pausing_ms, now_ms - deal.disputed_ms)
         deal.until_ms -= deal.pausing_ms - used
         deal.spent_ms += used
@@ -330,9 +340,8 @@ class PlainSale:
             case "unwind":
                 deal.status, deal.kept = "cancelled", dispute.decision.amount
             case "settled":
-                party, then = deal.disputed
-                now = was[party]
-                deal.told[party] += min(-now, max(0, -then)) if now <= 0 else -min(now, max(0, then))
+                party, owed = deal.disputed
+                deal.told[party] -= owed
             case "claim":
                 is_sellers = dispute.decision.debtor == "seller"
                 deal.told[deal.buyer] += dispute.decision.amount if is_sellers else -dispute.decision.amount

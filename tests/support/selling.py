@@ -275,17 +275,17 @@ def due_of(life: Life, creditor: str = BUYER) -> int:
     return next(debt.due_ms for debt in found if debt.creditor == address(creditor))
 
 
-def disputing(life: Life, reason: str = "refund") -> TransactionBody:
-    return specimen("order.dispute", life.chain, {"order": life.order}, reason=reason)
+def disputing(life: Life, reason: str = "refund", **changes: Any) -> TransactionBody:
+    return specimen("order.dispute", life.chain, {"order": life.order}, reason=reason, **changes)
 
 
-def disputed(life: Life, opener: str = BUYER, reason: str = "refund") -> bytes:
-    return life.chain.do(opener, disputing(life, reason))
+def disputed(life: Life, opener: str = BUYER, reason: str = "refund", **changes: Any) -> bytes:
+    return life.chain.do(opener, disputing(life, reason, **changes))
 
 
-def answered(life: Life, opener: str = BUYER, answers: str = SELLER) -> bytes:
+def answered(life: Life, opener: str = BUYER, answers: str = SELLER, **changes: Any) -> bytes:
     """A dispute about the order that arbiters may vote on."""
-    dispute = disputed(life, opener)
+    dispute = disputed(life, opener, **changes)
     life.chain.do(answers, specimen("order.respond", life.chain, dispute=dispute))
     return dispute
 
@@ -297,8 +297,8 @@ def vote(life: Life, dispute: bytes, decision: Decision, *arbiters: str) -> None
             life.chain.do(arbiter, specimen("order.resolve", life.chain, dispute=dispute, decision=decision))
 
 
-def decide(life: Life, decision: Decision, opener: str = BUYER, answers: str = SELLER) -> None:
-    vote(life, answered(life, opener, answers), decision)
+def decide(life: Life, decision: Decision, opener: str = BUYER, answers: str = SELLER, **changes: Any) -> None:
+    vote(life, answered(life, opener, answers, **changes), decision)
 
 
 # --- agents and private people -------------------------------------------------------------------------------

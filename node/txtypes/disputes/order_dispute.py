@@ -22,6 +22,8 @@ from node.txtypes.sale.payments import payments_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 DISPUTES_PER_OPENER_MAX: Final = 3
+OPENERS_MAX: Final = 16
+"""Openers that an order counts. Others come by amendments, which both sides sign; theirs are counted no more."""
 OPENED_WITHIN_MS: Final = 180 * DAY_MS
 """How long after its end an order can be disputed."""
 PAUSE_MAX_MS: Final = 60 * DAY_MS
@@ -51,15 +53,15 @@ class OrderVote(Value, frozen=True):
 
 
 class OrderDispute(Value, tag=1, frozen=True):
-    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `balance`: what the seller owed the
-    opposite party when it was opened, below 0 what that owed the seller. `decision`: null until it is closed, then what
+    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `party`: the one whose account
+    with the seller it is about. `decision`: null until it is closed, then what
     was decided; of a closed dispute, null is undecided."""
 
     order: Id
     opener: Address
     reason: Reason
     ask: Amount
-    balance: int
+    party: Address
     evidence: Evidence
     opened_at_ms: Time
     answer_by_ms: Time
@@ -108,15 +110,15 @@ def status_at(dispute: OrderDispute, now_ms: int) -> Literal["awaiting_answer", 
     return "voting" if now_ms < dispute.ends_at_ms else "due"
 
 
-def answering(order: Order, opener: bytes) -> bytes:
-    """Who answers a dispute: the buyer that of the seller or its agent, the seller everybody else's."""
-    return order.buyer if opener in (order.seller, order.agent) and opener != order.buyer else order.seller
+def answering(order: Order, dispute: OrderDispute) -> bytes:
+    """Who answers a dispute: the party that of the seller or its agent, the seller that of the party."""
+    return dispute.party if dispute.opener != dispute.party else order.seller
 
 
-def disputing(order: Order, opener: bytes) -> bytes:
-    """Whose account with the seller a dispute is about: the opener's, or that of the buyer, whom the seller disputes
-    with."""
-    return opener if opener in account_parties(order) else order.buyer
+def disputing(order: Order, opener: bytes, named: bytes | None) -> bytes:
+    """Whose account with the seller a dispute is about: the opener's, else that of the party that the seller or its
+    agent names, by default the buyer."""
+    return opener if opener in account_parties(order) else named or order.buyer
 
 
 def involved(ledger: Ledger, order: Order) -> tuple[bytes, ...]:

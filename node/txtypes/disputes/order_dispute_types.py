@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.fields import Amount, Id
+from node.ledger.fields import Address, Amount, Id
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -17,6 +17,7 @@ from node.txtypes.disputes.order_dispute import (
     ANSWER_MS,
     DISPUTES_PER_OPENER_MAX,
     OPENED_WITHIN_MS,
+    OPENERS_MAX,
     ORDER_DISPUTE,
     PAUSE_MAX_MS,
     Decision,
@@ -35,6 +36,7 @@ from node.txtypes.disputes.order_dispute import (
 from node.txtypes.disputes.types import ANSWER_PAST, VOTES_OPEN
 from node.txtypes.members.conduct import count
 from node.txtypes.members.member import Roles
+from node.txtypes.sale.accounts import account_parties
 from node.txtypes.sale.acting import check_mandate
 from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
@@ -48,6 +50,7 @@ from node.txtypes.sale.order_body import (
     posted,
     reserving,
     step_listing,
+    still_at_issue,
     write_money,
 )
 from node.txtypes.sale.order_family import ORDER
@@ -73,12 +76,14 @@ DECISION_UNFIT = Guard("decision_unfit", "this cannot be decided about an order 
 class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
     """A party disputes an accepted order, until 180 days after its end, at most three times; one that is barred for
     what it owes of the order at any time. An open dispute pauses the deadlines, 60 days in all, and blocks the
-    handover. `ask`: what the sender asks to get, in minor units."""
+    handover. `ask`: what the sender asks to get, in minor units. `party`: with whom the seller or its agent disputes,
+    null for the buyer."""
 
     order: Id
     reason: Reason
     ask: Amount
     evidence: Evidence
+    party: Address | None = None
     weight: ClassVar[int] = 200
     headline: ClassVar[tuple[str, ...]] = ("reason", "ask")
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
@@ -90,9 +95,10 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         if order is None:
             ledger.unmet(ORDER_UNKNOWN, subject)
             return
-        if ledger.sender not in parties_of(order):
+        known = account_parties(order)
+        if ledger.sender not in (*parties_of(order), *known) or self.party not in (None, *known):
             ledger.unmet(NOT_A_PARTY, subject)
-        elif ledger.sender == order.agent != order.buyer:
+        elif ledger.sender == order.agent and ledger.sender not in known:
             check_mandate(ledger, "handover", order, is_priced=False)
         is_ended = order.status != "accepted" or not is_live(order, ledger.now_ms)
         is_late = is_ended and ledger.now_ms > max(ended_ms(order), order.return_by_ms) + OPENED_WITHIN_MS
@@ -113,14 +119,16 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         is_pausing = order.status == "accepted" and is_live(order, now)
         paused = max(0, PAUSE_MAX_MS - order.paused_ms) if is_pausing else 0
         answer_by, was = now + ANSWER_MS, balances(ledger, order)
+        party = disputing(order, ledger.sender, self.party)
         ledger.put(ORDER_DISPUTE, ledger.txid, OrderDispute(
-            self.order, ledger.sender, self.reason, self.ask, was.get(disputing(order, ledger.sender), 0),
-            self.evidence, now, answer_by, (), False, answer_by + VOTING_MS, (), None, 0,
+            self.order, ledger.sender, self.reason, self.ask, party, self.evidence, now, answer_by, (), False,
+            answer_by + VOTING_MS, (), None, 0,
         ))  # fmt: skip
-        is_counted = order.openers.count(ledger.sender) < DISPUTES_PER_OPENER_MAX
+        before = order.openers
+        is_counted = len(before) < OPENERS_MAX and before.count(ledger.sender) < DISPUTES_PER_OPENER_MAX
         write_money(ledger, self.order, replace(
             order, dispute=ledger.txid, disputes=order.disputes + 1,
-            openers=(*order.openers, ledger.sender) if is_counted else order.openers,
+            openers=(*before, ledger.sender) if is_counted else before, at_issue=was.get(party, 0), issue_with=party,
             until_ms=order.until_ms + paused, hold_until_ms=order.hold_until_ms + paused, pausing_ms=paused,
             is_window_confirmed=False,  # nobody misses a window in which nothing can be handed over
         ), was)  # fmt: skip
@@ -145,13 +153,14 @@ class OrderDisputeBody(TransactionBody, frozen=True):
 
 
 class OrderRespond(OrderDisputeBody, tag="order.respond", frozen=True):
-    """The buyer answers the seller or its agent, the seller everybody else, within 14 days. Votes begin then."""
+    """The party of the dispute answers the seller or its agent, the seller the party, within 14 days. Votes begin
+    then."""
 
     evidence: Evidence
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"dispute": "$order_dispute", "evidence": []})
 
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
-        if ledger.sender != answering(order, dispute.opener):
+        if ledger.sender != answering(order, dispute):
             ledger.unmet(NOT_A_PARTY, self.dispute.hex(), need="the opposite party")
         if status_at(dispute, ledger.now_ms) != "awaiting_answer":
             ledger.unmet(ANSWER_PAST, self.dispute.hex(), need=f"before {time_to_text(dispute.answer_by_ms)}")
@@ -228,18 +237,19 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
     ledger.put(ORDER_DISPUTE, ident, replace(dispute, decision=decision, closed_at_ms=ledger.now_ms))
     order = ledger.the(ORDER, dispute.order)
     was = balances(ledger, order)
+    at_issue = still_at_issue(order, was)
     used = min(order.pausing_ms, ledger.now_ms - dispute.opened_at_ms)
     rest = order.pausing_ms - used
     order = replace(
-        order, dispute=b"", paused_ms=order.paused_ms + used, pausing_ms=0, until_ms=order.until_ms - rest,
-        hold_until_ms=order.hold_until_ms - rest,
+        order, dispute=b"", at_issue=0, issue_with=None, paused_ms=order.paused_ms + used, pausing_ms=0,
+        until_ms=order.until_ms - rest, hold_until_ms=order.hold_until_ms - rest,
     )  # fmt: skip
     if decision is not None and decision.action == "dismiss":
         count(ledger, dispute.opener, "dismissed")
     if decision is not None and decision.action == "claim":
         order = posted(order, order.buyer, decision.amount if decision.debtor == "seller" else -decision.amount)
     if decision is not None and decision.action == "settled":
-        order = _settled(order, dispute, was)
+        order = _settled(order, dispute.party, at_issue, was)
     if decision is not None and decision.action == "unwind":
         _unwind(ledger, body, dispute.order, order, decision.amount, was)
         return
@@ -260,14 +270,10 @@ def _let_go(ledger: Ledger, ident: bytes, order: Order) -> None:
             ledger.put(VEHICLE, vin, replace(vehicle, market=reserving(ledger, ident, order, vin)))
 
 
-def _settled(order: Order, dispute: OrderDispute, was: Balances) -> Order:
-    """What the parties of the dispute owed each other has been paid, though nobody had said so: at most what it was
-    when the dispute was opened, since nobody has judged what came after."""
-    party = disputing(order, dispute.opener)
-    now, then = was.get(party, 0), dispute.balance
-    if now > 0:
-        return posted(order, party, -min(now, max(0, then)))
-    return posted(order, party, min(-now, max(0, -then)))
+def _settled(order: Order, party: bytes, at_issue: int, was: Balances) -> Order:
+    """What the parties of the dispute owed each other has been paid, though nobody had said so: as far as it was owed
+    all the time since the dispute was opened, for nobody has judged what came after."""
+    return posted(order, party, -at_issue) if party in was else order
 
 
 def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int, was: Balances) -> None:
@@ -275,7 +281,7 @@ def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, k
     was_live = order.status == "accepted" and bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == ident
     if order.status == "accepted":
         count_ordered(ledger, order, -1)
-    ended = order.ended_at_ms or ledger.now_ms
+    ended = order.ended_at_ms or (ledger.now_ms if is_live(order, ledger.now_ms) else ended_ms(order))
     order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
     if was_live:
         step_listing(ledger, order, "order.cancel")

@@ -63,9 +63,7 @@ class PaymentRefund(PaymentBody, tag="payment.refund", frozen=True):
         check_acting(ledger, "return", order, self.payment.hex(), is_priced=False)
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment) - refunds_open(payment)
-        if ledger.sender != order.seller and not is_open(
-            order, ledger.now_ms
-        ):  # what is not owed only the seller gives
+        if ledger.sender == order.agent != order.seller:  # what is not owed only the seller gives
             creditor = creditor_of(order, payment)
             own = [p for p in payments_of(ledger, order.payments) if creditor_of(order, p) == creditor]
             most = min(most, owed_to(ledger, order, creditor) - sum(map(refunds_open, own)))

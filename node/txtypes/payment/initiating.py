@@ -17,7 +17,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
 from node.txtypes.members.member import MEMBER, has_role_at
-from node.txtypes.sale.accounts import balance_of
+from node.txtypes.sale.accounts import claim_unpaid
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import Order, is_live, reserved_until_ms
@@ -32,7 +32,7 @@ from node.txtypes.sale.order_body import (
 )
 from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, net_of, occupied, payments_of
-from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
+from node.txtypes.sale.terms import check_currency, check_provider, check_rail, check_sponsor, countries_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OPEN_MAX = 8
@@ -112,13 +112,14 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         own = [payment for payment in payments if payment.leg == self.leg]
         if self.leg != CLAIM_LEG:
             return sum(map(occupied, own)), leg.amount
-        owed = -balance_of(order, payments, order.buyer, ledger.now_ms)
-        return sum(max(0, p.amount.amount - net_of(p)) for p in own if not p.is_closed), max(0, owed)
+        owed = claim_unpaid(order, payments, ledger.now_ms)
+        return sum(max(0, p.amount.amount - net_of(p)) for p in own if not p.is_closed), owed
 
     def _check_provider(self, ledger: Ledger, order: Order, leg: Leg) -> None:
         assert leg.provider is not None, "checked"
         listing = ledger.the(LISTING, order.listing)
         check_provider(ledger, leg.provider, leg.rail, listing.country)
+        check_sponsor(ledger, leg.provider, order.buyer, next((a for a in listing.rails if a.rail == leg.rail), None))
         countries = countries_of(ledger, listing, leg.provider)
         check_rail(ledger, self.order.hex(), leg.rail, order.price.currency, countries)
         schemes = ledger.rules.tables.rail_rules[leg.rail].schemes
@@ -143,7 +144,7 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 def leg_paid(reader: Reader, order: Order, body: PaymentInitiate, as_of: AsOf) -> Leg | None:
     """The part that is paid. A claim is paid on a rail of the scheme that the buyer names: as a part of the price was,
-    else as the listing accepts it, and through a provider that still holds its role."""
+    else as the listing accepts it, and through a provider that still holds its role and is no party."""
     legs = order.terms.legs
     if body.leg != CLAIM_LEG:
         leg = legs[body.leg] if body.leg < len(legs) else None
@@ -151,8 +152,12 @@ def leg_paid(reader: Reader, order: Order, body: PaymentInitiate, as_of: AsOf) -
     listing = reader.get(LISTING, order.listing)
     agreed = [(leg.rail, leg.provider) for leg in legs if leg.provider is not None]
     accepted = [(each.rail, provider) for each in (listing.rails if listing else ()) for provider in each.providers]
+    trade_in = order.terms.trade_in
+    parties = (order.buyer, order.seller, order.agent, trade_in.taker if trade_in is not None else None)
     for rail, provider in (*agreed, *accepted):
-        is_fit = rail != "finance" and body.scheme in as_of.rules.tables.rail_rules[rail].schemes
+        is_fit = (
+            rail != "finance" and provider not in parties and body.scheme in as_of.rules.tables.rail_rules[rail].schemes
+        )
         if is_fit and has_role_at(reader, provider, as_of.now_ms, "payment_provider"):
             return Leg("balance", rail, provider, "direct", body.amount.amount, 0)
     return None

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from node.ledger.family import View
 from node.ledger.fields import Address, Money, Time
+from node.limits import TIME_MAX_MS
 from node.rules.deals import PROMISE_MS
 from node.txtypes.sale.deal import CLAIM_LEG, Account, in_money, traded_in
 from node.txtypes.sale.order import HANDED_OVER, Order, ended_ms, is_open
@@ -27,7 +28,7 @@ def final_amount(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
     payments = list(payments)
     paid = [payment for payment in payments if payment.leg != CLAIM_LEG]
     final = sum(max(0, final_of(payment, now_ms) - refunds_open(payment)) for payment in paid)
-    return final + credited(order, payments)
+    return final + credited(order, payments, now_ms)
 
 
 def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
@@ -43,11 +44,21 @@ def paid_in_all(order: Order, payments: Iterable[Payment]) -> int:
     return paid - order.given_back + credited(order, payments)
 
 
-def credited(order: Order, payments: Iterable[Payment]) -> int:
-    """Minor units that count as paid of the price of an order that goes on, by what arbiters have decided for the
-    buyer."""
-    paid = sum(net_of(p) for p in payments if p.leg == CLAIM_LEG and creditor_of(order, p) == order.buyer)
-    return max(0, account_of(order, order.buyer).posted + paid)
+def credited(order: Order, payments: Iterable[Payment], final_ms: int = TIME_MAX_MS) -> int:
+    """Minor units that count as paid of the price of an order that goes on, besides the payments of its parts: what
+    was posted, and what has come for claims; below 0 what has to come more. `final_ms`: when that money has to be
+    final, far off where it need not."""
+    own = [payment for payment in payments if payment.leg == CLAIM_LEG]
+    paid = sum(max(0, final_of(payment, final_ms) - refunds_open(payment)) for payment in own)
+    return sum(account.posted for account in order.accounts if account.party != taker_of(order)) + paid
+
+
+def claim_unpaid(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
+    """Minor units that the buyer may pay with the leg of claims."""
+    payments = list(payments)
+    if is_open(order, now_ms):
+        return max(0, -credited(order, payments))
+    return max(0, -balance_of(order, payments, order.buyer, now_ms))
 
 
 def creditor_of(order: Order, payment: Payment) -> bytes:
@@ -62,12 +73,17 @@ def own_money(order: Order, payments: Iterable[Payment]) -> int:
     return sum(net_of(p) for p in payments if p.leg != CLAIM_LEG and creditor_of(order, p) == order.buyer)
 
 
+def taker_of(order: Order) -> bytes | None:
+    """Who takes the car in payment and owes its value to the seller, unless it is the seller itself."""
+    trade_in = order.terms.trade_in
+    return trade_in.taker if trade_in is not None and trade_in.taker != order.seller else None
+
+
 def account_parties(order: Order) -> tuple[bytes, ...]:
     """Who has an account with the seller: the buyer, the lender, the taker of a car in payment that is not the seller;
     each once."""
-    finance, trade_in = order.terms.finance, order.terms.trade_in
-    taker = trade_in.taker if trade_in is not None and trade_in.taker != order.seller else None
-    found = (order.buyer, finance.lender if finance is not None else None, taker)
+    finance = order.terms.finance
+    found = (order.buyer, finance.lender if finance is not None else None, taker_of(order))
     return tuple(dict.fromkeys(party for party in found if party is not None))
 
 
@@ -99,7 +115,7 @@ def balance_of(order: Order, payments: Iterable[Payment], party: bytes, now_ms: 
     own = [payment for payment in payments if creditor_of(order, payment) == party]
     posted = account_of(order, party).posted
     if is_open(order, now_ms):
-        return min(0, posted + sum(net_of(payment) for payment in own if payment.leg == CLAIM_LEG))
+        return min(0, posted + sum(map(net_of, own)))
     return posted + sum(map(net_of, own)) - due_from(order, party)
 
 

@@ -15,7 +15,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
-from node.txtypes.sale.accounts import is_paid_in_full, own_money, paid_in_all
+from node.txtypes.sale.accounts import credited, is_paid_in_full, own_money, paid_in_all
 from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import Order, due_at_ms, is_live, reserved_until_ms
@@ -161,7 +161,8 @@ def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
         and not (leg.kind == "finance" and is_begun)
     )  # fmt: skip
     own = [payment for payment in payments if payment.leg != CLAIM_LEG]
-    if paid_in_all(order, payments) < due and not any(is_under_way(payment, now_ms) for payment in own):
+    paid = paid_in_all(order, payments) - min(0, credited(order, payments))  # what was decided is no part of the price
+    if paid < due and not any(is_under_way(payment, now_ms) for payment in own):
         return ""
     return "a part of the price that is three days overdue, with no money under way"
 
@@ -211,16 +212,10 @@ class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         due = next((debt.due_ms for debt in debts_now(ledger, order) if debt.creditor == ledger.sender), 0)
-        if not due or ledger.now_ms < due or order.is_claimed or order.dispute:
-            have = (
-                "disputed"
-                if order.dispute
-                else "claimed already"
-                if order.is_claimed
-                else time_to_text(due)
-                if due
-                else "no debt"
-            )
+        is_disputed = bool(order.dispute) and order.issue_with == ledger.sender
+        if not due or ledger.now_ms < due or order.is_claimed or is_disputed:
+            have = "disputed" if is_disputed else "claimed already" if order.is_claimed else "no debt"
+            have = time_to_text(due) if due and have == "no debt" else have
             ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)
 
     def apply(self, ledger: Ledger) -> None:

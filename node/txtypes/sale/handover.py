@@ -32,7 +32,7 @@ from node.txtypes.sale.order_body import (
     step_listing,
 )
 from node.txtypes.sale.order_family import ORDER
-from node.txtypes.sale.payments import Payment, final_of, net_of, payments_of
+from node.txtypes.sale.payments import Payment, final_of, net_of, payments_of, refunds_open
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
 from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
@@ -241,7 +241,8 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
 def lent_at_handover(order: Order, payments: Iterable[Payment], *, promises: bool) -> int:
     """Minor units of the price that the lender has to have paid: its credit if it promises that, else what has come."""
     finance = order.terms.finance
-    paid = sum(net_of(p) for p in payments if finance is not None and creditor_of(order, p) == finance.lender)
+    own = [p for p in payments if finance is not None and creditor_of(order, p) == finance.lender]
+    paid = sum(max(0, net_of(p) - refunds_open(p)) for p in own)
     return lent(order.terms) if promises else min(lent(order.terms), paid)
 
 

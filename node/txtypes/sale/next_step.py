@@ -9,7 +9,7 @@ from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Address, Id, Money, OptionalTime
 from node.ledger.params import CHAIN, PARAMS_ID
 from node.limits import TIME_MAX_MS
-from node.txtypes.sale.accounts import credited, creditor_of, debts_of, final_amount, is_paid_in_full
+from node.txtypes.sale.accounts import claim_unpaid, credited, creditor_of, debts_of, final_amount, is_paid_in_full
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, in_money
 from node.txtypes.sale.order import AGREED_DISTANCE_METRES, Order, due_at_ms, reserved_until_ms
 from node.txtypes.sale.order_family import status_of
@@ -73,17 +73,21 @@ def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, .
         yield OrderStep("order.assign_vin", ours, until_ms=until)
     elif not _is_agreed(order, reader):
         yield OrderStep("order.acknowledge", (order.buyer,), until_ms=until)
-    payments = [payment for payment in payments_of(reader, order.payments) if payment.leg != CLAIM_LEG]
-    missing = in_money(order.terms) - sum(map(net_of, payments)) - credited(order, payments_of(reader, order.payments))
+    every = payments_of(reader, order.payments)
+    payments = [payment for payment in every if payment.leg != CLAIM_LEG]
+    missing = in_money(order.terms) - sum(map(net_of, payments)) - credited(order, every)
     for place, leg in enumerate(order.terms.legs):
         if leg.provider is not None and (order.vin or leg.kind == "deposit"):
             own = [payment for payment in payments if payment.leg == place]
             yield from _of_leg(order, place, own, now_ms, leg, missing)
             missing -= max(0, leg.amount - sum(map(net_of, own)))
-    if order.vin and final_amount(order, payments, now_ms) >= in_money(order.terms):
+    if (owed := claim_unpaid(order, every, now_ms)) > 0:
+        amount = Money(owed, order.price.currency)
+        yield OrderStep("payment.initiate", (order.buyer,), until_ms=until, leg=CLAIM_LEG, amount=amount)
+    if order.vin and final_amount(order, every, now_ms) >= in_money(order.terms):
         yield OrderStep("order.handover", (*ours, order.buyer), until_ms=until)
     elif now_ms >= order.until_ms:
-        is_buyers = is_paid_in_full(order, payments) and not order.missed_at_ms
+        is_buyers = is_paid_in_full(order, every) and not order.missed_at_ms
         by = (order.buyer,) if is_buyers else (order.seller, order.buyer)
         yield OrderStep("order.cancel", by, until_ms=until)
 
@@ -109,12 +113,15 @@ def _of_debts(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderStep]:
     assert params is not None, "a state has chain parameters"
     payments = payments_of(reader, order.payments)
     for debt in debts_of(order, payments, now_ms, params.refund_ms):
-        if any(net_of(p) > 0 for p in payments if creditor_of(order, p) == debt.creditor):
-            yield OrderStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=debt.amount)
-            yield OrderStep("payment.confirm_refund", (debt.creditor,), amount=debt.amount)
-        else:
-            yield OrderStep("claim.release", (debt.creditor,), until_ms=debt.due_ms, amount=debt.amount)
-        if not order.is_claimed and not order.dispute:
+        have = sum(net_of(p) for p in payments if creditor_of(order, p) == debt.creditor)
+        back = Money(min(have, debt.amount.amount), debt.amount.currency)
+        if back.amount:
+            yield OrderStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=back)
+            yield OrderStep("payment.confirm_refund", (debt.creditor,), amount=back)
+        if back != debt.amount:  # no payment has it: it goes another way
+            rest = Money(debt.amount.amount - back.amount, back.currency)
+            yield OrderStep("claim.release", (debt.creditor,), until_ms=debt.due_ms, amount=rest)
+        if not order.is_claimed and order.issue_with != debt.creditor:
             yield OrderStep("order.claim_refund", (debt.creditor,), from_ms=debt.due_ms, amount=debt.amount)
 
 

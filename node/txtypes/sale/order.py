@@ -116,6 +116,10 @@ class Order(Value, tag=1, frozen=True):
     """What had been refunded when the order was reinstated."""
     accounts: Annotated[tuple[Account, ...], Meta(max_length=3)] = ()
     """Of the buyer, of the lender, of the taker of a car in payment that is not the seller."""
+    at_issue: Annotated[int, Meta(ge=-limits.MONEY_MAX, le=limits.MONEY_MAX)] = 0
+    """What the seller has owed the party of the open dispute all the time since it was opened; below 0, the reverse."""
+    issue_with: Address | None = None
+    """The party whose account with the seller the open dispute is about."""
     openers: Annotated[tuple[Address, ...], Meta(max_length=16)] = ()
     """Who has opened disputes about the order, as often as that is counted."""
 

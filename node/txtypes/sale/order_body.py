@@ -152,10 +152,13 @@ def write_order(ledger: Ledger, ident: bytes, order: Order, was: Balances) -> Or
         if account != Account(party):
             accounts.append(account)
     order = replace(order, accounts=tuple(accounts))
-    is_owing = any(balance > 0 for balance in now.values())
-    if order.is_claimed and not is_owing:
+    at_issue = still_at_issue(order, now)
+    if order.at_issue != at_issue:
+        order = replace(order, at_issue=at_issue)
+    if order.is_claimed and not any(debt.due_ms <= ledger.now_ms for debt in debts_now(ledger, order)):
         withdraw_claim(ledger, order)
         order = replace(order, is_claimed=False)
+    is_owing = any(balance > 0 for balance in now.values())
     ledger.put(ORDER, ident, order)
     write_claims(ledger, ident, claims_on_parties(order, payments_of(ledger, order.payments), ledger.now_ms))
     if is_owing and not any(balance > 0 for balance in was.values()):
@@ -178,6 +181,12 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, was: Balances, *, ha
             if vehicle.market.order == ident and vehicle.market != region:
                 ledger.put(VEHICLE, vin, replace(vehicle, market=region))
     return order
+
+
+def still_at_issue(order: Order, now: Balances) -> int:
+    """How much of what is at issue in the open dispute is owed still."""
+    then, balance = order.at_issue, now.get(order.issue_with, 0) if order.issue_with is not None else 0
+    return min(then, max(0, balance)) if then > 0 else max(then, min(0, balance))
 
 
 def posted(order: Order, party: bytes, amount: int) -> Order:

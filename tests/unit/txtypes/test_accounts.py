@@ -34,6 +34,7 @@ from node.txtypes.sale.accounts import (
     account_parties,
     aged,
     balance_of,
+    claim_unpaid,
     claims_on_parties,
     credited,
     debts_of,
@@ -110,7 +111,7 @@ def test_nothing_is_due_of_what_was_never_paid_unless_the_title_has_moved() -> N
 
 @pytest.mark.parametrize(
     ("was_posted", "came", "balance", "credit"),
-    [(0, 0, 0, 0), (-10, 0, -10, 0), (-10, 7, -3, 0), (-10, 10, 0, 0), (-10, 12, 0, 2), (7, 0, 0, 7), (7, 5, 0, 12)],
+    [(0, 0, 0, 0), (-10, 0, 0, -10), (-60, 7, -3, -53), (-10, 10, 0, 0), (-10, 12, 0, 2), (7, 0, 0, 7), (7, 5, 0, 12)],
 )
 def test_while_an_order_goes_on_what_was_decided_for_the_buyer_counts_as_paid_of_the_price(
     was_posted: int, came: int, balance: int, credit: int
@@ -121,6 +122,7 @@ def test_while_an_order_goes_on_what_was_decided_for_the_buyer_counts_as_paid_of
     assert (credit, OWN + credit, OWN + credit) == (
         credited(order, money), paid_in_all(order, money), final_amount(order, money, NOW)
     )  # fmt: skip
+    assert max(0, -credit) == claim_unpaid(order, money, NOW), "also where the price covers it for now"
 
 
 def test_what_was_posted_counts_for_its_party_alone_once_the_order_has_ended() -> None:

@@ -262,8 +262,11 @@ def test_a_refund_without_an_instruction_does_not_count_against_a_later_one() ->
 
 def test_an_agent_refunds_with_its_right_to_take_back() -> None:
     life = through_agent("paid")
+    assert ["refund_exceeds"] == codes_of(life, AGENT, about_payment(life, "payment.refund", 1)), "nothing is owed"
+    life.chain.do(BUYER, cancel(life))
     assert [] == codes_of(life, AGENT, about_payment(life, "payment.refund", 1))
     life = through_agent("paid", ("list", "negotiate", "accept"))
+    life.chain.do(BUYER, cancel(life))
     assert ["mandate_missing"] == codes_of(life, AGENT, about_payment(life, "payment.refund", 1))
 
 

@@ -44,7 +44,7 @@ def arrived(life):
 
 def test_what_is_to_be_refunded_does_not_count_for_the_title() -> None:
     life = through_agent("paid")
-    life.chain.do(AGENT, about_payment(life, "payment.refund", 1))
+    life.chain.do(SELLER, about_payment(life, "payment.refund", 1))
     assert ["payment_not_final"] == handing_over(life, sender=AGENT)
     tell(life, "refunded", 1)
     assert ["payment_not_final"] == handing_over(life, sender=AGENT), "car and money are not both the buyer's"
