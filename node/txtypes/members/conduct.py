@@ -126,7 +126,7 @@ class ConductView(Conduct, frozen=True):
 
 
 CONDUCT = Family(
-    "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct",
+    "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct", is_checked=True,
     forecast_view=ConductView, internal=("address",),
 )  # fmt: skip
 
