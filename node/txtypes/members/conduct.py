@@ -126,8 +126,8 @@ class ConductView(Conduct, frozen=True):
 
 
 CONDUCT = Family(
-    "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct", is_checked=True,
-    forecast_view=ConductView, internal=("address",),
+    "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct",
+    is_checked=True, forecast_view=ConductView, internal=("address",),
 )  # fmt: skip
 
 
