@@ -179,7 +179,9 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader, as_of: AsO
         case PaymentInitiate():
             leg = leg_paid(reader, order, body, as_of)
             if leg is None or leg.provider is None:
-                raise InvalidProof(f"it is proven that the order has no part {body.leg} that is paid in money: compare it")
+                raise InvalidProof(
+                    f"it is proven that the order has no part {body.leg} that is paid in money: compare it"
+                )
             yield DealFact("provider", kind_of(Address), leg.provider)
             yield DealFact("rail", TEXT, leg.rail)
 
