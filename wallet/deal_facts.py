@@ -15,7 +15,7 @@ from node.crypto.addresses import to_text
 from node.errors import InvalidProof
 from node.ledger import kinds
 from node.ledger.body import TransactionBody
-from node.ledger.family import Reader
+from node.ledger.family import AsOf, Reader
 from node.ledger.fields import Address, Money
 from node.ledger.json_form import to_json
 from node.ledger.kinds import Kind, fields_of, kind_of
@@ -24,18 +24,19 @@ from node.txtypes.disputes.order_dispute import ORDER_DISPUTE
 from node.txtypes.disputes.order_dispute_types import OrderDisputeBody, OrderDisputeOpen, OrderResolve
 from node.txtypes.members.mandate import MANDATE, MandateGrant
 from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentRefund
-from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.payment.initiating import PaymentInitiate, leg_paid
+from node.txtypes.sale.accounts import balance_of, creditor_of, debts_of, with_taken
 from node.txtypes.sale.building import ListingBuild
 from node.txtypes.sale.claim_types import ClaimRelease
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, traded_in
+from node.txtypes.sale.deal import Terms, in_money, traded_in
 from node.txtypes.sale.ending import OrderCancel, fee_of
-from node.txtypes.sale.handover import OrderHandover
+from node.txtypes.sale.handover import OrderHandover, lent_at_handover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.negotiation import OrderOffer
-from node.txtypes.sale.order import ORDER, Order, creditor_of, debts_of
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment, payments_of
 from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
-from node.txtypes.vehicle.claims import claims_of
 from wallet.show import value_text
 
 MONEY: Final = kinds.MONEY
@@ -97,7 +98,7 @@ def per_mille(rate: int) -> str:
 
 
 # --- what follows -----------------------------------------------------------------------------------------------
-def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator[DealFact]:
+def deal_facts(body: TransactionBody, sender: bytes, reader: Reader, as_of: AsOf) -> Iterator[DealFact]:
     """What a transaction about a deal leads to, as the state is now."""
     if isinstance(body, MandateGrant):
         yield from _mandate_facts(body)
@@ -118,11 +119,13 @@ def deal_facts(body: TransactionBody, sender: bytes, reader: Reader) -> Iterator
     elif order_id := getattr(body, "order", b""):
         order = reader.get(ORDER, order_id)
         if order is not None:
-            yield from _order_facts(body, order, reader)
+            yield from _order_facts(body, order, reader, as_of)
     if isinstance(body, ClaimRelease):
-        own = [claim.amount for claim in claims_of(reader, body.order)
-               if (claim.debtor, claim.creditor) == (body.debtor, sender)]  # fmt: skip
-        owed = sum(amount.amount for amount in own if amount.currency == body.amount.currency)
+        order, owed = reader.get(ORDER, body.order), 0
+        if order is not None:
+            payments, is_sellers = payments_of(reader, order.payments), body.debtor == order.seller
+            balance = balance_of(order, payments, sender if is_sellers else body.debtor, as_of.now_ms)
+            owed = balance if is_sellers else -balance
         yield DealFact("remains", MONEY, Money(max(0, owed - body.amount.amount), body.amount.currency))
 
 
@@ -145,7 +148,7 @@ def _commission(mandate_id: bytes | None, price: Money, reader: Reader) -> DealF
     return DealFact("commission", kinds.OptionOf(MONEY), earned)
 
 
-def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterator[DealFact]:
+def _order_facts(body: TransactionBody, order: Order, reader: Reader, as_of: AsOf) -> Iterator[DealFact]:
     terms: Terms = getattr(body, "terms", order.terms)
     currency = terms.price.currency
     yield from _deal(terms, order.buyer, is_proven=terms is order.terms)
@@ -155,12 +158,14 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
             payments, is_deal = payments_of(reader, order.payments), order.status == "accepted"
             fee = fee_of(order, payments, body.reason) if is_deal else 0
             after = replace(order, status="cancelled", kept=body.kept if body.reason == "mutual" else fee)
+            after = with_taken(after, payments)
             back = _owed(after, payments)
             yield DealFact("seller_keeps", MONEY, Money(max(0, order.net - back), currency))
             yield DealFact("goes_back", MONEY, Money(back, currency))
         case OrderHandover():
-            after = replace(order, status="completed")
-            yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
+            payments = payments_of(reader, order.payments)
+            after = replace(order, status="completed", lent=lent_at_handover(order, payments, promises=body.promises))
+            yield DealFact("goes_back", MONEY, Money(_owed(after, payments), currency))
         case OrderWithdraw():
             after = replace(order, status="returned", kept=0)
             yield DealFact("goes_back", MONEY, Money(_owed(after, payments_of(reader, order.payments)), currency))
@@ -172,11 +177,11 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader) -> Iterato
         case OrderDisputeOpen():
             yield DealFact("asks_for", MONEY, Money(body.ask, currency), is_proven=False)
         case PaymentInitiate():
-            legs = [leg for leg in terms.legs if leg.provider is not None] if body.leg == CLAIM_LEG else terms.legs
-            place = 0 if body.leg == CLAIM_LEG else body.leg
-            leg = legs[place] if place < len(legs) else None
+            leg = leg_paid(reader, order, body, as_of)
             if leg is None or leg.provider is None:
-                raise InvalidProof(f"it is proven that the order has no part {place} that is paid in money: compare it")
+                raise InvalidProof(
+                    f"it is proven that the order has no part {body.leg} that is paid in money: compare it"
+                )
             yield DealFact("provider", kind_of(Address), leg.provider)
             yield DealFact("rail", TEXT, leg.rail)
 

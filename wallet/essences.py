@@ -32,7 +32,7 @@ from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.negotiation import OrderAccept, OrderCounter, OrderOffer
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
 from node.txtypes.service.instrument import OdometerReplace

@@ -157,7 +157,7 @@ def meaning(payload: Payload, reader: Reader | None, as_of: AsOf | None, own: Ma
         for field in fields:
             reference = reference_of(body, field.json_name)
             _add_referenced(found, reference, getattr(body, field.name), essence, reader, as_of)
-        found.add_deal(deal_facts(body, payload.sender, reader), "deal")
+        found.add_deal(deal_facts(body, payload.sender, reader, as_of), "deal")
     assert set(essence.essential) <= set(found.facts), "a type's essential facts are fields of it, or of what it names"
     texts = {name: fact.text for name, fact in found.facts.items()}
     said = [sentence for name, sentence in essence.further if texts[name] != "-"]

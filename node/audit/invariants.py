@@ -22,7 +22,8 @@ from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extend
 from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, is_live
+from node.txtypes.sale.order import is_live
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, net_of
 from node.txtypes.vehicle.record import next_history_head, record_digest
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
@@ -127,5 +128,9 @@ def _check_market(store: ChainStore, height: int) -> None:
             is_reserving = found is not None and found.status == "accepted" and is_live(found, now_ms)
             if found is None or not is_reserving or vin not in vins_of_deal(found.vin, found.terms):
                 raise Diverged(height, "invariant_market", f"vehicle/{vin} is reserved by no live order of its own")
+        elif market.status == "returning":
+            found = orders.get(market.order)
+            if found is None or found.status != "withdrawn" or found.vin != vin:
+                raise Diverged(height, "invariant_market", f"vehicle/{vin} goes back by no withdrawn order of its own")
         elif not market.listing:
             raise Diverged(height, "invariant_market", f"vehicle/{vin} is on the market by no listing")

@@ -25,7 +25,7 @@ from node.errors import Rejected
 from node.storage.chain_store import ChainReader
 from node.txtypes.chain.validator_set import ValidatorEntry
 from node.txtypes.members.member import FRAUDS, MEMBER
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.readings import ODOMETER

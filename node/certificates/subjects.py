@@ -27,7 +27,7 @@ ORDER: Final = {
 }  # fmt: skip
 """Places of the fields of `order/<id>` that a verdict is made of; its version is at 0."""
 ORDER_SHAPE: Final = "sbbssl"
-ORDER_ELEMENTS: Final = 46
+ORDER_ELEMENTS: Final = 53
 CONFIRMED_MS: Final = 30 * DAY_MS
 UNDECIDED_MS: Final = 60 * DAY_MS
 

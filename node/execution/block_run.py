@@ -208,10 +208,16 @@ class BlockRun:
         Costs up to a hundred times as much."""
         ledger = self.judge(tx)
         if not ledger.unmet_guards:
-            tx.payload.body.apply(ledger)
-            ledger.note_replaced()
+            self._apply(ledger, tx)
             self._charge(ledger, tx)
         return ledger
+
+    def _apply(self, ledger: Ledger, tx: CheckedTx) -> None:
+        tx.payload.body.apply(ledger)
+        for family, value in ledger.changes.values():
+            if family.is_checked and value is not None:
+                family.check(value)
+        ledger.note_replaced()
 
     def foresee(self, tx: CheckedTx) -> Ledger:
         """As `carry_out`, and also where only signatures are missing: then as if there were one for each."""
@@ -220,8 +226,7 @@ class BlockRun:
         if unmet and all(guard.code == SIGNATURE_MISSING.code for guard in unmet):
             missing = sum(int(guard.need) - int(guard.have) for guard in unmet)
             signed = assemble(tx.payload_bytes, [*tx.signatures, *[NO_SIGNATURE] * missing])
-            tx.payload.body.apply(ledger)
-            ledger.note_replaced()
+            self._apply(ledger, tx)
             self._charge(ledger, CheckedTx(tx._replace(raw=signed)))
         return ledger
 

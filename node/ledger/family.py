@@ -122,7 +122,8 @@ class Family(Generic[V]):
     subjects (state keys of vehicles, accounts, orders, listings) of a change; a family without it has no receipts.
     `indexed`: the fields that the indexes read, of a value that mostly changes in others; empty for any.
     `event`: the event name of a change. `status(value)`: the value's status in receipts. `contended`: whether a change
-    of a value has the pending transactions that read it judged again. In a forecast: `internal` are fields of the
+    of a value has the pending transactions that read it judged again. `is_checked`: whoever would write a value out of
+    its bounds is poison; for values that grow by what several parties do. In a forecast: `internal` are fields of the
     view that it leaves out, `forecast_view` is shown if there is no `view`, `cautions(old, new)` are given."""
 
     name: str
@@ -141,6 +142,7 @@ class Family(Generic[V]):
     path: str = ""
     view: type[Any] | None = None
     contended: bool = True
+    is_checked: bool = False
     internal: tuple[str, ...] = ()
     forecast_view: type[Any] | None = None
     cautions: Callable[[V | None, V | None], tuple[Caution, ...]] | None = None
@@ -175,6 +177,13 @@ class Family(Generic[V]):
         if self._upgrades and (upgrade := self._upgrades.get(type(value))) is not None:
             value = upgrade(value)
         return value  # type: ignore[no-any-return]
+
+    def check(self, value: V) -> None:
+        """A value that could not be read again must never be committed: it would stop every node."""
+        try:
+            self._decoder.decode(encode(value))
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise AssertionError(f"a value of family {self.name} is out of its bounds: {error}") from None
 
     def version_at(self, ruleset: int) -> int:
         """The version that a ruleset writes; 0 where it does not have the family."""

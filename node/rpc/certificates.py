@@ -17,7 +17,7 @@ from node.certificates.compact import to_texts
 from node.rpc.call import Call, Query
 from node.rpc.problems import Problem
 from node.rpc.values import path_ident
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 MEDIA_TYPE: Final = "application/octet-stream"

@@ -21,7 +21,8 @@ from node.txtypes.cases.case import CASE, Case, CaseView
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, OrderDispute
 from node.txtypes.members.conduct import ConductView
 from node.txtypes.members.member import FRAUDS, MEMBER, roles_of
-from node.txtypes.sale.order import ORDER, Order, status_of
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.claims import claims_of
 
 VALUES_MAX: Final = 5_000

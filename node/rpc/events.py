@@ -30,7 +30,7 @@ from node.txtypes.cases.case import CASE
 from node.txtypes.envelope import Payload, SignedTx
 from node.txtypes.history import decode_record
 from node.txtypes.registry import FAMILIES, HAPPENINGS, family_of
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 
 Json = dict[str, Any]
 V = TypeVar("V", bound=Value)

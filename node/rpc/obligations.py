@@ -12,7 +12,10 @@ from node.rpc.call import Call
 from node.rpc.moments import Moment, paced_snapshot
 from node.rpc.values import path_ident, require
 from node.txtypes.identity.account import ACCOUNT
-from node.txtypes.sale.order import ORDER, Order, debts_of, due_at_ms, is_live
+from node.txtypes.sale.accounts import credited, debts_of
+from node.txtypes.sale.deal import CLAIM_LEG, in_money
+from node.txtypes.sale.order import Order, due_at_ms, is_live
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import net_of, payments_of
 from node.txtypes.vehicle.claims import claims_of
 
@@ -70,16 +73,18 @@ def _of_order(ident: bytes, order: Order, moment: Moment) -> list[Obligation]:
         for d in debts_of(order, payments, now, params.refund_ms)
     ]
     if order.status == "accepted" and is_live(order, now):
+        rest = in_money(order.terms) - credited(order, payments)
+        rest -= sum(net_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
         for place, leg in enumerate(order.terms.legs):
-            missing = leg.amount - sum(net_of(payment) for payment in payments if payment.leg == place)
-            due = due_at_ms(order, place)
-            if leg.kind != "trade_in" and missing > 0:
-                finance = order.terms.finance
-                debtor = finance.lender if leg.kind == "finance" and finance is not None else order.buyer
-                found.append(Obligation(
-                    ident, order.vin, "price", debtor, order.seller, Money(missing, currency),
-                    due if due < TIME_MAX_MS else 0, due <= now,
-                ))  # fmt: skip
+            own = leg.amount - sum(net_of(payment) for payment in payments if payment.leg == place)
+            due, missing = due_at_ms(order, place), min(own, rest)
+            if leg.kind in ("trade_in", "finance") or missing <= 0:  # a lender owes what it has promised: a claim
+                continue
+            rest -= missing
+            found.append(Obligation(
+                ident, order.vin, "price", order.buyer, order.seller, Money(missing, currency),
+                due if due < TIME_MAX_MS else 0, due <= now,
+            ))  # fmt: skip
     return found + [
         Obligation(ident, order.vin, "claim", c.debtor, c.creditor, c.amount, c.due_ms, c.due_ms <= now)
         for c in claims_of(moment, ident)

@@ -16,8 +16,10 @@ from node.rpc.moments import Moment, moment_of, paced_snapshot
 from node.rpc.values import path_ident, require
 from node.txtypes.envelope import SignedTx
 from node.txtypes.members.member import name_of
+from node.txtypes.sale.accounts import Debt, creditor_of
 from node.txtypes.sale.deal import CLAIM_LEG, in_money
-from node.txtypes.sale.order import ORDER, Debt, Order, OrderView, creditor_of
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER, OrderView
 from node.txtypes.sale.payments import PAYMENT, PaymentView
 from node.views.next_steps import NextSteps, next_steps
 

@@ -25,7 +25,8 @@ from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing_types import ListingCreate
 from node.txtypes.sale.negotiation import OrderAccept
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import payments_of
 from node.txtypes.sale.terms import TRADERS
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, newest_counted

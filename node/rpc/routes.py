@@ -68,7 +68,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.delivery import Deliveries
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.service.recall import RecallsOnCar
 from node.txtypes.vehicle.bindings import PART
 from node.txtypes.vehicle.series import OdometerSeries

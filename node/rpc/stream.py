@@ -28,7 +28,7 @@ from node.rpc.moments import WorkShare
 from node.rpc.problems import Problem
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 EVENT_STREAM = "text/event-stream"

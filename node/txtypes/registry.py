@@ -46,7 +46,7 @@ from node.txtypes.sale.handover import OrderHandover
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingCreate, ListingUpdate, ListingWithdraw
 from node.txtypes.sale.negotiation import LIVE_OFFERS, OrderAccept, OrderCounter, OrderOffer, OrderReject
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, REFERENCE, UETR
 from node.txtypes.sale.returning import OrderReturn, OrderWithdraw
 from node.txtypes.service.damage import AccidentReport

@@ -11,10 +11,10 @@ from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Id
 from node.limits import TIME_MAX_MS
 from node.rules.deals import CURE_MS
-from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, status_at
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, answering, status_at
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.next_step import OrderNext, OrderStep
-from node.txtypes.sale.order import HANDED_OVER, Order, parties_of
+from node.txtypes.sale.order import Order
 from node.txtypes.vehicle.claims import claims_of
 from node.views.texts import Sentence
 
@@ -110,7 +110,7 @@ def next_steps(ident: str, order: Order, reader: Reader, as_of: AsOf, language: 
     steps += _of_dispute(order, reader, as_of.now_ms)
     if known.status == "accepted" and not order.dispute:
         steps += _of_delivery(order, as_of.now_ms)
-    steps += _of_claims(ident, order, reader)
+    steps += _of_claims(ident, order, reader, is_over=known.status != "accepted")
     told = (replace(step, text=OMISSIONS[step.if_omitted].text(language)) for step in steps)
     return NextSteps(known.order, known.status, tuple(sorted(told, key=lambda step: step.until_ms or TIME_MAX_MS)))
 
@@ -127,8 +127,8 @@ def _of_dispute(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderNext
         return
     match status_at(dispute, now_ms):
         case "awaiting_answer":
-            others = tuple(party for party in parties_of(order) if party != dispute.opener)
-            yield _told(OrderStep("order.respond", others, until_ms=dispute.answer_by_ms))
+            answerer = (answering(order, dispute),)
+            yield _told(OrderStep("order.respond", answerer, until_ms=dispute.answer_by_ms))
         case "voting":
             yield _told(OrderStep("order.resolve", (), until_ms=dispute.ends_at_ms))
         case "due":
@@ -147,14 +147,15 @@ def _of_delivery(order: Order, now_ms: int) -> Iterator[OrderNextStep]:
         refused = OrderStep("order.cancel", (order.buyer,), from_ms=order.refused_at_ms + CURE_MS + 1)
         yield _told(refused, "refused", "order_goes_on")
     if order.terms.deliver_by_ms:
-        late = OrderStep("order.cancel", (order.buyer,), from_ms=order.terms.deliver_by_ms + 1)
+        put_off = order.paused_ms + order.pausing_ms
+        late = OrderStep("order.cancel", (order.buyer,), from_ms=order.terms.deliver_by_ms + put_off + 1)
         yield _told(late, "late_delivery", "order_goes_on")
 
 
-def _of_claims(ident: str, order: Order, reader: Reader) -> Iterator[OrderNextStep]:
+def _of_claims(ident: str, order: Order, reader: Reader, *, is_over: bool) -> Iterator[OrderNextStep]:
     """The claims that the sale has left on its car: a buyer pays, and any creditor says that it is satisfied."""
     for claim in claims_of(reader, bytes.fromhex(ident)):
-        if claim.debtor == order.buyer and order.status in HANDED_OVER:
+        if claim.debtor == order.buyer and is_over:
             pays = OrderStep("payment.initiate", (claim.debtor,), until_ms=claim.due_ms, leg=CLAIM_LEG,
                              amount=claim.amount)  # fmt: skip
             yield _told(pays, omitted="debtor_is_barred")

@@ -25,7 +25,8 @@ from node.ledger.kinds import fields_of
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing import Listing
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import Payment
 from node.txtypes.vehicle.vehicle import Vehicle
 from node.views.next_steps import NextSteps, next_steps

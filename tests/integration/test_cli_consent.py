@@ -17,7 +17,7 @@ from node.ledger.fields import Money
 from node.ledger.json_form import to_json
 from node.txtypes.chain.governance import PROPOSAL
 from node.txtypes.sale.negotiation import OrderCounter
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
 pytestmark = pytest.mark.slow

@@ -32,7 +32,7 @@ from node.ledger.json_form import time_to_text
 from node.rules.deals import CURE_MS
 from node.txtypes.disputes.order_dispute import Decision
 from node.txtypes.sale.claim_types import ClaimRelease
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.views.next_steps import OMISSIONS
 

@@ -26,7 +26,7 @@ from node.ledger.body import TransactionBody
 from node.ledger.json_form import time_to_text
 from node.rpc.readiness_checks import CHECKS, HELD
 from node.txtypes.sale.deal import Tax
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.service.findings import Defect
 from node.txtypes.vehicle.readings import NO_READINGS, ODOMETER, newest_counted

@@ -39,7 +39,7 @@ from node.chain.genesis import genesis_hash
 from node.ledger.guards import GUARDS
 from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.sale.ending import OrderCancel
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from wallet.txfile import TxDocument, write_document
 
 pytestmark = pytest.mark.network

@@ -15,8 +15,9 @@ from node.txtypes.payment.initiating import PaymentDeclare
 from node.txtypes.sale.changes import OrderAmend
 from node.txtypes.sale.listing import LISTING, status_now
 from node.txtypes.sale.listing_types import ListingUpdate
-from node.txtypes.sale.order import ORDER, is_live
+from node.txtypes.sale.order import is_live
 from node.txtypes.sale.order_body import debts_now
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 PROVIDER = "payment-provider-1"

@@ -26,7 +26,7 @@ from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.deal import Fee
 from node.txtypes.sale.listing import VERSIONS_MAX
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 
 STEPS = 10_000

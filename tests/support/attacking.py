@@ -10,10 +10,12 @@ from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.rules.deals import CancelReason
 from node.txtypes.members.accepted_rail import AcceptedRail
+from node.txtypes.sale.accounts import Debt
 from node.txtypes.sale.deal import Finance, Leg, Terms, TradeIn
 from node.txtypes.sale.ending import OrderCancel
-from node.txtypes.sale.order import ORDER, Debt, Order, status_of
+from node.txtypes.sale.order import Order
 from node.txtypes.sale.order_body import debts_now
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.regions import Market
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of, material_root
 from support.chain import DAY_MS, START_MS, Chain, address

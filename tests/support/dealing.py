@@ -9,20 +9,24 @@ from msgspec.structs import replace
 
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money, Odometer
+from node.limits import MONEY_MAX
 from node.rules.deals import CANCEL_REASONS, CancelReason
 from node.rules.rails import RAIL_RULES
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import Mandate, MandateEnd, MandateGrant, SaleTerms, is_running
 from node.txtypes.payment.initiating import PaymentInitiate
+from node.txtypes.sale.accounts import debts_of, final_amount
 from node.txtypes.sale.changes import OrderAmend
+from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import CLAIM_LEG, Leg, Tax, Terms, in_money
 from node.txtypes.sale.delivery import DeliveryConfirm, DeliveryEvent, DeliveryRefuse, DeliverySchedule
 from node.txtypes.sale.ending import OrderCancel, OrderClaimRefund
 from node.txtypes.sale.listing import Listing
 from node.txtypes.sale.listing_types import ListingUpdate, ListingWithdraw
 from node.txtypes.sale.negotiation import OrderCounter, OrderReject
-from node.txtypes.sale.order import Order, debts_of, final_amount, is_live
+from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.payments import Payment, net_of, occupied
+from node.txtypes.sale.terms import PRICE_MAX
 from node.txtypes.vehicle.stop_flags import FlagSet
 from node.txtypes.vehicle.vehicle import Vehicle
 from support.chain import DAY_MS, HOUR_MS, START_MS, Chain, address
@@ -32,6 +36,8 @@ from support.paying import NAMES, PROVIDERS, REFUND_MS, State, Step, payments_of
 
 VINS = tuple(f"WBA8E9G50GNU1234{n}" for n in range(6))
 PRICES = (Money(5_290_000, "EUR"), Money(5_290_001, "EUR"), Money(100, "EUR"), Money(5_290_000, "USD"))
+LIMITS = (Money(1, "EUR"), Money(PRICE_MAX, "EUR"), Money(MONEY_MAX, "EUR"))
+"""The lowest price, the highest one, and an amount that no price has."""
 MONEY_RAILS = ("bank_transfer", "card", "instant_transfer")
 BUYERS = ("buyer-1", "dealer-shanghai", "inspector-1")
 TRADERS = ("bmw", "dealer-munich", "dealer-shanghai")
@@ -99,7 +105,7 @@ class Dealing:
 
     def _listing(self, vin: str, holder: str, **changes: Any) -> TransactionBody:
         chance = self.chance
-        price = chance.choice((*PRICES, *PRICES[:2]))
+        price = chance.choice(LIMITS if chance.random() < 0.08 else (*PRICES, *PRICES[:2]))
         contracts = ("on_premises", "distance", "business") if holder in TRADERS else ("private",)
         fields = dict(
             price=price, tax=tax_of(price, holder), country=chance.choice(("DE", "DE", "CN")), contracts=contracts,
@@ -158,7 +164,7 @@ class Dealing:
         money = [a for a in found.rails if a.rail in MONEY_RAILS]
         if not money:
             return (leg(price),)
-        count = chance.choice((1, 1, 2, 3))
+        count = min(price, chance.choice((1, 1, 2, 3)))
         shares = [price // count] * (count - 1)
         legs = []
         for place, amount in enumerate((*shares, price - sum(shares))):
@@ -247,7 +253,8 @@ class Dealing:
         for place, part in enumerate(order.terms.legs):
             left = part.amount - sum(occupied(payment) for payment in payments if payment.leg == place)
             if left > 0 and part.provider is not None:
-                amount = left if self.chance.random() < 0.85 else max(1, left // 2)
+                half = max(1, left // 2)
+                amount = left if self.chance.random() < 0.8 else self.chance.choice((1, half, half, part.amount))
                 found.append(self._initiate(ident, place, part, replace(order.price, amount=amount), buyer))
         return found
 
@@ -257,7 +264,7 @@ class Dealing:
 
     def _amend(self, ident: bytes, order: Order, seller: str, buyer: str) -> Step:
         agreed, last = order.terms, len(order.terms.legs) - 1
-        match self.chance.randrange(4):
+        match self.chance.randrange(5):
             case 0 if last < 7 and agreed.legs[last].amount > 1 and agreed.legs[last].kind != "trade_in":
                 part = agreed.legs[last]
                 half = part.amount // 2
@@ -268,6 +275,9 @@ class Dealing:
                 agreed = replace(agreed, trade_in=replace(trade_in, material_root=material(self.chain, trade_in.vin)))
             case 2:
                 agreed = self._terms(self.state["listing"][order.listing.hex()], buyer)
+            case 3 if last and agreed.finance is None and agreed.trade_in is None:  # two parts become one
+                *others, former, part = agreed.legs
+                agreed = replace(agreed, legs=(*others, replace(former, amount=former.amount + part.amount)))
             case _:
                 agreed = replace(agreed, cancel_fee=agreed.price.amount // 100)
         lenders = [f.lender for f in (order.terms.finance, agreed.finance) if f is not None]
@@ -312,6 +322,8 @@ class Dealing:
         plan: Step = (seller, DeliverySchedule(ident, site, *window, address(carrier)), ())
         if not stage:
             return [plan]
+        if order.refused_at_ms and chance.random() < 0.6:  # most wait instead of letting it be brought again
+            return [(buyer, OrderCancel(ident, "refused"), ())]
         if stage == "scheduled" and not order.is_window_confirmed:
             return [(buyer, DeliveryConfirm(ident, order.deliveries - 1), ())]
         following = dict(scheduled="no_show" if now > order.window_to_ms else "picked_up",
@@ -330,14 +342,16 @@ class Dealing:
         debts = debts_of(order, payments, chain.now, REFUND_MS)
         found += [(NAMES[debt.creditor], OrderClaimRefund(ident), ()) for debt in debts
                   if debt.due_ms <= chain.now or self.chance.random() < 0.1] * 2  # fmt: skip
-        if order.status == "completed":
-            own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
-            part = next(part for part in order.terms.legs if part.provider is not None)
-            owed = sum(claim.amount.amount for claim in own)
-            owed -= sum(occupied(payment) for payment in payments if payment.leg == CLAIM_LEG)
-            if owed > 0:
-                amount = replace(order.price, amount=owed)
-                found += [self._initiate(ident, CLAIM_LEG, part, amount, buyer)] * 4
+        found += [(NAMES[debt.creditor], ClaimRelease(ident, order.seller, replace(debt.amount, amount=1)), ())
+                  for debt in debts if self.chance.random() < 0.05]  # fmt: skip
+        own = [claim for claim in self._claims(ident) if claim.debtor == order.buyer]
+        parts = [part for part in order.terms.legs if part.provider is not None and part.kind != "finance"]
+        owed = sum(claim.amount.amount for claim in own)
+        owed -= sum(p.amount.amount - net_of(p) for p in payments if p.leg == CLAIM_LEG and not p.is_closed)
+        if owed > 0 and parts:
+            amount = replace(order.price, amount=self.chance.choice((owed, owed, 1)))
+            found += [self._initiate(ident, CLAIM_LEG, parts[0], amount, buyer)] * 4
+        if order.status in ("completed", "withdrawn", "returned"):
             return found
         both = (buyer,) if self.chance.random() < 0.9 else ()
         return [*found, (owner if order.agent is None else seller, reinstating(chain, ident), both)]

@@ -8,7 +8,7 @@ from node.ledger.fields import Money
 from node.limits import DAY_MS
 from node.txtypes.sale.changes import OrderReinstate
 from node.txtypes.sale.deal import Finance, Leg, Terms, TradeIn
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import address
 from support.life import accept, acknowledge, handover, km, terms

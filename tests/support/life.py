@@ -12,7 +12,7 @@ from node.rules.rails import NEEDS_CODE, NEEDS_REFERENCE
 from node.txtypes.members.member import StatusChange
 from node.txtypes.sale.deal import Terms
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import Due, OdometerRead

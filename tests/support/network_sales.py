@@ -13,7 +13,7 @@ from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork, LocalNode
 from node.ledger.body import TransactionBody
 from node.ledger.json_form import time_from_text
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, net_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.chain import address

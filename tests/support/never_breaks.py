@@ -94,6 +94,11 @@ def a_handover_needs_final_money_and_a_car_that_make_up_the_price_and_every_sign
             order, was = block.after["order"][ident], block.before["order"][ident]
             paid = payments_of(block, was)
             final = sum(net(p) for ident, p in paid.items() if past.final_from.get(ident, 0) <= block.time_ms)
+            lender = was.terms.finance and was.terms.finance.lender
+            final += sum(account.posted for account in was.accounts if account.party in (was.buyer, lender))
+            final += sum(
+                net(p) for p in map(block.before["payment"].get, (p.hex() for p in was.payments)) if p.leg == 255
+            )
             credit = [place for place, leg in enumerate(was.terms.legs) if leg.rail == "finance"]
             if body.promises and credit:
                 came = sum(net(p) for p in paid.values() if p.leg == credit[0])

@@ -6,7 +6,7 @@ from node.ledger.fields import Money
 from node.txtypes.payment.initiating import PaymentInitiate
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.negotiation import OrderCounter
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from support.chain import DAY_MS
 from support.life import Life, handover, offer, terms
 from support.life import initiate as pay

@@ -8,14 +8,16 @@ from typing import Any
 from node.chain.dev_genesis import DEV_PARTIES
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
+from node.limits import MONEY_MAX
 from node.rules.payment_codes import REASONS_OF_RAIL
 from node.rules.rails import ATTESTATIONS, CARD_CHECKS, NEEDS_CODE, NEEDS_REFERENCE
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.payment.counters import most_of
 from node.txtypes.payment.giving_back import PaymentConfirmRefund, PaymentReassign, PaymentRefund
 from node.txtypes.payment.initiating import PaymentDeclare
+from node.txtypes.sale.accounts import debts_of
 from node.txtypes.sale.deal import in_money
-from node.txtypes.sale.order import Order, debts_of, is_live
+from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.payments import BANK_RAILS, Payment, Reference, net_of
 from support.chain import DAY_MS, Chain, address
 
@@ -46,7 +48,9 @@ class Paying:
             return 12
         order = self.state["order"][payment.order.hex()]
         is_owed = order.net > order.kept and not is_live(order, self.chain.now) and order.status != "completed"
-        return (8 if order.is_claimed else 3 if is_owed else 0.25) if net_of(payment) else 0.05
+        if net_of(payment):
+            return 8 if order.is_claimed else 3 if is_owed else 0.25
+        return 1 if is_live(order, self.chain.now) and payment.rail == "bank_transfer" else 0.05  # a late transfer
 
     def of_payment(self, ident: bytes, payment: Payment) -> list[Step]:
         chance, now = self.chance, self.chain.now
@@ -64,7 +68,7 @@ class Paying:
             found.append((NAMES[payment.payer], PaymentDeclare(ident), ()))
         is_owed = not is_live(order, now) and (order.status != "completed" or order.net > in_money(order.terms))
         if net and (is_owed or chance.random() < 0.02):
-            part = Money(chance.choice((net, max(1, net // 2))), currency)
+            part = Money(chance.choice((net, net, max(1, net // 2), 1)), currency)
             creditor = order.terms.finance.lender if payment.rail == "finance" and order.terms.finance else order.buyer
             found += [
                 (seller, PaymentRefund(ident, part), ()),
@@ -83,7 +87,9 @@ class Paying:
         if kind == "refunded":
             owed = sum(debt.amount.amount for debt in debts_of(order, payments_of(self.state, order), now, REFUND_MS))
             most = min(most, max(payment.instructed - payment.refunded, owed)) or most
-        amount = most if chance.random() < 0.85 or payment.rail == "finance" else max(1, most // 2)
+        amount = most if chance.random() < 0.85 or payment.rail == "finance" else chance.choice((1, max(1, most // 2)))
+        if chance.random() < 0.01:
+            amount = chance.choice((0, MONEY_MAX))
         is_card = payment.rail == "card"
         return PaymentAttest(
             ident, payment.sequence, kind, Money(amount, payment.amount.currency),  # type: ignore[arg-type]

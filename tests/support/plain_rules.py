@@ -9,7 +9,7 @@ from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.ending import OrderCancel
-from node.txtypes.sale.order import OrderView
+from node.txtypes.sale.order_family import OrderView
 from node.txtypes.sale.returning import OrderWithdraw
 from node.txtypes.vehicle.vehicle import market_of
 from support.paying import NAMES
@@ -17,9 +17,9 @@ from support.walk import Block
 from support.walk_checks import AfterBlock, Past, changed, is_gone, require, rule, stored_rule
 
 GIVES_BACK = ("payment.attest", "payment.confirm_refund", "order.reinstate", "order.resolve", "order.close",
-              "order.return")  # fmt: skip
-"""Types after which less is owed: money went back, both have revived the order, a vote has decided what is kept, or the
-car came back and its deduction is agreed on."""
+              "order.return", "claim.release")  # fmt: skip
+"""Types after which less is owed: money went back, both have revived the order, a vote has decided what is kept, the
+car came back and its deduction is agreed on, or the creditor says that it was paid."""
 
 
 @rule
@@ -53,12 +53,19 @@ def reservations_are_those_of_the_plain_model(block: Block, past: Past, reader: 
 
 
 @rule
-def debts_are_those_of_the_plain_model(block: Block, past: Past, reader: ChainReader) -> None:
+def accounts_are_those_of_the_plain_model(block: Block, past: Past, reader: ChainReader) -> None:
+    """What the seller owes each party, and each party the seller."""
     as_of = AsOf(block.time_ms, RULESETS[block.after["chain"]["params"].ruleset])
     for order in past.orders:
-        view = OrderView.of(order.hex(), block.after["order"][order.hex()], AfterBlock(block), as_of)
-        owed, told = past.model.deals[order].owed(block.time_ms), sum(debt.amount.amount for debt in view.debts)
-        require(told == owed >= 0, "order", order.hex(), "owes", told, "and not", owed)
+        found = block.after["order"][order.hex()]
+        view = OrderView.of(order.hex(), found, AfterBlock(block), as_of)
+        claims = block.after["order-claims"].get(order.hex())
+        told = {debt.creditor: debt.amount.amount for debt in view.debts}
+        told |= {claim.debtor: -claim.amount.amount for claim in (claims.entries if claims is not None else ())}
+        own = {party: balance for party, balance in past.model.deals[order].balances(block.time_ms).items() if balance}
+        if not found.vin:  # it has no car that a claim could bar from
+            own = {party: balance for party, balance in own.items() if balance > 0}
+        require(told == own, "order", order.hex(), "has the accounts", told, "and not", own)
 
 
 @rule

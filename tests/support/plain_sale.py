@@ -7,6 +7,7 @@ time has to be what the node's state tells.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ class Purse:
     has_come: int = 0
     settled: int = 0
     went_back: int = 0
+    refunded: int = 0
+    instructed: int = 0
     authorised: int = 0
     voided: int = 0
     captured: int = 0
@@ -78,6 +81,7 @@ class Purse:
                 self.has_come += amount
             case _:
                 self.went_back += amount
+                self.refunded += amount if body.kind == "refunded" else 0
 
 
 @dataclass
@@ -99,6 +103,14 @@ class Deal:
     pausing_ms: int = 0
     disputed_ms: int = 0
     has_lapsed: bool = False
+    taken: int = 0
+    """How much of what is kept of a cancelled order has been there of the buyer's own money."""
+    credit: int = 0
+    """What of the price the lender has paid at the handover, or has promised."""
+    told: Counter[bytes] = field(default_factory=Counter)
+    """What counts as paid by a party though no money says so, below 0 as got back."""
+    disputed: tuple[bytes, int] = (b"", 0)
+    """Whose account with the seller the newest dispute is about, and what has been owed on it all the time since."""
     purses: dict[bytes, Purse] = field(default_factory=dict)
 
     @property
@@ -118,9 +130,26 @@ class Deal:
         return sum(purse.net for purse in self.of_price)
 
     @property
-    def lent(self) -> int:
-        """What has come from the lender and not gone back."""
-        return sum(purse.net for purse in self.of_price if purse.rail == "finance")
+    def lender(self) -> bytes:
+        finance = self.terms.finance
+        return bytes(finance.lender) if finance is not None else b""
+
+    @property
+    def taker(self) -> bytes:
+        """Who has taken a car in payment and owes its value to the seller."""
+        traded = self.terms.trade_in
+        return bytes(traded.taker) if traded is not None and traded.taker != self.seller else b""
+
+    @property
+    def parties(self) -> set[bytes]:
+        return {self.buyer, self.lender, self.taker} - {b""}
+
+    def purses_of(self, party: bytes) -> list[Purse]:
+        lender = self.lender
+        return [
+            purse for purse in self.purses.values()
+            if (lender if lender and purse.rail == "finance" and purse.leg != CLAIM else self.buyer) == party
+        ]  # fmt: skip
 
     @property
     def receiver(self) -> bytes:
@@ -151,15 +180,27 @@ class Deal:
                 return int(self.terms.cancel_fee)
         return 0
 
+    def balance(self, party: bytes, now_ms: int) -> int:
+        """What the seller owes a party, below 0 what the party owes the seller."""
+        own = self.purses_of(party)
+        if self.status in ("offered", "countered", "rejected") or self.is_reserving(now_ms):
+            return min(0, self.told[party] + sum(purse.net for purse in own))
+        due, is_sold = 0, self.status in ("completed", "withdrawn")
+        if party == self.buyer:
+            price = self.price - self.traded - self.credit
+            due += price if is_sold else self.kept if self.status == "returned" else self.taken
+        if party == self.lender and is_sold:
+            due += self.credit
+        if party == self.taker and (is_sold or self.status == "returned"):
+            due += self.traded
+        return self.told[party] + sum(purse.net for purse in own) - due
+
+    def balances(self, now_ms: int) -> dict[bytes, int]:
+        return {party: self.balance(party, now_ms) for party in self.parties}
+
     def owed(self, now_ms: int) -> int:
         """What the seller has to give back."""
-        if self.status in ("completed", "withdrawn"):
-            return max(0, self.net - (self.price - self.traded))
-        if self.status == "returned":
-            return max(0, self.net - self.kept)
-        is_over = self.status == "cancelled" or self.status == "accepted"
-        own = self.net - self.lent  # of the lender's money nothing is kept
-        return self.lent + max(0, own - self.kept) if is_over and not self.is_reserving(now_ms) else 0
+        return sum(max(0, balance) for balance in self.balances(now_ms).values())
 
 
 class PlainSale:
@@ -204,24 +245,41 @@ class PlainSale:
         if tag in ("order.resolve", "order.close"):
             self._decided(deal, after["order-dispute"][body.dispute.hex()], now_ms)
         elif tag == "payment.initiate":
-            leg = next(leg for n, leg in enumerate(deal.terms.legs) if body.leg in (n, CLAIM) and leg.provider)
-            deal.purses[tx.txid] = Purse(body.leg, leg.rail, body.amount.amount)
+            rail = after["payment"][tx.txid.hex()].rail if body.leg == CLAIM else deal.terms.legs[body.leg].rail
+            deal.purses[tx.txid] = Purse(body.leg, rail, body.amount.amount)
             self.orders[tx.txid] = order
         elif tag.startswith("payment."):
-            self._paid(tag, body, deal.purses[body.payment], now_ms)
+            self._paid(tag, body, deal, now_ms)
+        elif tag == "claim.release":
+            is_sellers = sender == deal.seller
+            deal.told[body.debtor if is_sellers else sender] += (
+                body.amount.amount if is_sellers else -body.amount.amount
+            )
         else:
-            self._done(tag, body, deal, now_ms)
+            self._done(tag, body, sender, deal, now_ms)
+        self._age_dispute(deal, now_ms)
+        if deal.status == "cancelled":
+            own = sum(purse.net for purse in deal.purses_of(deal.buyer) if purse.leg != CLAIM)
+            deal.taken = min(deal.kept, max(deal.taken, own))
         return order
 
-    def _paid(self, tag: str, body: Any, purse: Purse, now_ms: int) -> None:
+    def _paid(self, tag: str, body: Any, deal: Deal, now_ms: int) -> None:
+        purse = deal.purses[body.payment]
+        before = deal.balances(now_ms)
         if tag == "payment.attest":
             purse.attested(body, now_ms)
+            if body.kind == "refunded" and not deal.is_reserving(now_ms):  # beyond what is owed it is a gift
+                (party,) = (party for party in deal.parties if purse in deal.purses_of(party))
+                due = before[party] - min(body.amount.amount, max(0, before[party]))
+                deal.told[party] += due - deal.balance(party, now_ms)
         elif tag == "payment.confirm_refund":
-            purse.went_back += body.amount.amount
+            purse.went_back, purse.refunded = purse.went_back + body.amount.amount, purse.refunded + body.amount.amount
+        elif tag == "payment.refund":
+            purse.instructed = max(purse.instructed, purse.refunded) + body.amount.amount
         elif tag == "payment.declare":
             purse.declared_until_ms = now_ms + DECLARED_MS
 
-    def _done(self, tag: str, body: Any, deal: Deal, now_ms: int) -> None:
+    def _done(self, tag: str, body: Any, sender: bytes, deal: Deal, now_ms: int) -> None:
         match tag:
             case "order.counter":
                 deal.terms, deal.status = body.terms, "countered"
@@ -240,11 +298,15 @@ class PlainSale:
             case "order.reinstate":
                 deal.status, deal.kept, deal.accepted_ms, deal.has_lapsed = "accepted", 0, now_ms, False
                 deal.until_ms = body.until_ms + deal.pausing_ms
-                deal.spent_ms = 0
+                deal.spent_ms, deal.credit, deal.taken = 0, 0, 0
+                deal.told = Counter({party: told for party, told in deal.told.items() if told < 0})
             case "order.withdraw":
                 deal.status = "withdrawn"
             case "order.handover":
-                deal.status = "completed"
+                lent = sum(leg.amount for leg in deal.terms.legs if leg.kind == "finance")
+                own = deal.purses_of(deal.lender)
+                paid = sum(max(0, purse.net - max(0, purse.instructed - purse.refunded)) for purse in own)
+                deal.status, deal.credit = "completed", lent if body.promises else min(lent, paid)
                 self.holders[deal.vin] = deal.receiver
                 if deal.terms.trade_in is not None:
                     self.holders[deal.terms.trade_in.vin] = deal.terms.trade_in.taker
@@ -253,21 +315,36 @@ class PlainSale:
                 self.holders[deal.vin] = deal.seller
                 if body.trade_in_back:
                     self.holders[deal.terms.trade_in.vin] = deal.buyer
+                deal.told[deal.taker if body.trade_in_back else deal.buyer] += deal.traded
             case "order.dispute":
-                deal.disputed_ms = now_ms
+                party = sender if sender in deal.parties else body.party or deal.buyer
+                deal.disputed_ms, deal.disputed = now_ms, (party, deal.balance(party, now_ms))
                 deal.pausing_ms = max(0, PAUSE_MS - deal.spent_ms) if deal.is_reserving(now_ms) else 0
                 deal.until_ms += deal.pausing_ms
+
+    def _age_dispute(self, deal: Deal, now_ms: int) -> None:
+        party, owed = deal.disputed
+        now = deal.balance(party, now_ms) if party in deal.parties else 0
+        deal.disputed = party, min(owed, max(0, now)) if owed > 0 else max(owed, min(0, now))
 
     def _decided(self, deal: Deal, dispute: Any, now_ms: int) -> None:
         """What a vote has decided is read from the dispute; what follows from it is the model's."""
         if not dispute.closed_at_ms:
             return
+        self._age_dispute(deal, now_ms)
         used = min(deal.pausing_ms, now_ms - deal.disputed_ms)
         deal.until_ms -= deal.pausing_ms - used
         deal.spent_ms += used
         deal.pausing_ms = 0
-        if dispute.decision is not None and dispute.decision.action == "unwind":
-            deal.status, deal.kept = "cancelled", dispute.decision.amount
+        match dispute.decision.action if dispute.decision is not None else "":
+            case "unwind":
+                deal.status, deal.kept = "cancelled", dispute.decision.amount
+            case "settled":
+                party, owed = deal.disputed
+                deal.told[party] -= owed
+            case "claim":
+                is_sellers = dispute.decision.debtor == "seller"
+                deal.told[deal.buyer] += dispute.decision.amount if is_sellers else -dispute.decision.amount
 
     def differences(self, order: bytes, state: State) -> Iterator[str]:
         """What the node's state tells otherwise of one order."""

@@ -50,7 +50,7 @@ class Rarely:
     def step(self, met: Collection[str]) -> Found:
         """Towards a refusal that is none of `met`."""
         is_over = self.climb in met and self.climb != "build_differs"
-        if self.chance.random() < 0.6 and not is_over:
+        if self.chance.random() < 0.75 and not is_over:
             return CLIMBS[self.climb](self)
         code = self.chance.choice([code for code in TRIES if code not in met] or list(TRIES))
         return TRIES[code](self)

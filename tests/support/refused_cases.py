@@ -35,7 +35,7 @@ from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.member import FRAUDS, FRAUDS_MAX, MEMBER, Fraud, Frauds, Grant, MemberUpdate
 from node.txtypes.sale.deal import Fee
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Reference
 from node.txtypes.service.damage import Damage
 from node.txtypes.vehicle.readings import ODOMETER

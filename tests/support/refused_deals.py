@@ -12,7 +12,7 @@ from node.txtypes.cases.case import CASE
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, BuildOption
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import Reference
 from node.txtypes.sale.terms import PRICE_MAX
 from support.example_stages import (

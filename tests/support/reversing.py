@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from msgspec.structs import replace
+
 from node.txtypes.cases.case import Case
 from node.txtypes.cases.types import CaseClose, CaseConfirm, CaseOpen, CaseReply
 from node.txtypes.disputes.order_dispute import Decision, OrderDispute, status_at
@@ -32,7 +34,9 @@ class Reversing:
         """Of one that was accepted: a dispute, a withdrawal, a return."""
         chance, seller, buyer = self.chance, NAMES[order.seller], NAMES[order.buyer]
         opened = OrderDisputeOpen(ident, "not_as_described", order.price.amount, ())
-        found: list[Step] = [(chance.choice((seller, buyer)), opened, ())] if not order.dispute else []
+        finance = order.terms.finance
+        parties = (seller, buyer, seller, buyer, NAMES[finance.lender] if finance is not None else buyer)
+        found: list[Step] = [(chance.choice(parties), opened, ())] if not order.dispute else []
         if order.status == "completed":
             found += [(buyer, OrderWithdraw(ident), ())] * (4 if self.chain.now < order.withdraw_until_ms else 1)
         if order.status in ("completed", "withdrawn"):
@@ -47,6 +51,7 @@ class Reversing:
             ident, "withdrawal" if order.status == "withdrawn" else "goodwill", driven, self.chain.now,
             material(self.chain, order.vin), chance.choice((0, 0, order.price.amount // 200)), is_back,
             driven if is_back else None,
+            material(self.chain, trade_in.vin) if trade_in is not None and is_back else None,
         )  # fmt: skip
         others = [order.seller]
         if order.terms.finance is not None:
@@ -57,14 +62,15 @@ class Reversing:
 
     def of_claims(self, ident: bytes, claims: OrderClaims) -> list[Step]:
         return [
-            (NAMES[claim.creditor], ClaimRelease(ident, claim.debtor, claim.amount), ()) for claim in claims.entries
-        ]
+            (NAMES[claim.creditor], ClaimRelease(ident, claim.debtor, amount), ()) for claim in claims.entries
+            for amount in (claim.amount, replace(claim.amount, amount=1))
+        ]  # fmt: skip
 
     def of_dispute(self, ident: bytes, dispute: OrderDispute) -> list[Step]:
         order = self.state["order"][dispute.order.hex()]
         match status_at(dispute, self.chain.now):
             case "awaiting_answer":
-                other = order.seller if dispute.opener == order.buyer else order.buyer
+                other = order.buyer if dispute.opener == order.seller else order.seller
                 return [(NAMES[other], OrderRespond(ident, ()), ())]
             case "voting":
                 return [(arbiter, OrderResolve(ident, self._decision(dispute, order)), ()) for arbiter in ARBITERS]
@@ -77,9 +83,12 @@ class Reversing:
         chance = self.chance
         if dispute.votes and chance.random() < 0.8:
             return dispute.votes[0].decision
-        unwind, claim = Decision("unwind", order.net // 10, ""), Decision("claim", 1_000, "seller")
         is_over = order.status in ("completed", "withdrawn", "returned")
-        return chance.choice((Decision("resume", 0, ""), Decision("dismiss", 0, ""), claim if is_over else unwind))
+        unwind = Decision("unwind", chance.choice((0, min(1, order.net), order.net // 10)), "")
+        amount = chance.choice((1, min(1_000, order.price.amount), order.price.amount))
+        claim = Decision("claim", amount, chance.choice(("seller", "buyer")))
+        plain = (Decision("resume", 0, ""), Decision("dismiss", 0, ""), Decision("settled", 0, ""))
+        return chance.choice((*plain, claim if is_over or chance.random() < 0.3 else unwind))
 
     # --- cases -----------------------------------------------------------------------------------------------
     def new_case(self) -> list[Step]:

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from node.execution import block_run
 from node.ledger.overlay import Ledger
+from node.txtypes.members.conduct import count_refund
 from node.txtypes.payment import attesting, initiating
-from node.txtypes.sale import ending, handover, listing_types, negotiation, order, order_body, returning, terms
-from node.txtypes.vehicle import title, vehicle
+from node.txtypes.sale import ending, handover, listing_types, negotiation, order_body, order_family, returning, terms
+from node.txtypes.vehicle import claims, title, vehicle
 from node.txtypes.vehicle.guards import NOT_THE_HOLDER
 
 Change = Callable[[pytest.MonkeyPatch], None]
@@ -40,8 +41,9 @@ def _held_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 def _a_claim_settles_the_debt(patch: pytest.MonkeyPatch) -> None:
     def apply(self: Any, ledger: Ledger) -> None:
-        found = ledger.the(order.ORDER, self.order)
-        ledger.put(order.ORDER, self.order, replace(found, kept=found.net, is_claimed=True))
+        found = ledger.the(order_family.ORDER, self.order)
+        count_refund(ledger, found.seller, 1)
+        ledger.put(order_family.ORDER, self.order, replace(found, kept=found.net, taken=found.net, is_claimed=True))
 
     patch.setattr(ending.OrderClaimRefund, "apply", apply)
 
@@ -73,9 +75,11 @@ MUTANTS: dict[str, Change] = {
     "reservations_are_those_of_the_plain_model": instead(vehicle, "market_at", lambda market, now_ms: market),
     "nobody_else_changes_an_order": without((order_body.OrderBody, "check_party")),
     "the_parts_make_up_the_price": without((terms, "_check_parts")),
-    "no_more_goes_back_than_came": instead(attesting, "most_of", lambda *args: 10**15),
-    "debts_are_what_came_beyond_what_is_kept": without((order_body, "withdraw_claim")),
-    "debts_are_those_of_the_plain_model": instead(order, "debts_of", lambda *args: ()),
+    "no_more_goes_back_than_came": instead(attesting, "most_of", lambda *args: 10**13),
+    "a_claimed_refund_is_owed": without((order_body, "withdraw_claim")),
+    "accounts_are_those_of_the_plain_model": instead(order_family, "debts_of", lambda *args: ()),
+    "who_owes_for_a_car_is_counted":
+        instead(claims, "debtor_key", lambda vin, account: f"{vin}-{account.hex()[:38]}00"),
     "a_debt_falls_only_by_money_that_goes_back": _a_claim_settles_the_debt,
     "orders_are_those_of_the_plain_model": instead(ending, "fee_of", lambda *args: 1),
     "a_new_payment_pays_what_is_open_of_its_part": instead(initiating, "occupied", lambda payment: 0),

@@ -11,12 +11,11 @@ from node.ledger.family import AsOf
 from node.storage.chain_store import ChainReader
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order import OrderView
+from node.txtypes.sale.order_family import OrderView
 from node.txtypes.vehicle.vehicle import market_of
 from support.walk import Block
 from support.walk_checks import (
     BANKING,
-    HANDED_OVER,
     PAUSE_MAX_MS,
     AfterBlock,
     Past,
@@ -30,7 +29,6 @@ from support.walk_checks import (
     require,
     reserves,
     rule,
-    traded,
 )
 
 
@@ -144,29 +142,16 @@ def no_more_goes_back_than_came(block: Block, past: Past, reader: ChainReader) -
         require(order.kept <= order.price.amount, "order", ident, "keeps more than the price")
 
 
-def lent(block: Block, order: Any) -> int:
-    """What has come of an order's credit and not gone back: of that the seller keeps nothing without a title."""
-    own = payments_of(block, order).values()
-    return sum(net(payment) for payment in own if payment.rail == "finance")
-
-
 @rule
-def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: ChainReader) -> None:
+def a_claimed_refund_is_owed(block: Block, past: Past, reader: ChainReader) -> None:
     params = block.after["chain"]["params"]
     claimed = Counter(order.seller for order in block.after["order"].values() if order.is_claimed)
     touched = {payment.order.hex() for _, payment in changed(block, "payment")}
     for ident in {ident for ident, _ in changed(block, "order")} | touched:
         order = block.after["order"][ident]
         view = OrderView.of(ident, order, AfterBlock(block), AsOf(block.time_ms, RULESETS[params.ruleset]))
-        is_over = order.status in ("cancelled", "completed") or not reserves(order, block.time_ms)
-        kept = order.price.amount - traded(order) if order.status in HANDED_OVER else order.kept
-        spared = lent(block, order) if order.status in ("cancelled", "accepted") else 0
-        owed = spared + max(0, order.net - spared - kept) if is_over else 0
-        require(sum(debt.amount.amount for debt in view.debts) == owed, ident, "owes", view.debts, "and not", owed)
         require(all(debt.amount.amount > 0 for debt in view.debts), ident, "owes nothing, or less")
-        claims = block.after["order-claims"].get(ident)
-        is_debtor = claims is not None and any(claim.debtor == order.seller for claim in claims.entries)
-        require(not order.is_claimed or owed > 0 or is_debtor, ident, "is claimed without a debt")
+        require(not order.is_claimed or bool(view.debts), ident, "is claimed without a debt")
     for account, conduct in block.after["conduct"].items():
         require(conduct.refunds_overdue == claimed[bytes.fromhex(account)], account, "is barred wrongly")
 
@@ -175,18 +160,27 @@ def debts_are_what_came_beyond_what_is_kept(block: Block, past: Past, reader: Ch
 def claims_are_positive_and_of_the_cars_own_orders(block: Block, past: Past, reader: ChainReader) -> None:
     for ident, claims in changed(block, "order-claims"):
         order = block.after["order"][ident]
+        finance, trade_in = order.terms.finance, order.terms.trade_in
+        debtors = {order.buyer, finance and finance.lender, trade_in and trade_in.taker}
+        require(len({claim.debtor for claim in claims.entries}) == len(claims.entries), ident, "has two of one debtor")
         for claim in claims.entries:
-            vin = claim.vin
-            cars = (order.vin, order.terms.trade_in and order.terms.trade_in.vin)
-            is_about = vin in cars or claim.cause == "decided"  # of a car that the order had then
-            require(claim.amount.amount > 0 and is_about, vin, "has the claim", claim)
-            parties = {order.seller, order.buyer}
-            others = {order.terms.finance and order.terms.finance.lender}
-            others |= {order.terms.trade_in and order.terms.trade_in.taker}
-            is_own = claim.creditor in parties and claim.debtor in parties | others
-            require(is_own and claim.creditor != claim.debtor, vin, "has a stranger's claim")
-            is_over = order.status in (*HANDED_OVER, "returned") or claim.cause == "decided"
-            require(is_over, vin, "has a claim of a sale that was not", claim)
+            is_about = claim.vin in (order.vin, trade_in and trade_in.vin)
+            require(claim.amount.amount > 0 and is_about, claim.vin, "has the claim", claim)
+            is_own = claim.creditor == order.seller and claim.debtor in debtors - {order.seller}
+            require(is_own and bool(order.accepted_at_ms), claim.vin, "has a stranger's claim")
+
+
+@rule
+def who_owes_for_a_car_is_counted(block: Block, past: Past, reader: ChainReader) -> None:
+    """An account is barred from a car as long as claims say so, and no longer."""
+    if not changed(block, "order-claims"):
+        return
+    owed = Counter(
+        f"{claim.vin}-{claim.debtor.hex()}"
+        for claims in block.after["order-claims"].values() for claim in claims.entries
+    )  # fmt: skip
+    told = {ident: debtor.claims for ident, debtor in block.after["debtor"].items()}
+    require(told == dict(owed), "debtors are", told, "and not", dict(owed))
 
 
 @rule

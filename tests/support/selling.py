@@ -12,24 +12,29 @@ from node.crypto.dev_keys import dev_key
 from node.crypto.signing import PrivateKey
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
+from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
 from node.txtypes.identity.account import AccountOpen
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.mandate import SaleTerms
 from node.txtypes.sale.deal import Finance, Leg, Terms, TradeIn
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_body import debts_now
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment
+from node.txtypes.vehicle.claims import claims_of
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 from support.chain import DAY_MS, address
+from support.disputing import ARBITERS
 from support.life import PRICE, VIN, Life, accept, attest, handover, initiate, km, listing, offer, register, transfer
 from support.life import terms as plain_terms
 from support.specimens import specimen
-from support.stages import at, change
+from support.stages import at, change, ledger_of
 from support.views import listed, view_of
 
 SELLER, BUYER, OTHER, PROVIDER, BANK, AGENT = (
     "dealer-munich", "buyer-1", "bmw", "payment-provider-1", "bank-1", "dealer-shanghai",
 )  # fmt: skip
+NAMES = {address(name): name for name in (SELLER, BUYER, OTHER, PROVIDER, BANK, AGENT)}
 SECOND = VIN[:-1] + "6"
 """The VIN of a second car."""
 LONG = 150 * DAY_MS
@@ -135,11 +140,17 @@ def begin(life: Life, number: int = 0, amount: int | None = None) -> bytes:
 def sold_by_card() -> Life:
     """A car that was paid by card and handed over."""
     life = ordered(plain_terms(legs=(leg(PRICE.amount, "card"),)))
-    life.payment = begin(life)
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
+    by_card(life, 0, PRICE.amount)
     hand_over(life)
     return life
+
+
+def by_card(life: Life, number: int, amount: int) -> bytes:
+    """Pay by card a part of the price, or with 255 what the buyer owes after its end."""
+    life.payment = life.chain.do(BUYER, initiate(life.order, euro(amount), leg=number, scheme="visa"))
+    for kind in ("authorised", "captured", "settled"):
+        tell(life, kind)
+    return life.payment
 
 
 def tell(life: Life, kind: str, amount: int | None = None, payment: bytes = b"", **changes: Any) -> None:
@@ -233,6 +244,61 @@ def after(life: Life, days: float = 0, *, at_ms: int = 0) -> Life:
 def refresh(life: Life) -> None:
     """The offer has seen everything up to now."""
     change(life.chain, ORDER, life.order, disclosure_root=offer(life.chain, life.listing).disclosure_root)
+
+
+def back(life: Life, value: int = 250, **changes: Any) -> TransactionBody:
+    """The car comes back; with `trade_in_back` the one in payment too."""
+    plain = dict(odometer=km(value), event_at_ms=life.chain.now)
+    if changes.get("trade_in_back"):
+        plain |= dict(trade_odometer=km(320), trade_material_root=root_of(life, SECOND))
+    return specimen("order.return", life.chain, {"order": life.order}, **plain | changes)
+
+
+# --- what is owed -------------------------------------------------------------------------------------------
+def claims(life: Life) -> list[tuple[str, str, int, str]]:
+    """(debtor, creditor, minor units, cause) of the order's claims."""
+    found = claims_of(ledger_of(life.chain), life.order)
+    assert all("EUR" == claim.amount.currency for claim in found)
+    return [(NAMES[c.debtor], NAMES[c.creditor], c.amount.amount, c.cause) for c in found]
+
+
+def debts(life: Life) -> dict[str, int]:
+    """Minor units that the seller owes each creditor now."""
+    found = debts_now(ledger_of(life.chain), order_of(life))
+    assert all("EUR" == debt.amount.currency for debt in found)
+    return {NAMES[debt.creditor]: debt.amount.amount for debt in found}
+
+
+def due_of(life: Life, creditor: str = BUYER) -> int:
+    """When the seller's debt to a creditor is due."""
+    found = debts_now(ledger_of(life.chain), order_of(life))
+    return next(debt.due_ms for debt in found if debt.creditor == address(creditor))
+
+
+def disputing(life: Life, reason: str = "refund", **changes: Any) -> TransactionBody:
+    return specimen("order.dispute", life.chain, {"order": life.order}, reason=reason, **changes)
+
+
+def disputed(life: Life, opener: str = BUYER, reason: str = "refund", **changes: Any) -> bytes:
+    return life.chain.do(opener, disputing(life, reason, **changes))
+
+
+def answered(life: Life, opener: str = BUYER, answers: str = SELLER, **changes: Any) -> bytes:
+    """A dispute about the order that arbiters may vote on."""
+    dispute = disputed(life, opener, **changes)
+    life.chain.do(answers, specimen("order.respond", life.chain, dispute=dispute))
+    return dispute
+
+
+def vote(life: Life, dispute: bytes, decision: Decision, *arbiters: str) -> None:
+    """Arbiters vote for the same, until no further vote can change the outcome."""
+    for arbiter in arbiters or ARBITERS:
+        if not life.chain.state(ORDER_DISPUTE, dispute).closed_at_ms:
+            life.chain.do(arbiter, specimen("order.resolve", life.chain, dispute=dispute, decision=decision))
+
+
+def decide(life: Life, decision: Decision, opener: str = BUYER, answers: str = SELLER, **changes: Any) -> None:
+    vote(life, answered(life, opener, answers, **changes), decision)
 
 
 # --- agents and private people -------------------------------------------------------------------------------

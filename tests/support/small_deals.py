@@ -17,7 +17,9 @@ from node.ledger.fields import Money
 from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, PAUSE_MAX_MS, Decision
 from node.txtypes.disputes.order_dispute_types import OrderResolve, OrderRespond
 from node.txtypes.payment.initiating import PaymentInitiate
-from node.txtypes.sale.order import ORDER, Order, debts_of, due_at_ms, is_live
+from node.txtypes.sale.accounts import debts_of
+from node.txtypes.sale.order import Order, due_at_ms, is_live
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment, net_of
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 from support.chain import DAY_MS, address

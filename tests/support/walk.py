@@ -24,6 +24,7 @@ from node.ledger.family import Family
 from node.ledger.guards import GuardsUnmet
 from node.ledger.overlay import Ledger, Overlay
 from node.ledger.signed import assemble
+from node.txtypes.disputes.order_dispute_types import OrderResolve
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.payment.attesting import PaymentAttest
 from node.txtypes.registry import FAMILIES
@@ -76,13 +77,15 @@ class Seen:
     attested: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     """Of accepted orders that were ended."""
+    decided: Counter[str] = field(default_factory=Counter)
+    """What arbiters have voted for about orders."""
     deals: Counter[str] = field(default_factory=Counter)
     """What the orders that were handed over had."""
     largest: Counter[str] = field(default_factory=Counter)
     """Bytes of the largest value of each family."""
 
     def update(self, other: Seen) -> None:
-        for name in ("accepted", "refused", "attested", "reasons", "deals"):
+        for name in ("accepted", "refused", "attested", "reasons", "decided", "deals"):
             getattr(self, name).update(getattr(other, name))
         self.largest |= other.largest
 
@@ -235,6 +238,8 @@ class Walk(Bending):
         seen.accepted[type_of(body)] += 1
         if isinstance(body, PaymentAttest):
             seen.attested[body.kind] += 1
+        elif isinstance(body, OrderResolve):
+            seen.decided[body.decision.action] += 1
         elif isinstance(body, OrderCancel | OrderHandover):
             order = self.state["order"][body.order.hex()]
             if isinstance(body, OrderCancel):

@@ -28,10 +28,14 @@ def main(steps: int, seconds: int | None, seed: int, as_json: bool) -> None:
     began, left, broken, seen = process_time(), steps, "", Seen()
     while left > 0 and not broken and (seconds is None or process_time() - began < seconds):
         walk, past = Walk(seed, is_signed=False), Past()
-        for block in walk.steps(min(PER_WALK, left)):
-            if broken := first_broken(block, past, walk.chain.store):
-                broken = f"seed {seed}: {broken}"
-                break
+        try:
+            for block in walk.steps(min(PER_WALK, left)):
+                if broken := first_broken(block, past, walk.chain.store):
+                    broken = f"seed {seed}: {broken}"
+                    break
+        except Exception as error:
+            error.add_note(f"seed {seed}, after {walk.tried} transactions")
+            raise
         seen.update(walk.seen)
         left, seed = left - walk.tried, seed + 1
     spent = process_time() - began

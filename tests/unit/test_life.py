@@ -4,7 +4,7 @@ from support.chain import Chain, address
 from support.life import VIN, Life, accident, maintenance
 
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE
 

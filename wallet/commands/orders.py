@@ -15,7 +15,7 @@ from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.members.member import name_of
 from node.txtypes.sale.deal import CLAIM_LEG
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.usage import Commands
 from node.views.next_steps import NextSteps, OrderNextStep, next_steps
 from node.views.texts import show_amount

@@ -18,7 +18,7 @@ from node.ledger.family import AsOf, Family, MissingKey, Reader
 from node.ledger.json_form import time_to_text, to_json
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.member import frauds_since
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.client import NodeRefused, at_height
 from wallet.commands.shared import accept_old_root, example, with_session

@@ -26,7 +26,8 @@ from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, Listing
 from node.txtypes.sale.negotiation import NO_ROOT, OrderOffer
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, material_root
 from node.usage import Commands
 from wallet.client import unmet_of

@@ -522,7 +522,7 @@ const VEHICLE_ELEMENTS = 39;
 /** The same of `order/<id>`. */
 const ORDER_PLACES = { vin: 3, seller: 5, buyer: 8, status: 17, cause: 18, payments: 29 };
 const ORDER_SHAPE = "sbbssl";
-const ORDER_ELEMENTS = 46;
+const ORDER_ELEMENTS = 53;
 
 function versioned(raw, key, elements) {
   const found = decode(raw, key);

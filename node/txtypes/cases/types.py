@@ -29,7 +29,8 @@ from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
 from node.txtypes.identity.quota import check_acts, count_act
 from node.txtypes.members.member import active_member, require_member
 from node.txtypes.sale.listing import NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, parties_of
+from node.txtypes.sale.order import parties_of
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 LIVE_MAX: Final = 10

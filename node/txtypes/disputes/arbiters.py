@@ -6,7 +6,7 @@ Records and orders are judged alike: see `outcome_of` and `is_settled`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, NamedTuple, Protocol
+from typing import Annotated, Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import Meta
 
@@ -92,6 +92,9 @@ class Vote(Protocol):
     def arbiter(self) -> bytes: ...
 
 
+V = TypeVar("V", bound=Vote)
+
+
 class Judged(Protocol):
     """A dispute that arbiters vote on, once its author has answered or had the time to."""
 
@@ -101,6 +104,12 @@ class Judged(Protocol):
     def ends_at_ms(self) -> int: ...
     @property
     def votes(self) -> Sequence[Vote]: ...
+
+
+def standing_votes(reader: Reader, votes: Sequence[V]) -> tuple[V, ...]:
+    """The votes of those who are still named: one that is revoked makes room for who comes after it."""
+    known = named(reader)
+    return tuple(vote for vote in votes if vote.arbiter in known)
 
 
 def check_vote(ledger: Ledger, ident: bytes, dispute: Judged, status: str, involved: Iterable[bytes], vin: str) -> None:

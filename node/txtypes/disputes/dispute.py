@@ -42,7 +42,7 @@ from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.rules.vin import VIN_PATTERN
-from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named, outcome_of
+from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named, outcome_of, standing_votes
 from node.txtypes.members.conduct import expect_no_answer
 from node.txtypes.members.member import name_of
 from node.txtypes.vehicle.life import LIFE, NO_LIFE, OpenDispute, disputes_at
@@ -111,7 +111,8 @@ def casts_of(reader: Reader, dispute: RecordDispute) -> list[Cast]:
     """The votes with the groups that they count for."""
     vehicle = reader.get(VEHICLE, dispute.vin)
     assert vehicle is not None, "a disputed record is of a car"
-    return [cast_of(reader, vote.arbiter, vote.outcome, vehicle.maker) for vote in dispute.votes]
+    votes = standing_votes(reader, dispute.votes)
+    return [cast_of(reader, vote.arbiter, vote.outcome, vehicle.maker) for vote in votes]
 
 
 def involved(reader: Reader, dispute: RecordDispute) -> tuple[bytes, ...]:

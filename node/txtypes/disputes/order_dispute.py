@@ -14,13 +14,16 @@ from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, AsOf, Family, Index, R
 from node.ledger.fields import Address, Amount, Attachment, Id, OptionalTime, Time
 from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
-from node.txtypes.disputes.arbiters import Cast, cast_of, may_judge, named
+from node.txtypes.disputes.arbiters import ARBITERS_MAX, Cast, cast_of, may_judge, named, standing_votes
 from node.txtypes.members.member import name_of
+from node.txtypes.sale.accounts import account_parties
 from node.txtypes.sale.order import Order, parties_of
 from node.txtypes.sale.payments import payments_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
-DISPUTES_PER_ORDER_MAX: Final = 3
+DISPUTES_PER_OPENER_MAX: Final = 3
+OPENERS_MAX: Final = 16
+"""Openers that an order counts. Others come by amendments, which both sides sign; theirs are counted no more."""
 OPENED_WITHIN_MS: Final = 180 * DAY_MS
 """How long after its end an order can be disputed."""
 PAUSE_MAX_MS: Final = 60 * DAY_MS
@@ -34,8 +37,8 @@ Reason = Literal["not_delivered", "not_as_described", "not_paid", "refund", "wit
 
 class Decision(Value, frozen=True):
     """What an arbiter votes for. `resume`: an accepted order goes on; `unwind`: it ends, and the seller keeps `amount`;
-    `claim`: `debtor` owes the other party `amount`; `settled`: what the seller or another than the buyer owed of
-    the order has been paid; `dismiss`: nothing changes, and the dispute was unfounded."""
+    `claim`: `debtor` owes the other party `amount`; `settled`: what the parties of the dispute owed each other of the
+    order when it was opened has been paid; `dismiss`: nothing changes, and the dispute was unfounded."""
 
     action: Action
     amount: Amount
@@ -50,13 +53,15 @@ class OrderVote(Value, frozen=True):
 
 
 class OrderDispute(Value, tag=1, frozen=True):
-    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `decision`: null until it
-    is closed, then what was decided; of a closed dispute, null is undecided."""
+    """A dispute about an order. `ask`: what the opener asks to get, in minor units. `party`: the one whose account
+    with the seller it is about. `decision`: null until it is closed, then what
+    was decided; of a closed dispute, null is undecided."""
 
     order: Id
     opener: Address
     reason: Reason
     ask: Amount
+    party: Address
     evidence: Evidence
     opened_at_ms: Time
     answer_by_ms: Time
@@ -65,7 +70,7 @@ class OrderDispute(Value, tag=1, frozen=True):
     is_answered: bool
     ends_at_ms: Time
     """When the votes are counted at the latest."""
-    votes: Annotated[tuple[OrderVote, ...], Meta(max_length=15)]
+    votes: Annotated[tuple[OrderVote, ...], Meta(max_length=ARBITERS_MAX)]
     decision: Decision | None
     closed_at_ms: OptionalTime
 
@@ -92,7 +97,7 @@ ORDER_DISPUTE = Family(
         Index("opener", lambda dispute: (dispute.opener.hex(),), ADDRESS_IDENT, description="who opened it"),
     ),
     concerns=lambda ident, dispute: (f"order/{dispute.order.hex()}", f"account/{dispute.opener.hex()}"),
-    event="order-dispute", status=lambda dispute: "closed" if dispute.closed_at_ms else "open",
+    event="order-dispute", is_checked=True, status=lambda dispute: "closed" if dispute.closed_at_ms else "open",
     path="/v1/order-disputes", view=OrderDisputeView, internal=("id",),
 )  # fmt: skip
 
@@ -105,9 +110,15 @@ def status_at(dispute: OrderDispute, now_ms: int) -> Literal["awaiting_answer", 
     return "voting" if now_ms < dispute.ends_at_ms else "due"
 
 
-def answering(order: Order, opener: bytes) -> bytes:
-    """Who answers a dispute: the buyer that of the seller or its agent, the seller everybody else's."""
-    return order.buyer if opener in (order.seller, order.agent) and opener != order.buyer else order.seller
+def answering(order: Order, dispute: OrderDispute) -> bytes:
+    """Who answers a dispute: the party that of the seller or its agent, the seller that of the party."""
+    return dispute.party if dispute.opener != dispute.party else order.seller
+
+
+def disputing(order: Order, opener: bytes, named: bytes | None) -> bytes:
+    """Whose account with the seller a dispute is about: the opener's, else that of the party that the seller or its
+    agent names, by default the buyer."""
+    return opener if opener in account_parties(order) else named or order.buyer
 
 
 def involved(ledger: Ledger, order: Order) -> tuple[bytes, ...]:
@@ -127,7 +138,9 @@ def maker_of(ledger: Ledger, order: Order) -> bytes:
 
 def casts_of(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:
     maker = maker_of(ledger, order)
-    return [cast_of(ledger, vote.arbiter, key_of(vote.decision), maker) for vote in dispute.votes]
+    return [
+        cast_of(ledger, vote.arbiter, key_of(vote.decision), maker) for vote in standing_votes(ledger, dispute.votes)
+    ]
 
 
 def waiting_for(ledger: Ledger, order: Order, dispute: OrderDispute) -> list[Cast]:

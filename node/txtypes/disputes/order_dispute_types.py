@@ -8,15 +8,16 @@ from msgspec.structs import replace
 
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
-from node.ledger.fields import Amount, Id, Money
+from node.ledger.fields import Address, Amount, Id
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
-from node.txtypes.disputes.arbiters import UNDECIDED, VOTING_MS, check_vote, is_settled, outcome_of
+from node.txtypes.disputes.arbiters import UNDECIDED, VOTING_MS, check_vote, is_settled, outcome_of, standing_votes
 from node.txtypes.disputes.order_dispute import (
     ANSWER_MS,
-    DISPUTES_PER_ORDER_MAX,
+    DISPUTES_PER_OPENER_MAX,
     OPENED_WITHIN_MS,
+    OPENERS_MAX,
     ORDER_DISPUTE,
     PAUSE_MAX_MS,
     Decision,
@@ -26,6 +27,7 @@ from node.txtypes.disputes.order_dispute import (
     Reason,
     answering,
     casts_of,
+    disputing,
     involved,
     key_of,
     status_at,
@@ -34,20 +36,24 @@ from node.txtypes.disputes.order_dispute import (
 from node.txtypes.disputes.types import ANSWER_PAST, VOTES_OPEN
 from node.txtypes.members.conduct import count
 from node.txtypes.members.member import Roles
-from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
+from node.txtypes.sale.accounts import account_parties
+from node.txtypes.sale.acting import check_mandate
+from node.txtypes.sale.deal import vins_of_deal
 from node.txtypes.sale.listing import NOT_A_PARTY
-from node.txtypes.sale.order import ORDER, Order, creditor_of, ended_ms, is_live, parties_of
+from node.txtypes.sale.order import Order, ended_ms, is_live, parties_of
 from node.txtypes.sale.order_body import (
     ORDER_UNKNOWN,
+    Balances,
+    balances,
     count_ordered,
-    debts_now,
     freed,
+    posted,
     reserving,
     step_listing,
+    still_at_issue,
     write_money,
 )
-from node.txtypes.sale.payments import PAYMENT, net_of
-from node.txtypes.vehicle.claims import Claim, add_claim, claims_of, reduce_claims
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
 
@@ -68,13 +74,16 @@ DECISION_UNFIT = Guard("decision_unfit", "this cannot be decided about an order 
 
 
 class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
-    """A party disputes an accepted order, until 180 days after its end, at most three times. An open dispute pauses the
-    deadlines, 60 days in all, and blocks the handover. `ask`: what the sender asks to get, in minor units."""
+    """A party disputes an accepted order, until 180 days after its end, at most three times; one that is barred for
+    what it owes of the order at any time. An open dispute pauses the deadlines, 60 days in all, and blocks the
+    handover. `ask`: what the sender asks to get, in minor units. `party`: with whom the seller or its agent disputes,
+    null for the buyer."""
 
     order: Id
     reason: Reason
     ask: Amount
     evidence: Evidence
+    party: Address | None = None
     weight: ClassVar[int] = 200
     headline: ClassVar[tuple[str, ...]] = ("reason", "ask")
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
@@ -86,27 +95,43 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         if order is None:
             ledger.unmet(ORDER_UNKNOWN, subject)
             return
-        if ledger.sender not in parties_of(order):
+        known = account_parties(order)
+        if ledger.sender not in (*parties_of(order), *known) or self.party not in (None, *known):
             ledger.unmet(NOT_A_PARTY, subject)
+        elif ledger.sender == order.agent and ledger.sender not in known:
+            check_mandate(ledger, "handover", order, is_priced=False)
         is_ended = order.status != "accepted" or not is_live(order, ledger.now_ms)
         is_late = is_ended and ledger.now_ms > max(ended_ms(order), order.return_by_ms) + OPENED_WITHIN_MS
-        if not order.accepted_at_ms or is_late or order.dispute or order.disputes >= DISPUTES_PER_ORDER_MAX:
-            have = "a dispute is open" if order.dispute else f"{order.disputes} before"
-            ledger.unmet(ORDER_DISPUTE_PAST, subject, have, f"below {DISPUTES_PER_ORDER_MAX}, in time")
+        before = order.openers.count(ledger.sender)
+        is_past = (is_late or before >= DISPUTES_PER_OPENER_MAX) and not self._is_barred(ledger, order)
+        if not order.accepted_at_ms or is_past or order.dispute:
+            have = "a dispute is open" if order.dispute else f"{before} before"
+            ledger.unmet(ORDER_DISPUTE_PAST, subject, have, f"below {DISPUTES_PER_OPENER_MAX}, in time")
+
+    def _is_barred(self, ledger: Ledger, order: Order) -> bool:
+        """Whether the sender deals in no car, or not in this one, because of the order: only arbiters can help it whose
+        creditor does not say that it was paid."""
+        is_sellers = ledger.sender == order.seller and order.is_claimed
+        return is_sellers or balances(ledger, order).get(ledger.sender, 0) < 0
 
     def apply(self, ledger: Ledger) -> None:
         order, now = ledger.the(ORDER, self.order), ledger.now_ms
         is_pausing = order.status == "accepted" and is_live(order, now)
         paused = max(0, PAUSE_MAX_MS - order.paused_ms) if is_pausing else 0
-        answer_by = now + ANSWER_MS
+        answer_by, was = now + ANSWER_MS, balances(ledger, order)
+        party = disputing(order, ledger.sender, self.party)
         ledger.put(ORDER_DISPUTE, ledger.txid, OrderDispute(
-            self.order, ledger.sender, self.reason, self.ask, self.evidence, now, answer_by, (), False,
+            self.order, ledger.sender, self.reason, self.ask, party, self.evidence, now, answer_by, (), False,
             answer_by + VOTING_MS, (), None, 0,
         ))  # fmt: skip
+        before = order.openers
+        is_counted = len(before) < OPENERS_MAX and before.count(ledger.sender) < DISPUTES_PER_OPENER_MAX
         write_money(ledger, self.order, replace(
-            order, dispute=ledger.txid, disputes=order.disputes + 1, until_ms=order.until_ms + paused,
-            hold_until_ms=order.hold_until_ms + paused, pausing_ms=paused,
-        ))  # fmt: skip
+            order, dispute=ledger.txid, disputes=order.disputes + 1,
+            openers=(*before, ledger.sender) if is_counted else before, at_issue=was.get(party, 0), issue_with=party,
+            until_ms=order.until_ms + paused, hold_until_ms=order.hold_until_ms + paused, pausing_ms=paused,
+            is_window_confirmed=False,  # nobody misses a window in which nothing can be handed over
+        ), was)  # fmt: skip
 
 
 class OrderDisputeBody(TransactionBody, frozen=True):
@@ -128,13 +153,14 @@ class OrderDisputeBody(TransactionBody, frozen=True):
 
 
 class OrderRespond(OrderDisputeBody, tag="order.respond", frozen=True):
-    """The buyer answers the seller or its agent, the seller everybody else, within 14 days. Votes begin then."""
+    """The party of the dispute answers the seller or its agent, the seller the party, within 14 days. Votes begin
+    then."""
 
     evidence: Evidence
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {"dispute": "$order_dispute", "evidence": []})
 
     def dispute_guards(self, ledger: Ledger, dispute: OrderDispute, order: Order) -> None:
-        if ledger.sender != answering(order, dispute.opener):
+        if ledger.sender != answering(order, dispute):
             ledger.unmet(NOT_A_PARTY, self.dispute.hex(), need="the opposite party")
         if status_at(dispute, ledger.now_ms) != "awaiting_answer":
             ledger.unmet(ANSWER_PAST, self.dispute.hex(), need=f"before {time_to_text(dispute.answer_by_ms)}")
@@ -167,7 +193,8 @@ class OrderResolve(OrderDisputeBody, tag="order.resolve", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         dispute = ledger.the(ORDER_DISPUTE, self.dispute)
-        dispute = replace(dispute, votes=(*dispute.votes, OrderVote(ledger.sender, self.decision)))
+        votes = standing_votes(ledger, dispute.votes)
+        dispute = replace(dispute, votes=(*votes, OrderVote(ledger.sender, self.decision)))
         ledger.put(ORDER_DISPUTE, self.dispute, dispute)
         order = ledger.the(ORDER, dispute.order)
         casts = casts_of(ledger, order, dispute)
@@ -180,7 +207,8 @@ def _unfit(decision: Decision, order: Order) -> str:
     match decision.action:
         case "unwind":
             is_open = order.status in ("accepted", "cancelled")
-            return "" if is_open and not decision.debtor else "an order that has not been completed, and no debtor"
+            is_fit = is_open and not decision.debtor and decision.amount <= order.price.amount
+            return "" if is_fit else "an order without title, at most its price, and no debtor"
         case "claim":
             is_claim = bool(decision.debtor and 0 < decision.amount <= order.price.amount and order.vin)
             return "" if is_claim else "a debtor and an amount of at most the price, for a car with a VIN"
@@ -208,22 +236,24 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
     assert decision is not None or outcome == UNDECIDED, "an outcome is one of the votes"
     ledger.put(ORDER_DISPUTE, ident, replace(dispute, decision=decision, closed_at_ms=ledger.now_ms))
     order = ledger.the(ORDER, dispute.order)
+    was = balances(ledger, order)
+    at_issue = still_at_issue(order, was)
     used = min(order.pausing_ms, ledger.now_ms - dispute.opened_at_ms)
     rest = order.pausing_ms - used
     order = replace(
-        order, dispute=b"", paused_ms=order.paused_ms + used, pausing_ms=0, until_ms=order.until_ms - rest,
-        hold_until_ms=order.hold_until_ms - rest,
+        order, dispute=b"", at_issue=0, issue_with=None, paused_ms=order.paused_ms + used, pausing_ms=0,
+        until_ms=order.until_ms - rest, hold_until_ms=order.hold_until_ms - rest,
     )  # fmt: skip
     if decision is not None and decision.action == "dismiss":
         count(ledger, dispute.opener, "dismissed")
     if decision is not None and decision.action == "claim":
-        _claim(ledger, dispute.order, order, decision)
+        order = posted(order, order.buyer, decision.amount if decision.debtor == "seller" else -decision.amount)
     if decision is not None and decision.action == "settled":
-        _settle(ledger, dispute.order, order)
+        order = _settled(order, dispute.party, at_issue, was)
     if decision is not None and decision.action == "unwind":
-        _unwind(ledger, body, dispute.order, order, decision.amount)
+        _unwind(ledger, body, dispute.order, order, decision.amount, was)
         return
-    order = write_money(ledger, dispute.order, order)
+    order = write_money(ledger, dispute.order, order, was)
     if order.status == "accepted" and not is_live(order, ledger.now_ms):
         _let_go(ledger, dispute.order, order)
     if not order.vin:
@@ -240,38 +270,21 @@ def _let_go(ledger: Ledger, ident: bytes, order: Order) -> None:
             ledger.put(VEHICLE, vin, replace(vehicle, market=reserving(ledger, ident, order, vin)))
 
 
-def _claim(ledger: Ledger, ident: bytes, order: Order, decision: Decision) -> None:
-    debtor, creditor = (order.seller, order.buyer) if decision.debtor == "seller" else (order.buyer, order.seller)
-    money = Money(decision.amount, order.price.currency)
-    add_claim(ledger, ident, Claim(order.vin, b"", debtor, creditor, money, "decided", ledger.now_ms))
+def _settled(order: Order, party: bytes, at_issue: int, was: Balances) -> Order:
+    """What the parties of the dispute owed each other has been paid, though nobody had said so: as far as it was owed
+    all the time since the dispute was opened, for nobody has judged what came after."""
+    return posted(order, party, -at_issue) if party in was else order
 
 
-def _settle(ledger: Ledger, ident: bytes, order: Order) -> None:
-    """What the seller owed of the order has come back, though nobody had said so; the claims of the order against all
-    but its buyer are satisfied."""
-    for debt in debts_now(ledger, order):
-        rest = debt.amount.amount
-        for place in order.payments:
-            payment = ledger.the(PAYMENT, place)
-            if payment.leg != CLAIM_LEG and creditor_of(order, payment) == debt.creditor:
-                back = min(rest, net_of(payment))
-                rest -= back
-                ledger.put(PAYMENT, place, replace(payment, refunded=payment.refunded + back))
-    for claim in claims_of(ledger, ident):
-        if claim.debtor != order.buyer:
-            reduce_claims(ledger, ident, claim.amount.amount, debtor=claim.debtor, creditor=claim.creditor)
-
-
-def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int) -> None:
+def _unwind(ledger: Ledger, body: TransactionBody, ident: bytes, order: Order, kept: int, was: Balances) -> None:
     """End the order, or decide anew what the seller keeps of one that has ended."""
     was_live = order.status == "accepted" and bool(order.vin) and ledger.the(VEHICLE, order.vin).market.order == ident
     if order.status == "accepted":
         count_ordered(ledger, order, -1)
-    ended = order.ended_at_ms or ledger.now_ms
-    was_owing = bool(debts_now(ledger, order))
+    ended = order.ended_at_ms or (ledger.now_ms if is_live(order, ledger.now_ms) else ended_ms(order))
     order = replace(order, status="cancelled", cause=order.cause or "decided", kept=kept, ended_at_ms=ended)
     if was_live:
         step_listing(ledger, order, "order.cancel")
     for vin in vins_of_deal(order.vin, order.terms):
         append_record(ledger, vin, freed(ledger, ident, order, vin), body, ledger.now_ms, ("decided:unwind",))
-    write_money(ledger, ident, order, was_owing=was_owing)
+    write_money(ledger, ident, order, was)

@@ -27,7 +27,7 @@ from node.txtypes.disputes.dispute import (
 )
 from node.txtypes.members.conduct import conduct_of
 from node.txtypes.members.member import active_member, has_role_at
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.life import LIFE, disputes_at
 from node.txtypes.vehicle.regions import flags_at
 from node.txtypes.vehicle.relation import related

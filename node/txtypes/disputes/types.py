@@ -26,7 +26,7 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.disputes.amend import DISPUTE_DUE, NOT_THE_AUTHOR, check_alone, check_target, face_of, retract
-from node.txtypes.disputes.arbiters import VOTING_MS, check_vote, is_settled, outcome_of
+from node.txtypes.disputes.arbiters import VOTING_MS, check_vote, is_settled, outcome_of, standing_votes
 from node.txtypes.disputes.decisions import decide, with_disputed_effects, withdraw
 from node.txtypes.disputes.dispute import (
     ANSWER_MS,
@@ -218,7 +218,9 @@ class RecordResolve(DisputeBody, tag="record.resolve", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         dispute = ledger.the(RECORD_DISPUTE, self.dispute)
-        dispute = replace(dispute, votes=(*dispute.votes, Vote(ledger.sender, self.outcome, self.reason)))
+        dispute = replace(
+            dispute, votes=(*standing_votes(ledger, dispute.votes), Vote(ledger.sender, self.outcome, self.reason))
+        )
         ledger.put(RECORD_DISPUTE, self.dispute, dispute)
         casts = casts_of(ledger, dispute)
         if is_settled(casts, waiting_for(ledger, dispute), ledger.rules.tables.dispute_outcomes):

@@ -127,7 +127,7 @@ class ConductView(Conduct, frozen=True):
 
 CONDUCT = Family(
     "conduct", Conduct, ident=ADDRESS_IDENT, concerns=lambda ident, conduct: (f"account/{ident}",), event="conduct",
-    forecast_view=ConductView, internal=("address",),
+    is_checked=True, forecast_view=ConductView, internal=("address",),
 )  # fmt: skip
 
 

@@ -27,12 +27,12 @@ from node.rules.rails import (
 from node.txtypes.members.member import MEMBER, ROLE_MISSING, Grant, Member, is_fraudulent, status_at
 from node.txtypes.payment.counters import after_attestation, most_of
 from node.txtypes.payment.references import check_reference, use_reference
-from node.txtypes.sale.deal import CLAIM_LEG, in_money
-from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of
-from node.txtypes.sale.order_body import debts_now, owed_to, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of, payments_of
+from node.txtypes.sale.accounts import creditor_of
+from node.txtypes.sale.order import Order, is_open
+from node.txtypes.sale.order_body import Balances, balances, owed_to, posted, write_money
+from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, Reference, net_of
 from node.txtypes.sale.terms import check_currency
-from node.txtypes.vehicle.claims import Claim, add_claim, reduce_claims
 
 REPORTS_BACK_MS = 90 * DAY_MS
 """How long a provider whose role has ended may still report that money went back."""
@@ -116,8 +116,7 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             ledger.unmet(PAYMENT_AMOUNT, subject, amount, f"at most {most}")
         if self.kind == "refunded":
             order = ledger.the(ORDER, payment.order)
-            owed = owed_to(ledger, order, creditor_of(order, payment)) if payment.leg != CLAIM_LEG else 0
-            allowed = max(payment.instructed - payment.refunded, owed)
+            allowed = max(payment.instructed - payment.refunded, owed_to(ledger, order, creditor_of(order, payment)))
             if amount > allowed:
                 ledger.unmet(REFUND_NOT_INSTRUCTED, subject, amount, f"at most {allowed}")
 
@@ -148,55 +147,16 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
         )  # fmt: skip
         payment = use_reference(ledger, self.payment, payment, self.kind, self.reference)
         order = ledger.the(ORDER, payment.order)
-        was_owing = bool(debts_now(ledger, order))
+        was = balances(ledger, order)
         ledger.put(PAYMENT, self.payment, payment)
-        if payment.leg == CLAIM_LEG:
-            self._pay_claim(ledger, payment, order, net_of(payment) - net_of(before))
-            return
-        has_come = net_of(payment) > net_of(before)
-        changed = write_money(ledger, payment.order, order, was_owing=was_owing, has_come=has_come)
-        if order.status in (*HANDED_OVER, "returned"):
-            self._note_claims(ledger, payment, order, changed)
+        if self.kind == "refunded" and not is_open(order, ledger.now_ms):
+            order = self._given(ledger, order, creditor_of(order, payment), was)
+        write_money(ledger, payment.order, order, was, has_come=net_of(payment) > net_of(before))
 
-    def _pay_claim(self, ledger: Ledger, payment: Payment, order: Order, paid: int) -> None:
-        """Money that pays a claim ends it; what is too much the seller owes. If it goes back, too, and not by the
-        seller's will, it is owed again."""
-        if paid > 0:
-            rest = reduce_claims(ledger, payment.order, paid, debtor=order.buyer)
-            self._owe_back(ledger, payment, order, rest)
-        elif paid < 0 and self.kind != "refunded":
-            cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
-            money = Money(-paid, order.price.currency)
-            claim = Claim(order.vin, self.payment, order.buyer, order.seller, money, cause, ledger.now_ms)
-            add_claim(ledger, payment.order, claim)
-
-    def _note_claims(self, ledger: Ledger, payment: Payment, before: Order, after: Order) -> None:
-        """Money that goes back after the handover leaves a claim against the buyer, unless the seller refunds it, and
-        money that comes ends one. Of a car that came back the seller has only what it may keep."""
-        price = after.kept if after.status == "returned" else in_money(after.terms)
-        currency = after.price.currency
-        missing = max(0, price - after.net) - max(0, price - before.net)
-        if missing > 0 and self.kind != "refunded":
-            cause: Literal["charged_back", "returned"] = "charged_back" if self.kind == "charged_back" else "returned"
-            money = Money(missing, currency)
-            claim = Claim(after.vin, self.payment, after.buyer, after.seller, money, cause, ledger.now_ms)
-            add_claim(ledger, payment.order, claim)
-        elif missing < 0:
-            finance = after.terms.finance
-            is_credit = payment.rail == "finance" and finance is not None and self.kind == "settled"
-            debtor = finance.lender if is_credit and finance is not None else after.buyer
-            own = self.payment if self.kind == "represented" else b""
-            rest = reduce_claims(ledger, payment.order, -missing, debtor=debtor, payment=own)
-            if debtor == after.buyer:  # it has paid the claim already, as far as payments of claims have come
-                again = sum(net_of(p) for p in payments_of(ledger, after.payments) if p.leg == CLAIM_LEG)
-                self._owe_back(ledger, payment, after, min(rest, again))
-
-    def _owe_back(self, ledger: Ledger, payment: Payment, order: Order, amount: int) -> None:
-        """What the buyer has paid twice the seller owes."""
-        if amount > 0:
-            money = Money(amount, order.price.currency)
-            claim = Claim(order.vin, b"", order.seller, order.buyer, money, "overpaid", ledger.now_ms)
-            add_claim(ledger, payment.order, claim)
+    def _given(self, ledger: Ledger, order: Order, party: bytes, was: Balances) -> Order:
+        """The order after a refund of which more than was owed is a gift: it is not due from the party again."""
+        owed = was[party] - min(self.amount.amount, max(0, was[party]))
+        return posted(order, party, owed - balances(ledger, order)[party])
 
 
 def was_role_held(ledger: Ledger, account: bytes, role: str, since_ms: int) -> bool:

@@ -12,12 +12,13 @@ from node.ledger.fields import Address, Id, Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
+from node.txtypes.sale.accounts import creditor_of
 from node.txtypes.sale.acting import check_acting
-from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, creditor_of, is_live, own_money
-from node.txtypes.sale.order_body import ORDER_DISPUTED, owed_to, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of
+from node.txtypes.sale.order import Order, is_open
+from node.txtypes.sale.order_body import ORDER_DISPUTED, balances, owed_to, write_money
+from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of, refunds_open
 from node.txtypes.sale.terms import (
     PROVIDER_IS_PARTY,
     RAIL_NOT_ACCEPTED,
@@ -61,10 +62,11 @@ class PaymentRefund(PaymentBody, tag="payment.refund", frozen=True):
     def payment_guards(self, ledger: Ledger, payment: Payment, order: Order) -> None:
         check_acting(ledger, "return", order, self.payment.hex(), is_priced=False)
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
-        instructed = max(0, payment.instructed - payment.refunded)
-        most = net_of(payment) - instructed
-        if ledger.sender != order.seller and order.status in HANDED_OVER:  # the price is not the agent's to give away
-            most = min(most, owed_to(ledger, order, creditor_of(order, payment)) - instructed)
+        most = net_of(payment) - refunds_open(payment)
+        if ledger.sender == order.agent != order.seller:  # what is not owed only the seller gives
+            creditor = creditor_of(order, payment)
+            own = [p for p in payments_of(ledger, order.payments) if creditor_of(order, p) == creditor]
+            most = min(most, owed_to(ledger, order, creditor) - sum(map(refunds_open, own)))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {max(0, most)}")
 
@@ -90,18 +92,17 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
             return
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment)
-        is_over = order.status != "accepted" or not is_live(order, ledger.now_ms)
-        is_lent = own_money(order, payments_of(ledger, order.payments)) < order.net
-        if order.status in HANDED_OVER or (is_over and is_lent):  # what the seller keeps does not fall on the lender
+        if not is_open(order, ledger.now_ms):
             most = min(most, owed_to(ledger, order, ledger.sender))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")
 
     def apply(self, ledger: Ledger) -> None:
         payment = ledger.the(PAYMENT, self.payment)
+        order = ledger.the(ORDER, payment.order)
+        was = balances(ledger, order)
         ledger.put(PAYMENT, self.payment, replace(payment, refunded=payment.refunded + self.amount.amount))
-        if payment.leg != CLAIM_LEG:
-            write_money(ledger, payment.order, ledger.the(ORDER, payment.order))
+        write_money(ledger, payment.order, order, was)
 
 
 class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
@@ -137,9 +138,10 @@ class PaymentReassign(PaymentBody, tag="payment.reassign", frozen=True):
         payment = ledger.the(PAYMENT, self.payment)
         ledger.put(PAYMENT, self.payment, replace(payment, provider=self.provider))
         order = ledger.the(ORDER, payment.order)
-        if payment.leg != CLAIM_LEG:
+        leg = order.terms.legs[payment.leg] if payment.leg < len(order.terms.legs) else None
+        if leg is not None and leg.provider is not None and leg.rail == payment.rail:  # it may have been amended since
             legs = tuple(
-                replace(leg, provider=self.provider) if place == payment.leg else leg
-                for place, leg in enumerate(order.terms.legs)
+                replace(each, provider=self.provider) if place == payment.leg else each
+                for place, each in enumerate(order.terms.legs)
             )
             ledger.put(ORDER, payment.order, replace(order, terms=replace(order.terms, legs=legs)))

@@ -10,18 +10,29 @@ from msgspec.structs import replace
 from node import limits
 from node.ledger.body import TransactionBody
 from node.ledger.example import Example
+from node.ledger.family import AsOf, Reader
 from node.ledger.fields import Id, Money, RailScheme
 from node.ledger.guards import Guard
+from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.members.member import MEMBER
+from node.txtypes.members.member import MEMBER, has_role_at
+from node.txtypes.sale.accounts import claim_unpaid
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
-from node.txtypes.sale.order import HANDED_OVER, ORDER, Order
-from node.txtypes.sale.order_body import ORDER_STATUS, VIN_MISSING, OrderBody, check_reserving, write_money
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, occupied, payments_of
-from node.txtypes.sale.terms import check_currency, check_provider, check_rail, countries_of
-from node.txtypes.vehicle.claims import claims_of
+from node.txtypes.sale.order import Order, is_live, reserved_until_ms
+from node.txtypes.sale.order_body import (
+    ORDER_EXPIRED,
+    ORDER_STATUS,
+    VIN_MISSING,
+    OrderBody,
+    balances,
+    check_reserving,
+    write_money,
+)
+from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, net_of, occupied, payments_of
+from node.txtypes.sale.terms import check_currency, check_provider, check_rail, check_sponsor, countries_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OPEN_MAX = 8
@@ -53,58 +64,62 @@ DECLARED_ALREADY = Guard(
 
 class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
     """The buyer begins a payment for a part of the price of an accepted order, with the provider that was agreed on;
-    or, with `leg` 255, one that settles a claim against it."""
+    or, with `leg` 255, one that pays what it owes of an order that has ended, or by a decision."""
 
     leg: Annotated[int, Meta(ge=0, le=CLAIM_LEG)]
     scheme: RailScheme
     amount: Money
+    is_for_ended: ClassVar[bool] = True
     static_rules: ClassVar[tuple[StaticRule, ...]] = (AmountAboveZero("amount"),)
     weight: ClassVar[int] = 120
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {
         "order": "$order", "leg": 0, "scheme": "sct", "amount": {"amount": "5290000", "currency": "EUR"},
     })  # fmt: skip
 
-    def _leg(self, order: Order) -> Leg | None:
-        """The part that is paid; a claim is paid as the first part in money was."""
-        legs = order.terms.legs
-        if self.leg == CLAIM_LEG:
-            return next((leg for leg in legs if leg.provider is not None), None)
-        leg = legs[self.leg] if self.leg < len(legs) else None
-        return leg if leg is not None and leg.provider is not None else None
-
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        subject, leg = self.order.hex(), self._leg(order)
+        subject, leg = self.order.hex(), leg_paid(ledger, order, self, AsOf(ledger.now_ms, ledger.rules))
         self.check_party(ledger, order.buyer)
-        if (self.leg == CLAIM_LEG) != (order.status in (*HANDED_OVER, "returned")):
-            ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the handover, the price before")
-        if not order.vin and leg is not None and leg.kind != "deposit":
-            ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
-        vehicle = ledger.get(VEHICLE, order.vin) if order.vin else None
-        if vehicle is not None and order.status == "accepted":
-            check_reserving(ledger, self.order, order.vin, vehicle)
+        if self.leg != CLAIM_LEG:
+            self._check_price(ledger, order, leg)
         if leg is None or leg.provider is None:
             ledger.unmet(LEG_UNKNOWN, subject, self.leg)
             return
         check_currency(ledger, subject, self.amount.currency, order.price.currency)
         self._check_provider(ledger, order, leg)
         payments = payments_of(ledger, order.payments)
-        taken = sum(occupied(payment) for payment in payments if payment.leg == self.leg) + self.amount.amount
-        if taken > (most := self._most(ledger, order, leg)):
-            ledger.unmet(PAYMENT_EXCEEDS_PRICE, subject, taken, most)
+        taken, most = self._taken(ledger, order, payments, leg)
+        if taken + self.amount.amount > most:
+            ledger.unmet(PAYMENT_EXCEEDS_PRICE, subject, taken + self.amount.amount, most)
         live = sum(not payment.is_closed for payment in payments)
         if len(payments) >= limits.PAYMENTS_PER_ORDER_MAX or live >= OPEN_MAX:
             need = f"below {limits.PAYMENTS_PER_ORDER_MAX}, and below {OPEN_MAX} open ones"
             ledger.unmet(PAYMENTS_FULL, subject, len(payments), need)
 
-    def _most(self, ledger: Ledger, order: Order, leg: Leg) -> int:
+    def _check_price(self, ledger: Ledger, order: Order, leg: Leg | None) -> None:
+        subject = self.order.hex()
+        if order.status != "accepted":
+            ledger.unmet(ORDER_STATUS, subject, order.status, "a claim is paid after the end, the price before")
+        elif not is_live(order, ledger.now_ms):
+            ledger.unmet(ORDER_EXPIRED, subject, time_to_text(reserved_until_ms(order)))
+        if not order.vin and leg is not None and leg.kind != "deposit":
+            ledger.unmet(VIN_MISSING, subject, leg.kind, "a deposit")
+        vehicle = ledger.get(VEHICLE, order.vin) if order.vin else None
+        if vehicle is not None and order.status == "accepted":
+            check_reserving(ledger, self.order, order.vin, vehicle)
+
+    def _taken(self, ledger: Ledger, order: Order, payments: list[Payment], leg: Leg) -> tuple[int, int]:
+        """Minor units that other payments take up, and how many there are to be paid."""
+        own = [payment for payment in payments if payment.leg == self.leg]
         if self.leg != CLAIM_LEG:
-            return leg.amount
-        return sum(claim.amount.amount for claim in claims_of(ledger, self.order) if claim.debtor == order.buyer)
+            return sum(map(occupied, own)), leg.amount
+        owed = claim_unpaid(order, payments, ledger.now_ms)
+        return sum(max(0, p.amount.amount - net_of(p)) for p in own if not p.is_closed), owed
 
     def _check_provider(self, ledger: Ledger, order: Order, leg: Leg) -> None:
         assert leg.provider is not None, "checked"
         listing = ledger.the(LISTING, order.listing)
         check_provider(ledger, leg.provider, leg.rail, listing.country)
+        check_sponsor(ledger, leg.provider, order.buyer, next((a for a in listing.rails if a.rail == leg.rail), None))
         countries = countries_of(ledger, listing, leg.provider)
         check_rail(ledger, self.order.hex(), leg.rail, order.price.currency, countries)
         schemes = ledger.rules.tables.rail_rules[leg.rail].schemes
@@ -115,13 +130,37 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
-        leg, listing = self._leg(order), ledger.the(LISTING, order.listing)
+        leg, listing = (
+            leg_paid(ledger, order, self, AsOf(ledger.now_ms, ledger.rules)),
+            ledger.the(LISTING, order.listing),
+        )
         assert leg is not None and leg.provider is not None, "guarded"
         hold = next((accepted.hold_ms for accepted in listing.rails if accepted.rail == leg.rail), 0)
         ledger.put(PAYMENT, ledger.txid, Payment(
             self.order, self.leg, leg.rail, self.scheme, leg.provider, ledger.sender, self.amount, hold, ledger.now_ms
         ))  # fmt: skip
         ledger.put(ORDER, self.order, replace(order, payments=(*order.payments, ledger.txid)))
+
+
+def leg_paid(reader: Reader, order: Order, body: PaymentInitiate, as_of: AsOf) -> Leg | None:
+    """The part that is paid. A claim is paid on a rail of the scheme that the buyer names: as a part of the price was,
+    else as the listing accepts it, and through a provider that still holds its role and is no party."""
+    legs = order.terms.legs
+    if body.leg != CLAIM_LEG:
+        leg = legs[body.leg] if body.leg < len(legs) else None
+        return leg if leg is not None and leg.provider is not None else None
+    listing = reader.get(LISTING, order.listing)
+    agreed = [(leg.rail, leg.provider) for leg in legs if leg.provider is not None]
+    accepted = [(each.rail, provider) for each in (listing.rails if listing else ()) for provider in each.providers]
+    trade_in = order.terms.trade_in
+    parties = (order.buyer, order.seller, order.agent, trade_in.taker if trade_in is not None else None)
+    for rail, provider in (*agreed, *accepted):
+        is_fit = (
+            rail != "finance" and provider not in parties and body.scheme in as_of.rules.tables.rail_rules[rail].schemes
+        )
+        if is_fit and has_role_at(reader, provider, as_of.now_ms, "payment_provider"):
+            return Leg("balance", rail, provider, "direct", body.amount.amount, 0)
+    return None
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
@@ -147,5 +186,6 @@ class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
 
     def apply(self, ledger: Ledger) -> None:
         payment = ledger.the(PAYMENT, self.payment)
+        order = ledger.the(ORDER, payment.order)
         ledger.put(PAYMENT, self.payment, replace(payment, declared_at_ms=ledger.now_ms))
-        write_money(ledger, payment.order, ledger.the(ORDER, payment.order))
+        write_money(ledger, payment.order, order, balances(ledger, order))

@@ -25,8 +25,9 @@ from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.listing import LISTING, BuildOption, Listing, PricePoint, check_expiry
 from node.txtypes.sale.listing_types import Contracts, check_rails
 from node.txtypes.sale.negotiation import NO_ROOT
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import Order
 from node.txtypes.sale.order_body import OrderBody, check_reservable, freed, reserving
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.guards import check_holder, check_off_market, require_vehicle
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -119,7 +120,13 @@ class OrderAssignVin(OrderBody, tag="order.assign_vin", frozen=True):
         if before.vin:
             append_record(ledger, before.vin, freed(ledger, self.order, before, before.vin), self, ledger.now_ms)
         order = self.follow(
-            ledger, before, vin=self.vin, agreed_root=NO_ROOT, agreed_verdict="NO_VERDICT", agreed_metres=0
+            ledger,
+            before,
+            vin=self.vin,
+            agreed_root=NO_ROOT,
+            agreed_verdict="NO_VERDICT",
+            agreed_metres=0,
+            is_window_confirmed=False,
         )
         vehicle = replace(ledger.the(VEHICLE, self.vin), market=reserving(ledger, self.order, order, self.vin))
         append_record(ledger, self.vin, vehicle, self, ledger.now_ms)

@@ -12,10 +12,10 @@ from node.ledger.guards import EXPIRY_PASSED, Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.sale.acting import check_acting, check_mandate, check_standing
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, lent, vins_of_deal
+from node.txtypes.sale.deal import CLAIM_LEG, Account, Terms, lent, vins_of_deal
 from node.txtypes.sale.listing import LISTING, require_listing
 from node.txtypes.sale.negotiation import EXAMPLE_TERMS
-from node.txtypes.sale.order import ORDER, Order, is_live
+from node.txtypes.sale.order import Order, is_live
 from node.txtypes.sale.order_body import (
     ORDER_RESERVED,
     ORDER_STATUS,
@@ -27,8 +27,8 @@ from node.txtypes.sale.order_body import (
     reserving,
     step_listing,
     withdraw_claim,
-    write_money,
 )
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import net_of, payments_of
 from node.txtypes.sale.terms import check_currency, check_terms
 from node.txtypes.sale.trade_in import check_taker, check_trade_in
@@ -85,7 +85,8 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         if order is None:
             return ()
         before, after = order.terms.finance, self.terms.finance
-        is_same = before == after and lent(order.terms) == lent(self.terms)
+        is_lower = self.terms.price.amount < order.price.amount  # what the credit is secured by
+        is_same = before == after and lent(order.terms) == lent(self.terms) and not is_lower
         lenders = [f.lender for f in (before, after) if f is not None] if not is_same else []
         ours = order.seller if ledger.sender in (order.seller, order.buyer) else ledger.sender
         return tuple(dict.fromkeys((order.buyer, ours, *lenders)))
@@ -106,8 +107,10 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         for payment in payments_of(ledger, order.payments):
             if payment.leg == CLAIM_LEG or (payment.is_closed and not net_of(payment)):
                 continue
-            before, legs = order.terms.legs[payment.leg], self.terms.legs
-            after = legs[payment.leg] if payment.leg < len(legs) else None
+            place, legs = payment.leg, self.terms.legs
+            if place >= len(order.terms.legs) or order.terms.legs[place].rail != payment.rail:
+                continue  # its part was amended away
+            before, after = order.terms.legs[place], legs[place] if place < len(legs) else None
             paid = sum(net_of(p) for p in payments_of(ledger, order.payments) if p.leg == payment.leg)
             is_same = after is not None and (after.kind, after.rail, after.provider) == (
                 before.kind,
@@ -137,7 +140,6 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         for vin in now:
             vehicle = replace(ledger.the(VEHICLE, vin), market=reserving(ledger, self.order, order, vin))
             append_record(ledger, vin, vehicle, self, ledger.now_ms)
-        write_money(ledger, self.order, order)
 
 
 class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
@@ -193,10 +195,16 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
         if order.status == "cancelled":
             count_ordered(ledger, order, 1)
         until = self.until_ms + order.pausing_ms
+        accounts = tuple(  # what counts against a party stays
+            Account(each.party, each.posted) for each in order.accounts if each.posted < 0
+        )  # fmt: skip
+        given_back = sum(p.refunded for p in payments_of(ledger, order.payments) if p.leg != CLAIM_LEG)
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
             accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,
-            refused_at_ms=0, paused_ms=0, until_ms=until, hold_until_ms=until + ledger.params.hold_max_ms,
+            refused_at_ms=0, paused_ms=0, accounts=accounts, lent=0, taken=0, delivery_stage="", window_to_ms=0,
+            is_window_confirmed=False, given_back=given_back, until_ms=until,
+            hold_until_ms=until + ledger.params.hold_max_ms,
         )  # fmt: skip
         step_listing(ledger, order, "order.reinstate")
         for vin in vins_of_deal(order.vin, order.terms):

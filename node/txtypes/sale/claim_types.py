@@ -10,9 +10,9 @@ from node.ledger.fields import Address, Id, Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.sale.order import ORDER
-from node.txtypes.sale.order_body import without_claim
-from node.txtypes.vehicle.claims import claims_of, reduce_claims
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_body import balances, posted, write_order
+from node.txtypes.sale.order_family import ORDER
 
 CLAIM_ABSENT = Guard("claim_absent", "the sender has no such claim of this order, or a smaller one",
                      "der Absender hat keine solche Forderung aus diesem Auftrag, oder eine kleinere",
@@ -20,7 +20,8 @@ CLAIM_ABSENT = Guard("claim_absent", "the sender has no such claim of this order
 
 
 class ClaimRelease(TransactionBody, tag="claim.release", frozen=True):
-    """The creditor of an order's claim releases an amount of it: it was paid, or the creditor gives it up."""
+    """Who is owed money of an order releases an amount of it: it was paid, or the creditor gives it up. The seller
+    releases what a party owes it, a party what the seller owes."""
 
     order: Id
     debtor: Address
@@ -32,17 +33,22 @@ class ClaimRelease(TransactionBody, tag="claim.release", frozen=True):
         "amount": {"amount": "5290000", "currency": "EUR"},
     })  # fmt: skip
 
+    def _party(self, ledger: Ledger, order: Order) -> bytes:
+        """Whose account with the seller it is."""
+        return self.debtor if ledger.sender == order.seller else ledger.sender
+
     def guards(self, ledger: Ledger) -> None:
-        own = [
-            claim.amount for claim in claims_of(ledger, self.order)
-            if (claim.debtor, claim.creditor) == (self.debtor, ledger.sender)
-        ]  # fmt: skip
-        most = sum(amount.amount for amount in own if amount.currency == self.amount.currency)
-        if self.amount.amount > most:
-            ledger.unmet(CLAIM_ABSENT, self.order.hex(), f"{most} {self.amount.currency}", f"{self.amount.amount}")
+        order, most = ledger.get(ORDER, self.order), 0
+        if order is not None and order.seller in (ledger.sender, self.debtor):
+            balance = balances(ledger, order).get(self._party(ledger, order), 0)
+            most = max(0, balance if self.debtor == order.seller else -balance)
+        currency = order.price.currency if order is not None else self.amount.currency
+        if self.amount.amount > most or self.amount.currency != currency:
+            ledger.unmet(CLAIM_ABSENT, self.order.hex(), f"{most} {currency}", f"{self.amount.amount}")
 
     def apply(self, ledger: Ledger) -> None:
-        reduce_claims(ledger, self.order, self.amount.amount, debtor=self.debtor, creditor=ledger.sender)
         order = ledger.the(ORDER, self.order)
-        if (after := without_claim(ledger, self.order, order)) is not order:
-            ledger.put(ORDER, self.order, after)
+        was, amount = balances(ledger, order), self.amount.amount
+        is_sellers = self.debtor == order.seller
+        after = posted(order, self._party(ledger, order), -amount if is_sellers else amount)
+        write_order(ledger, self.order, after, was)

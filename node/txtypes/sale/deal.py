@@ -82,6 +82,19 @@ class Terms(Value, frozen=True):
     text: Hash32 | None
 
 
+class Account(Value, frozen=True):
+    """What a party of an order and its seller owe each other besides its payments and what is due of the price.
+    `posted`: minor units that count as if the party had paid them, below 0 as if it had got them back: gifts of the
+    seller, releases, what arbiters have decided. `since_ms`: since when either owes the other. `fresh`: how much of
+    what the seller owes came later, from `fresh_since_ms` on."""
+
+    party: Address
+    posted: Annotated[int, Meta(ge=-limits.MONEY_MAX, le=limits.MONEY_MAX)] = 0
+    since_ms: OptionalTime = 0
+    fresh: Amount = 0
+    fresh_since_ms: OptionalTime = 0
+
+
 def traded_in(terms: Terms) -> int:
     """Minor units of the price that the car traded in pays."""
     return sum(leg.amount for leg in terms.legs if leg.kind == "trade_in")

@@ -19,9 +19,11 @@ from node.ledger.overlay import Ledger
 from node.limits import DAY_MS
 from node.txtypes.members.conduct import check_not_on_hold
 from node.txtypes.members.member import ROLE_MISSING, Site, active_member, has_role, site_of
+from node.txtypes.sale.acting import check_acting, check_mandate
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, Order, Stage
-from node.txtypes.sale.order_body import VIN_MISSING, OrderBody
+from node.txtypes.sale.order import Order, Stage
+from node.txtypes.sale.order_body import ORDER_DISPUTED, VIN_MISSING, OrderBody
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.terms import check_rail, countries_of
 from node.txtypes.vehicle.guards import SITE_UNKNOWN, check_event_time, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -141,7 +143,7 @@ class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
     })  # fmt: skip
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        self.check_party(ledger, order.seller, order.agent)
+        check_acting(ledger, "handover", order, self.order.hex(), is_priced=False)
         self.check_step(ledger, order, "scheduled", self.site, self.carrier)
         if self.carrier is not None and not has_role(ledger, self.carrier, "carrier"):
             ledger.unmet(ROLE_MISSING, to_text(self.carrier), need="carrier")
@@ -163,20 +165,22 @@ class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
 
 class DeliveryConfirm(OrderBody, tag="delivery.confirm", frozen=True):
     """The buyer confirms the window that was scheduled last, by the schedule's number. Only a confirmed window can be
-    missed."""
+    missed. One who had refused the car agrees that it is brought again."""
 
     number: Annotated[int, Meta(ge=0, le=limits.DELIVERIES_PER_ORDER_MAX)]
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order", "number": 0})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.buyer)
+        if order.dispute:
+            ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         if order.delivery_stage != "scheduled" or self.number != order.deliveries - 1:
             ledger.unmet(DELIVERY_ORDER, self.order.hex(), f"number {order.deliveries - 1}, {order.delivery_stage}")
         if ledger.now_ms >= order.window_to_ms:
             ledger.unmet(DELIVERY_WINDOW, self.order.hex(), time_to_text(order.window_to_ms))
 
     def apply(self, ledger: Ledger) -> None:
-        self.follow(ledger, ledger.the(ORDER, self.order), is_window_confirmed=True)
+        self.follow(ledger, ledger.the(ORDER, self.order), is_window_confirmed=True, refused_at_ms=0)
 
 
 class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
@@ -196,6 +200,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         self.check_party(ledger, order.seller, order.agent, order.carrier)
+        if ledger.sender == order.agent != order.carrier:
+            check_mandate(ledger, "handover", order, is_priced=False)
         self.check_step(ledger, order, self.stage, self.site, order.carrier)
         if not order.vin:
             ledger.unmet(VIN_MISSING, self.order.hex())

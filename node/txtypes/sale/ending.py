@@ -15,11 +15,13 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
-from node.txtypes.sale.deal import vins_of_deal
+from node.txtypes.sale.accounts import credited, is_paid_in_full, own_money, paid_in_all
+from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, Order, due_at_ms, is_live, is_paid_in_full, own_money, reserved_until_ms
-from node.txtypes.sale.order_body import ORDER_EXPIRED, OrderBody, count_ordered, freed, overdue_to, step_listing
-from node.txtypes.sale.payments import Payment, is_under_way, net_of, paid_of, payments_of
+from node.txtypes.sale.order import Order, due_at_ms, is_live, reserved_until_ms
+from node.txtypes.sale.order_body import ORDER_EXPIRED, OrderBody, count_ordered, debts_now, freed, step_listing
+from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import Payment, is_under_way, net_of, payments_of
 from node.txtypes.vehicle.record import append_record
 from node.txtypes.vehicle.regions import Market, flags_at
 from node.txtypes.vehicle.vehicle import VEHICLE, existence_now, material_root
@@ -91,7 +93,8 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
                     return "the seller, and no open dispute"
                 return _default_missing(order, payments, ledger.now_ms)
             case "late_delivery":
-                is_late = 0 < order.terms.deliver_by_ms < ledger.now_ms
+                paused = order.paused_ms + order.pausing_ms
+                is_late = 0 < order.terms.deliver_by_ms < ledger.now_ms - paused
                 return "" if is_buyer and is_late else "the buyer, after the agreed time of delivery"
             case "vehicle_changed":
                 return (
@@ -149,12 +152,18 @@ def fee_of(order: Order, payments: list[Payment], reason: str) -> int:
 
 
 def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
-    for place, leg in enumerate(order.terms.legs):
-        own = [payment for payment in payments if payment.leg == place]
-        is_owed = leg.kind != "trade_in" and sum(map(paid_of, own)) < leg.amount
-        is_late = now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
-        if is_owed and is_late and not any(is_under_way(payment, now_ms) for payment in own):
-            return ""
+    """The buyer is in default for what is due of it by now, whichever parts it has paid with; a credit is its lender's
+    to pay once its payment is begun."""
+    is_begun = any(payment.rail == "finance" and not payment.is_closed for payment in payments)
+    due = sum(
+        leg.amount for place, leg in enumerate(order.terms.legs)
+        if leg.kind != "trade_in" and now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
+        and not (leg.kind == "finance" and is_begun)
+    )  # fmt: skip
+    own = [payment for payment in payments if payment.leg != CLAIM_LEG]
+    paid = paid_in_all(order, payments) - min(0, credited(order, payments))  # what was decided is no part of the price
+    if paid < due and not any(is_under_way(payment, now_ms) for payment in own):
+        return ""
     return "a part of the price that is three days overdue, with no money under way"
 
 
@@ -162,7 +171,7 @@ def _is_credit_refused(order: Order, payments: list[Payment], now_ms: int) -> bo
     place = next((n for n, leg in enumerate(order.terms.legs) if leg.kind == "finance"), None)
     if place is None:
         return False
-    own = [payment for payment in payments if payment.leg == place]
+    own = [payment for payment in payments if payment.leg == place and payment.rail == "finance"]
     if any(net_of(payment) or (payment.authorised and not payment.is_closed) for payment in own):
         return False
     return any(payment.is_closed for payment in own) or now_ms > due_at_ms(order, place)
@@ -202,17 +211,11 @@ class OrderClaimRefund(OrderBody, tag="order.claim_refund", frozen=True):
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"order": "$order"})
 
     def order_guards(self, ledger: Ledger, order: Order) -> None:
-        due = overdue_to(ledger, self.order, order, ledger.sender)
-        if not due or ledger.now_ms < due or order.is_claimed or order.dispute:
-            have = (
-                "disputed"
-                if order.dispute
-                else "claimed already"
-                if order.is_claimed
-                else time_to_text(due)
-                if due
-                else "no debt"
-            )
+        due = next((debt.due_ms for debt in debts_now(ledger, order) if debt.creditor == ledger.sender), 0)
+        is_disputed = bool(order.dispute) and order.issue_with == ledger.sender
+        if not due or ledger.now_ms < due or order.is_claimed or is_disputed:
+            have = "disputed" if is_disputed else "claimed already" if order.is_claimed else "no debt"
+            have = time_to_text(due) if due and have == "no debt" else have
             ledger.unmet(REFUND_NOT_DUE, to_text(ledger.sender), have)
 
     def apply(self, ledger: Ledger) -> None:

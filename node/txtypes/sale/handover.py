@@ -3,6 +3,7 @@ car in payment to its taker."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -10,17 +11,18 @@ from msgspec.structs import replace
 from node import limits
 from node.ledger.body import type_of
 from node.ledger.example import Example
-from node.ledger.fields import Hash32, Money, Odometer, Time
+from node.ledger.fields import Hash32, Odometer, Time
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import StaticRule, Unique
 from node.limits import DAY_MS
-from node.rules.deals import PROMISE_MS, WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORMED_MS
+from node.rules.deals import WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORMED_MS
 from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
+from node.txtypes.sale.accounts import creditor_of, final_amount
 from node.txtypes.sale.acting import check_mandate
-from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, traded_in
-from node.txtypes.sale.order import ORDER, Order, final_amount
+from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, lent
+from node.txtypes.sale.order import Order
 from node.txtypes.sale.order_body import (
     ORDER_DISPUTED,
     VIN_MISSING,
@@ -29,9 +31,10 @@ from node.txtypes.sale.order_body import (
     seller_side,
     step_listing,
 )
-from node.txtypes.sale.payments import Payment, final_of, payments_of
+from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import Payment, final_of, net_of, payments_of, refunds_open
 from node.txtypes.sale.trade_in import TRADE_IN_UNREADY, TRADE_IN_VALUE
-from node.txtypes.vehicle.claims import CLAIMS_OPEN, Cause, Claim, add_claim, is_debtor
+from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
 from node.txtypes.vehicle.conditions import check_flags, check_shown, check_step
 from node.txtypes.vehicle.guards import check_act_time, check_event_time, check_holder, require_vehicle
 from node.txtypes.vehicle.odometer import (
@@ -207,23 +210,13 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         if terms.trade_in is not None and self.trade_odometer is not None:
             taker = terms.trade_in.taker
             self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off)
-            if taker != order.seller:
-                self._claim(ledger, order, terms.trade_in.vin, taker, traded_in(terms), "trade_in")
-        if self.promises and finance is not None:
-            owed = _promised(terms, payments_of(ledger, order.payments), ledger.now_ms)
-            self._claim(ledger, order, order.vin, finance.lender, owed, "promise", ledger.now_ms + PROMISE_MS)
+        payments = payments_of(ledger, order.payments)
         self.follow(
             ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms,
+            lent=lent_at_handover(order, payments, promises=self.promises),
             withdraw_until_ms=_withdraw_until_ms(ledger, order), handed_over_metres=newest_distance(ledger, order.vin),
         )  # fmt: skip
         step_listing(ledger, order, type_of(self))
-
-    def _claim(
-        self, ledger: Ledger, order: Order, vin: str, debtor: bytes, amount: int, cause: Cause, due_ms: int = 0
-    ) -> None:
-        if amount:
-            money = Money(amount, order.price.currency)
-            add_claim(ledger, self.order, Claim(vin, b"", debtor, order.seller, money, cause, due_ms))
 
     def _hand_over(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff
@@ -243,6 +236,14 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
             ledger, vin, vehicle, self, self.event_at_ms, (verdict_outcome(vehicle),),
             is_material=is_verdict_worse(before, read) or is_pledged,
         )  # fmt: skip
+
+
+def lent_at_handover(order: Order, payments: Iterable[Payment], *, promises: bool) -> int:
+    """Minor units of the price that the lender has to have paid: its credit if it promises that, else what has come."""
+    finance = order.terms.finance
+    own = [p for p in payments if finance is not None and creditor_of(order, p) == finance.lender]
+    paid = sum(max(0, net_of(p) - refunds_open(p)) for p in own)
+    return lent(order.terms) if promises else min(lent(order.terms), paid)
 
 
 def _withdraw_until_ms(ledger: Ledger, order: Order) -> int:

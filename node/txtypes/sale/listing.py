@@ -163,7 +163,7 @@ LISTING = Family(
     concerns=lambda ident, listing: (
         f"listing/{ident}", *((f"vehicle/{listing.vin}",) if listing.vin else ()), f"account/{listing.seller.hex()}",
     ),
-    event="listing", status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
+    event="listing", is_checked=True, status=lambda listing: listing.status, path="/v1/listings", view=ListingView,
     internal=("id", "prices"),
 )  # fmt: skip
 

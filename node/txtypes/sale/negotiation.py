@@ -31,8 +31,9 @@ from node.txtypes.sale.listing import (
     check_open,
     require_listing,
 )
-from node.txtypes.sale.order import OPTIONS_MAX, ORDER, Order, is_live
+from node.txtypes.sale.order import OPTIONS_MAX, Order, is_live
 from node.txtypes.sale.order_body import OrderBody, check_reservable, count_ordered, reserving, step_listing
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.terms import check_terms
 from node.txtypes.sale.trade_in import check_trade_in
 from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor

@@ -9,17 +9,12 @@ from node.ledger.family import AsOf, Reader, View
 from node.ledger.fields import Address, Id, Money, OptionalTime
 from node.ledger.params import CHAIN, PARAMS_ID
 from node.limits import TIME_MAX_MS
-from node.txtypes.sale.deal import in_money
-from node.txtypes.sale.order import (
-    AGREED_DISTANCE_METRES,
-    Order,
-    debts_of,
-    due_at_ms,
-    final_amount,
-    reserved_until_ms,
-    status_of,
-)
+from node.txtypes.sale.accounts import claim_unpaid, credited, creditor_of, debts_of, final_amount, is_paid_in_full
+from node.txtypes.sale.deal import CLAIM_LEG, Leg, in_money
+from node.txtypes.sale.order import AGREED_DISTANCE_METRES, Order, due_at_ms, reserved_until_ms
+from node.txtypes.sale.order_family import status_of
 from node.txtypes.sale.payments import Payment, final_of, is_under_way, net_of, payments_of
+from node.txtypes.sale.returning import may_withdraw
 from node.txtypes.vehicle.odometer import newest_distance
 from node.txtypes.vehicle.vehicle import VEHICLE, material_root
 
@@ -62,8 +57,10 @@ def _steps(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderStep]:
         yield from _of_accepted(order, reader, now_ms, ours)
     elif status == "withdrawn":
         yield OrderStep("order.return", (order.buyer, order.seller), until_ms=order.return_by_ms)
-    elif status == "completed" and now_ms < order.withdraw_until_ms:
+    elif status == "completed" and may_withdraw(reader, order, now_ms):
         yield OrderStep("order.withdraw", (order.buyer,), until_ms=order.withdraw_until_ms)
+    elif order.status == "accepted" and not order.vin:  # its place among the cars that are built to order is free again
+        yield OrderStep("order.cancel", (order.seller, order.buyer))
     yield from _of_debts(order, reader, now_ms)
 
 
@@ -76,26 +73,35 @@ def _of_accepted(order: Order, reader: Reader, now_ms: int, ours: tuple[bytes, .
         yield OrderStep("order.assign_vin", ours, until_ms=until)
     elif not _is_agreed(order, reader):
         yield OrderStep("order.acknowledge", (order.buyer,), until_ms=until)
-    payments = payments_of(reader, order.payments)
+    every = payments_of(reader, order.payments)
+    payments = [payment for payment in every if payment.leg != CLAIM_LEG]
+    missing = in_money(order.terms) - sum(map(net_of, payments)) - credited(order, every)
     for place, leg in enumerate(order.terms.legs):
         if leg.provider is not None and (order.vin or leg.kind == "deposit"):
-            yield from _of_leg(order, place, [p for p in payments if p.leg == place], now_ms, leg.amount, leg.provider)
-    if order.vin and final_amount(order, payments, now_ms) >= in_money(order.terms):
+            own = [payment for payment in payments if payment.leg == place]
+            yield from _of_leg(order, place, own, now_ms, leg, missing)
+            missing -= max(0, leg.amount - sum(map(net_of, own)))
+    if (owed := claim_unpaid(order, every, now_ms)) > 0:
+        amount = Money(owed, order.price.currency)
+        yield OrderStep("payment.initiate", (order.buyer,), until_ms=until, leg=CLAIM_LEG, amount=amount)
+    if order.vin and final_amount(order, every, now_ms) >= in_money(order.terms):
         yield OrderStep("order.handover", (*ours, order.buyer), until_ms=until)
     elif now_ms >= order.until_ms:
-        yield OrderStep("order.cancel", (order.seller, order.buyer), until_ms=until)
+        is_buyers = is_paid_in_full(order, every) and not order.missed_at_ms
+        by = (order.buyer,) if is_buyers else (order.seller, order.buyer)
+        yield OrderStep("order.cancel", by, until_ms=until)
 
 
-def _of_leg(
-    order: Order, place: int, own: list[Payment], now_ms: int, amount: int, provider: bytes
-) -> Iterator[OrderStep]:
+def _of_leg(order: Order, place: int, own: list[Payment], now_ms: int, leg: Leg, most: int) -> Iterator[OrderStep]:
+    """The steps of a part of the price, of which at most `most` is still to be paid: other parts may have had more."""
+    assert leg.provider is not None, "a part in money"
     currency, came = order.price.currency, sum(map(net_of, own))
     due = due_at_ms(order, place)
     due = due if due < TIME_MAX_MS else 0
     under_way = sum(p.amount.amount - net_of(p) for p in own if not p.is_closed)
     if under_way > 0 and any(is_under_way(p, now_ms) or not p.is_closed for p in own):
-        yield OrderStep(SETTLING, (provider,), until_ms=due, leg=place, amount=Money(under_way, currency))
-    if (missing := amount - came - under_way) > 0:
+        yield OrderStep(SETTLING, (leg.provider,), until_ms=due, leg=place, amount=Money(under_way, currency))
+    if (missing := min(leg.amount - came, most) - under_way) > 0:
         yield OrderStep("payment.initiate", (order.buyer,), until_ms=due, leg=place, amount=Money(missing, currency))
     waits = [p.final_from_ms for p in own if net_of(p) and not final_of(p, now_ms)]
     if waits:
@@ -107,9 +113,15 @@ def _of_debts(order: Order, reader: Reader, now_ms: int) -> Iterator[OrderStep]:
     assert params is not None, "a state has chain parameters"
     payments = payments_of(reader, order.payments)
     for debt in debts_of(order, payments, now_ms, params.refund_ms):
-        yield OrderStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=debt.amount)
-        yield OrderStep("payment.confirm_refund", (debt.creditor,), amount=debt.amount)
-        if not order.is_claimed:
+        have = sum(net_of(p) for p in payments if creditor_of(order, p) == debt.creditor)
+        back = Money(min(have, debt.amount.amount), debt.amount.currency)
+        if back.amount:
+            yield OrderStep("payment.refund", (order.seller,), until_ms=debt.due_ms, amount=back)
+            yield OrderStep("payment.confirm_refund", (debt.creditor,), amount=back)
+        if back != debt.amount:  # no payment has it: it goes another way
+            rest = Money(debt.amount.amount - back.amount, back.currency)
+            yield OrderStep("claim.release", (debt.creditor,), until_ms=debt.due_ms, amount=rest)
+        if not order.is_claimed and order.issue_with != debt.creditor:
             yield OrderStep("order.claim_refund", (debt.creditor,), from_ms=debt.due_ms, amount=debt.amount)
 
 

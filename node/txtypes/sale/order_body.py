@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
+from node import limits
 from node.ledger.body import TransactionBody, type_of
 from node.ledger.fields import Id
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import count_refund
-from node.txtypes.sale.deal import vins_of_deal
+from node.txtypes.sale.accounts import (
+    Debt,
+    account_of,
+    account_parties,
+    aged,
+    balance_of,
+    claims_on_parties,
+    debts_of,
+    is_paid_in_full,
+    with_money,
+    with_taken,
+)
+from node.txtypes.sale.deal import Account, vins_of_deal
 from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.listing import TRANSITIONS as LISTING_STEPS
-from node.txtypes.sale.order import (
-    ORDER,
-    TRANSITIONS,
-    Debt,
-    Order,
-    debts_of,
-    is_live,
-    is_paid_in_full,
-    parties_of,
-    reserved_until_ms,
-    with_money,
-)
+from node.txtypes.sale.order import TRANSITIONS, Order, is_live, parties_of, reserved_until_ms
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import payments_of
-from node.txtypes.vehicle.claims import claims_of
+from node.txtypes.vehicle.claims import write_claims
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
 
@@ -88,10 +92,7 @@ class OrderBody(TransactionBody, frozen=True):
     def follow(self, ledger: Ledger, order: Order, **changed: Any) -> Order:
         """Write the order, changed, in the status that follows."""
         after = replace(order, status=TRANSITIONS.after(order.status, type_of(self)), **changed)
-        was_owing = bool(debts_now(ledger, order))
-        ledger.put(ORDER, self.order, after)
-        note_debt(ledger, self.order, after, was_owing=was_owing)
-        return after
+        return write_order(ledger, self.order, after, balances(ledger, order))
 
     def check_party(self, ledger: Ledger, *parties: bytes | None) -> None:
         if ledger.sender not in parties:
@@ -130,20 +131,49 @@ def reserving(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Market:
     )  # fmt: skip
 
 
-def write_money(
-    ledger: Ledger, ident: bytes, order: Order, *, was_owing: bool | None = None, has_come: bool = False
-) -> Order:
+POSTED_MAX = limits.MONEY_MAX // 2
+"""So that no balance is more than an amount can be."""
+Balances = Mapping[bytes, int]
+"""Who has an account with the seller of an order, and its balance (see `order.balance_of`)."""
+
+
+def balances(ledger: Ledger, order: Order) -> Balances:
+    payments = payments_of(ledger, order.payments)
+    return {party: balance_of(order, payments, party, ledger.now_ms) for party in account_parties(order)}
+
+
+def write_order(ledger: Ledger, ident: bytes, order: Order, was: Balances) -> Order:
+    """Write the order with its accounts and claims, which follow from what has changed since the balances were those in
+    `was`; and tell those who watch that the seller has begun to owe. What time alone brings about nobody tells."""
+    order, accounts = with_taken(order, payments_of(ledger, order.payments)), []
+    now = balances(ledger, order)
+    for party, balance in now.items():
+        account = aged(account_of(order, party), was.get(party, 0), balance, ledger.now_ms)
+        if account != Account(party):
+            accounts.append(account)
+    order = replace(order, accounts=tuple(accounts))
+    at_issue = still_at_issue(order, now)
+    if order.at_issue != at_issue:
+        order = replace(order, at_issue=at_issue)
+    if order.is_claimed and not any(debt.due_ms <= ledger.now_ms for debt in debts_now(ledger, order)):
+        withdraw_claim(ledger, order)
+        order = replace(order, is_claimed=False)
+    is_owing = any(balance > 0 for balance in now.values())
+    ledger.put(ORDER, ident, order)
+    write_claims(ledger, ident, claims_on_parties(order, payments_of(ledger, order.payments), ledger.now_ms))
+    if is_owing and not any(balance > 0 for balance in was.values()):
+        ledger.happened("refund.due", f"order/{ident.hex()}", *(f"account/{a.hex()}" for a in parties_of(order)))
+    return order
+
+
+def write_money(ledger: Ledger, ident: bytes, order: Order, was: Balances, *, has_come: bool = False) -> Order:
     """Write the order after its payments have changed, and the reservation of its cars. A reservation that has ended is
-    never revived: late money is a debt. `was_owing`: whether it owed money before they changed."""
-    was_owing = bool(debts_now(ledger, order)) if was_owing is None else was_owing
-    has_come = has_come and not was_owing  # more of what is owed is due with it
+    never revived: late money is a debt. `was` as in `write_order`; `has_come`: money came just now."""
     is_reserving = order.status == "accepted" and is_live(order, ledger.now_ms)
     if order.status == "accepted" and not is_reserving:
         order = replace(order, hold_until_ms=reserved_until_ms(order))
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
-    order = without_claim(ledger, ident, order)
-    ledger.put(ORDER, ident, order)
-    note_debt(ledger, ident, order, was_owing=was_owing)
+    order = write_order(ledger, ident, order, was)
     if is_reserving:
         for vin in vins_of_deal(order.vin, order.terms):
             vehicle = ledger.the(VEHICLE, vin)
@@ -153,40 +183,29 @@ def write_money(
     return order
 
 
-def note_debt(ledger: Ledger, ident: bytes, after: Order, *, was_owing: bool) -> None:
-    """Tells those who watch that the seller has money to give back. What time alone brings about nobody tells."""
-    if not was_owing and debts_now(ledger, after):
-        ledger.happened("refund.due", f"order/{ident.hex()}", *(f"account/{a.hex()}" for a in parties_of(after)))
+def still_at_issue(order: Order, now: Balances) -> int:
+    """How much of what is at issue in the open dispute is owed still."""
+    then, balance = order.at_issue, now.get(order.issue_with, 0) if order.issue_with is not None else 0
+    return min(then, max(0, balance)) if then > 0 else max(then, min(0, balance))
 
 
-def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
-    """What the seller has to give back of the order."""
-    return debts_of(order, payments_of(ledger, order.payments), ledger.now_ms, ledger.params.refund_ms)
+def posted(order: Order, party: bytes, amount: int) -> Order:
+    """The order with so many minor units more that count as if the party had paid them, as far as an account holds
+    them."""
+    account = account_of(order, party)
+    total = max(-POSTED_MAX, min(POSTED_MAX, account.posted + amount))
+    others = tuple(other for other in order.accounts if other.party != party)
+    return replace(order, accounts=(*others, replace(account, posted=total)))
 
 
 def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
-    """Minor units that the seller has to give back to one creditor. What another one is owed is not its to forgive."""
-    return sum(debt.amount.amount for debt in debts_now(ledger, order) if debt.creditor == creditor)
+    """Minor units that the seller owes one party. What another one is owed is not its to forgive."""
+    return max(0, balances(ledger, order).get(creditor, 0))
 
 
-def overdue_to(ledger: Ledger, ident: bytes, order: Order, creditor: bytes) -> int:
-    """When the earliest thing that the seller owes a creditor is overdue: a debt at its time, and a claim the time of a
-    refund after it; 0 for nothing."""
-    debts = [debt.due_ms for debt in debts_now(ledger, order) if debt.creditor == creditor]
-    claims = [
-        claim.due_ms + ledger.params.refund_ms for claim in claims_of(ledger, ident)
-        if (claim.debtor, claim.creditor) == (order.seller, creditor)
-    ]  # fmt: skip
-    return min(debts + claims, default=0)
-
-
-def without_claim(ledger: Ledger, ident: bytes, order: Order) -> Order:
-    """The order, whose seller is barred no more once it owes nothing of it."""
-    is_owed = bool(debts_now(ledger, order)) or any(c.debtor == order.seller for c in claims_of(ledger, ident))
-    if not order.is_claimed or is_owed:
-        return order
-    withdraw_claim(ledger, order)
-    return replace(order, is_claimed=False)
+def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:
+    """What the seller owes the parties of the order."""
+    return debts_of(order, payments_of(ledger, order.payments), ledger.now_ms, ledger.params.refund_ms)
 
 
 def withdraw_claim(ledger: Ledger, order: Order) -> None:
@@ -198,7 +217,8 @@ def withdraw_claim(ledger: Ledger, order: Order) -> None:
 def freed(ledger: Ledger, ident: bytes, order: Order, vin: str) -> Vehicle:
     """The car after its order has ended: listed again for as long as its listing runs, or off the market."""
     vehicle = ledger.the(VEHICLE, vin)
-    if vehicle.market.order != ident:
+    is_locked = vehicle.market.status == "off" and ledger.now_ms < vehicle.market.locked_until_ms
+    if vehicle.market.order != ident or is_locked:
         return vehicle
     listing = ledger.the(LISTING, order.listing)
     is_live = listing.status in ("open", "reserved") and ledger.now_ms < listing.expires_at_ms

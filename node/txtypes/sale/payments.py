@@ -114,6 +114,11 @@ def paid_of(payment: Payment) -> int:
     return net_of(payment) + payment.refunded
 
 
+def refunds_open(payment: Payment) -> int:
+    """Minor units that the seller has told the provider to refund, and that it has not refunded yet."""
+    return max(0, payment.instructed - payment.refunded)
+
+
 def final_of(payment: Payment, now_ms: int) -> int:
     """Minor units that count for the title."""
     return net_of(payment) if now_ms >= payment.final_from_ms else 0
@@ -195,7 +200,7 @@ PAYMENT = Family(
     concerns=lambda ident, payment: (
         f"order/{payment.order.hex()}", f"account/{payment.payer.hex()}", f"account/{payment.provider.hex()}",
     ),
-    event="payment", status=lambda payment: payment.steps[-1].kind if payment.steps else "initiated",
+    event="payment", is_checked=True, status=lambda payment: payment.steps[-1].kind if payment.steps else "initiated",
     path="/v1/payments", view=PaymentView, internal=("id", "steps"),
 )  # fmt: skip
 REFERENCE = Family("payment-reference", ReferenceUse, ident=HASH_IDENT)

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from node import limits
 from node.ledger.example import Example
-from node.ledger.fields import Amount, Hash32, Money, Odometer, Time
+from node.ledger.family import Reader
+from node.ledger.fields import Amount, Hash32, Odometer, Time
 from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
@@ -17,9 +18,9 @@ from node.txtypes.sale.acting import check_acting
 from node.txtypes.sale.deal import traded_in
 from node.txtypes.sale.handover import check_distance, standing_of
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, Order
-from node.txtypes.sale.order_body import ORDER_DISPUTED, OrderBody, seller_side, write_money
-from node.txtypes.vehicle.claims import Cause, Claim, add_claim, claims_of, reduce_claims
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_body import ORDER_DISPUTED, OrderBody, balances, posted, seller_side, write_money
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.conditions import check_flags, check_shown
 from node.txtypes.vehicle.guards import (
     MARKET_LIVE,
@@ -64,16 +65,28 @@ def holder_of(order: Order) -> bytes:
     return finance.lender if finance is not None and finance.title_to == "lender" else order.buyer
 
 
-def is_individual(ledger: Ledger, order: Order) -> bool:
+def is_individual(reader: Reader, order: Order) -> bool:
     """Whether the car was built with something that is made for this buyer ((EU) 2011/83, Article 16 c)."""
-    options = ledger.the(LISTING, order.listing).options
+    listing = reader.get(LISTING, order.listing)
+    options = listing.options if listing is not None else ()
     return any(option.is_individual and option.code in order.options for option in options)
 
 
+def is_still_sold(order: Order, vehicle: Vehicle) -> bool:
+    """Whether the car's title has not moved since the handover of the order, not even to come back."""
+    return vehicle.holder == holder_of(order) and vehicle.title_since_ms == order.ended_at_ms
+
+
 def check_still_sold(ledger: Ledger, order: Order, vehicle: Vehicle) -> None:
-    """Notes `not_the_holder` if the car's title has moved since the handover of the order, even if it has come back."""
-    if vehicle.holder != holder_of(order) or vehicle.title_since_ms != order.ended_at_ms:
+    if not is_still_sold(order, vehicle):
         ledger.unmet(NOT_THE_HOLDER, order.vin)
+
+
+def may_withdraw(reader: Reader, order: Order, now_ms: int) -> bool:
+    """Whether the buyer can withdraw from the completed order now."""
+    vehicle = reader.get(VEHICLE, order.vin)
+    is_left = vehicle is not None and is_still_sold(order, vehicle) and market_of(vehicle, now_ms).status == "off"
+    return is_left and now_ms < order.withdraw_until_ms and not is_individual(reader, order)
 
 
 class OrderWithdraw(OrderBody, tag="order.withdraw", frozen=True):
@@ -112,6 +125,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
     deduction: Amount = 0
     trade_in_back: bool = False
     trade_odometer: Odometer | None = None
+    trade_material_root: Hash32 | None = None
     protocol: Hash32 | None = None
     """A salted hash of the protocol."""
     weight: ClassVar[int] = 300
@@ -171,6 +185,7 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
             return
         if vehicle.holder != trade_in.taker or market_of(vehicle, ledger.now_ms).status != "off":
             ledger.unmet(TRADE_IN_GONE, trade_in.vin, need="a car that its taker still has, off the market")
+        check_shown(ledger, trade_in.vin, vehicle, self.trade_material_root or b"")
         check_reading(ledger, trade_in.vin, self.trade_odometer)
         check_distance(ledger, order, trade_in.vin, vehicle, self.trade_odometer, self.event_at_ms)
         check_flags(ledger, trade_in.vin, vehicle, "transfer")
@@ -181,31 +196,16 @@ class OrderReturn(OrderBody, tag="order.return", frozen=True):
         vehicle = ledger.the(VEHICLE, order.vin)
         liens = (finance.lender,) if finance is not None and _has_lien(ledger, vehicle, finance.lender) else ()
         self._give_back(ledger, order, order.vin, self.odometer, order.seller, liens)
-        if trade_in is not None and self.trade_in_back and self.trade_odometer is not None:
-            self._give_back(ledger, order, trade_in.vin, self.trade_odometer, order.buyer, ())
-            reduce_claims(
-                ledger, self.order, traded_in(order.terms), debtor=trade_in.taker, creditor=order.seller,
-                causes=("trade_in",),
-            )  # fmt: skip
-        elif trade_in is not None:
-            value = Money(traded_in(order.terms), order.price.currency)
-            claim = Claim(order.vin, b"", order.seller, order.buyer, value, "trade_in", ledger.now_ms)
-            add_claim(ledger, self.order, claim)
-        order = self.follow(ledger, order, kept=self.deduction, ended_at_ms=ledger.now_ms)
-        order = write_money(ledger, self.order, order)
-        self._end_claims(ledger, order)
-
-    def _end_claims(self, ledger: Ledger, order: Order) -> None:
-        """What the buyer owed for a car that it had is owed no more, but for the deduction and what was decided; a
-        promise that was not kept yet binds its lender no more."""
-        if order.terms.finance is not None:
-            promised = sum(c.amount.amount for c in claims_of(ledger, self.order) if c.cause == "promise")
-            reduce_claims(ledger, self.order, promised, debtor=order.terms.finance.lender, causes=("promise",))
-        gone: tuple[Cause, ...] = ("charged_back", "returned")
-        own = [c for c in claims_of(ledger, self.order) if c.debtor == order.buyer and c.cause in gone]
-        excess = sum(claim.amount.amount for claim in own) - max(0, order.kept - order.net)
-        if excess > 0:
-            reduce_claims(ledger, self.order, excess, debtor=order.buyer, causes=gone)
+        was = balances(ledger, order)
+        if trade_in is not None:
+            creditor = order.buyer
+            if self.trade_in_back and self.trade_odometer is not None:
+                self._give_back(ledger, order, trade_in.vin, self.trade_odometer, order.buyer, ())
+                creditor = trade_in.taker
+            if creditor != order.seller:  # which gives the car back itself
+                order = posted(order, creditor, traded_in(order.terms))
+        order = replace(order, status="returned", kept=self.deduction, ended_at_ms=ledger.now_ms)
+        write_money(ledger, self.order, order, was)
 
     def _give_back(
         self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, liens: tuple[bytes, ...]

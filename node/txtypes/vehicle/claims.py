@@ -1,8 +1,7 @@
-"""Claims that a sale leaves behind: money that went back after the handover, or that was promised and has not come.
+"""Claims that a sale leaves behind: what a party of an order owes its seller, as its account says.
 
 A claim never moves a title. It bars its debtor from dealing in that car until the creditor is satisfied. The claims of
-an order are one value, with room for all that an order can leave; a second value counts for a car and an account what
-the guards of the next sale ask for.
+an order are one value; a second value counts for a car and an account what the guards of the next sale ask for.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ from collections import Counter
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
-from msgspec.structs import replace
 
-from node import limits
 from node.codec import Value
 from node.crypto.addresses import to_text
 from node.ledger.family import ADDRESS_IDENT, HASH_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, extended
-from node.ledger.fields import Address, Id, Money, OptionalHash, Time, Vin
+from node.ledger.fields import Address, Id, Money, Time, Vin
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.txtypes.members.conduct import conduct_of
 
-CLAIMS_MAX: Final = limits.PAYMENTS_PER_ORDER_MAX + 8
-"""Room for every claim that an order can leave: one of each payment that went back, a promise, the value of a car in
-payment to either side, what was paid twice, and what was decided against either."""
+CLAIMS_MAX: Final = 3
+"""An order leaves at most one claim against each of its parties."""
 
 CLAIMS_OPEN = Guard("claims_open", "the account owes money for this very car",
                     "das Konto schuldet Geld für eben dieses Fahrzeug", "该账户尚欠此车款项")  # fmt: skip
@@ -32,15 +28,15 @@ REFUND_OVERDUE = Guard("refund_overdue", "the seller owes a refund that is overd
                        "der Verkäufer schuldet eine überfällige Erstattung", "卖方有逾期未退的款项",
                        is_permission=True)  # fmt: skip
 
-Cause = Literal["charged_back", "returned", "promise", "trade_in", "overpaid", "decided"]
+Cause = Literal["price", "credit", "trade_in"]
+"""What is missing: of the buyer's money, also by a decision of arbiters; of a credit; the value of a car in payment."""
 
 
 class Claim(Value, frozen=True):
     """What the debtor owes the creditor from an order. `vin`: the car that the debtor may not deal in meanwhile.
-    `payment`: whose money went back, empty for none. `due_ms`: when it is to be paid."""
+    `due_ms`: when it is to be paid."""
 
     vin: Vin
-    payment: OptionalHash
     debtor: Address
     creditor: Address
     amount: Money
@@ -49,7 +45,7 @@ class Claim(Value, frozen=True):
 
 
 class OrderClaims(Value, tag=1, frozen=True):
-    """The open claims of one order; at most 5 KiB."""
+    """The open claims of one order; at most 1 KiB."""
 
     entries: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_MAX)]
 
@@ -89,7 +85,7 @@ ORDER_CLAIMS = Family(
         f"order/{ident}", *(f"vehicle/{vin}" for vin in _cars(claims)),
         *(f"account/{account.hex()}" for account in _parties(claims)),
     ),
-    event="claims",
+    event="claims", is_checked=True,
     path="/v1/order-claims", view=OrderClaimsView, internal=("id",),
 )  # fmt: skip
 DEBTOR = Family(
@@ -121,48 +117,14 @@ def check_owes_nothing(ledger: Ledger, account: bytes, vin: str) -> None:
         ledger.unmet(CLAIMS_OPEN, vin)
 
 
-def add_claim(ledger: Ledger, order: bytes, claim: Claim) -> None:
-    """Add to the claim of the same car, payment, debtor, creditor and cause, or begin one."""
-    entries = claims_of(ledger, order)
-    known = next((entry for entry in entries if _same(entry) == _same(claim)), None)
-    if known is not None:
-        total = Money(known.amount.amount + claim.amount.amount, known.amount.currency)
-        entries = tuple(replace(entry, amount=total) if entry is known else entry for entry in entries)
-    else:
-        entries = (*entries, claim)
-    _write(ledger, order, entries)
-
-
-def reduce_claims(
-    ledger: Ledger, order: bytes, amount: int, *, debtor: bytes, payment: bytes = b"", creditor: bytes = b"",
-    causes: tuple[Cause, ...] = (),
-) -> int:  # fmt: skip
-    """Take an amount off the claims of an order against a debtor, the oldest first; only off those of `payment`, of
-    `creditor` and of `causes` where they are given. What remains of the amount."""
-    kept = []
-    for claim in claims_of(ledger, order):
-        is_meant = claim.debtor == debtor and payment in (b"", claim.payment) and creditor in (b"", claim.creditor)
-        is_meant = is_meant and (not causes or claim.cause in causes)
-        taken = min(amount, claim.amount.amount) if is_meant else 0
-        amount -= taken
-        if taken < claim.amount.amount:
-            kept.append(replace(claim, amount=Money(claim.amount.amount - taken, claim.amount.currency)))
-    _write(ledger, order, tuple(kept))
-    return amount
-
-
-def _same(claim: Claim) -> tuple[str, bytes, bytes, bytes, str]:
-    return claim.vin, claim.payment, claim.debtor, claim.creditor, claim.cause
-
-
-def _write(ledger: Ledger, order: bytes, entries: tuple[Claim, ...]) -> None:
+def write_claims(ledger: Ledger, order: bytes, entries: tuple[Claim, ...]) -> None:
     """Write the claims of an order, and how many each debtor owes on each car."""
     before = claims_of(ledger, order)
     if entries == before:
         return
+    ledger.put(ORDER_CLAIMS, order, OrderClaims(entries) if entries else None)
     change = Counter((claim.vin, claim.debtor) for claim in entries)
     change.subtract((claim.vin, claim.debtor) for claim in before)
-    ledger.put(ORDER_CLAIMS, order, OrderClaims(entries) if entries else None)
     for vin, debtor in sorted(change):
         if change[vin, debtor]:
             key = debtor_key(vin, debtor)

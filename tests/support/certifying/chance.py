@@ -18,7 +18,7 @@ from node.certificates.verifier import Root, header_of, witness_bytes
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.txtypes.members.member import FRAUDS, MEMBER, Fraud, Frauds
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.vehicle.brands import Brand, Loss
 from node.txtypes.vehicle.readings import ODOMETER

@@ -18,7 +18,8 @@ from node.txtypes.sale.deal import Tax, Terms
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingCreate
 from node.txtypes.sale.negotiation import OrderOffer
-from node.txtypes.sale.order import HANDED_OVER, ORDER, Order, is_live
+from node.txtypes.sale.order import HANDED_OVER, Order, is_live
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment, Reference
 from support.chain import DAY_MS, Chain, address
 from support.dealing import TRADERS

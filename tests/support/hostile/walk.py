@@ -34,7 +34,8 @@ from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.deal import CLAIM_LEG
 from node.txtypes.sale.handover import OrderHandover
-from node.txtypes.sale.order import ORDER, Order
+from node.txtypes.sale.order import Order
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, Payment
 from node.txtypes.vehicle.readings import ODOMETER
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle

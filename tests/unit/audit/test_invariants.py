@@ -17,7 +17,7 @@ from node.storage.chain_store import ChainStore
 from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.deal import CLAIM_LEG, TradeIn
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 from node.txtypes.vehicle.vehicle import VEHICLE
 

@@ -30,7 +30,7 @@ from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 VEHICLE_KEY = f"vehicle/{VIN}"

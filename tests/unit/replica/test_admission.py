@@ -27,7 +27,7 @@ from node.txtypes.identity.account import AccountOpen, AccountUpdateKeys
 from node.txtypes.identity.quota import QUOTA, Quota
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT
 
 PEER = 7

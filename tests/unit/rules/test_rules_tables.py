@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "47a7e61a37256fb426492d951e2694fec990817df6cc9b4acb0f0361cb36867f"
+RULESET_1 = "6a56f2a2f26596fb5a95cf391eb601775dca056884599082dbcd5d4d7d887e8f"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:

@@ -27,7 +27,7 @@ from node.txtypes.chain.governance import PROPOSAL, GovernancePropose, Governanc
 from node.txtypes.members.member import MEMBER
 from node.txtypes.registry import FAMILIES
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 

@@ -15,7 +15,7 @@ from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
 from node.txtypes.sale.deal import Leg
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING, status_now
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 MAKER, PROVIDER = "bmw", "payment-provider-1"

@@ -37,7 +37,7 @@ from node.audit.invariants import check_invariants
 from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.regions import OFF_MARKET
 from node.txtypes.vehicle.vehicle import VEHICLE
 

@@ -24,7 +24,7 @@ from support.stages import Case, at, change, table
 from node import limits
 from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.delivery import DELIVERY, NEXT_STAGES
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 CARRIER = "carrier-1"

@@ -34,7 +34,7 @@ from node.txtypes.sale.deal import Tax
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingWithdraw
 from node.txtypes.sale.negotiation import LIVE_OFFERS, ROUNDS_MAX
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import DEBTOR, Debtor
 from node.txtypes.vehicle.regions import Market
 from node.txtypes.vehicle.vehicle import VEHICLE

@@ -12,7 +12,7 @@ from support.stages import Case, at, change, table
 from node.ledger.fields import Money
 from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 # --- what was shown ---------------------------------------------------------------------------------

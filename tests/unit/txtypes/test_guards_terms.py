@@ -34,7 +34,7 @@ from node.ledger.params import CHAIN
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.sale.deal import Fee, Tax
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 ALL = PRICE.amount

@@ -32,7 +32,7 @@ from node.rules.odometer import DECLARED, INDEPENDENT
 from node.rules.stop_flags import STOP_FLAGS
 from node.txtypes.members.member import MEMBER, Grant
 from node.txtypes.sale.delivery import DeliveryEvent
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.service.damage import Damage
 from node.txtypes.service.records import OdometerRead
 from node.txtypes.vehicle.activity import Activity

@@ -31,7 +31,8 @@ from support.views import view_of
 from node.audit.divergence import Diverged
 from node.audit.invariants import check_invariants
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER, is_live, reserved_until_ms
+from node.txtypes.sale.order import is_live, reserved_until_ms
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle import regions
 from node.txtypes.vehicle.vehicle import VEHICLE
 

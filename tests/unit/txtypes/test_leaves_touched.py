@@ -47,7 +47,7 @@ OF_TYPE = {
     "delivery.schedule": "order delivery", "delivery.confirm": "order", "delivery.event": "vehicle order delivery",
     "delivery.refuse": "vehicle order",
     "listing.build": "listing", "order.assign_vin": "vehicle order", "order.withdraw": "vehicle order",
-    "order.return": "vehicle odometer life order", "claim.release": "order-claims debtor",
+    "order.return": "vehicle odometer life order", "claim.release": "order order-claims debtor",
     "order.dispute": "vehicle order order-dispute", "order.respond": "order-dispute", "order.resolve": "order-dispute",
     "order.close": "vehicle order order-dispute",
     "case.open": "case live-cases", "case.confirm": "case live-cases", "case.reply": "case", "case.close": "case",

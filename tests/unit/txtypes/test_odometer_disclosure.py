@@ -34,7 +34,7 @@ from node.txtypes.sale.disclosure import disclosure_root
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingUpdate
-from node.txtypes.sale.order import ORDER, status_of
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.options import body_from, options_of
 from wallet.values import Names

@@ -7,14 +7,15 @@ from support.chain import DAY_MS, address
 from support.disputing import ARBITERS
 from support.life import PRICE, VIN, Life, attest, handover, terms
 from support.ordering import BUYER, SELLER, codes_of
+from support.selling import claims, debts
 from support.specimens import specimen
 from support.stages import at
 
 from node.rpc.moments import moment_of
 from node.txtypes.disputes.order_dispute import ANSWER_MS, ORDER_DISPUTE, PAUSE_MAX_MS, Decision
 from node.txtypes.members.conduct import CONDUCT
-from node.txtypes.sale.order import ORDER, is_live, status_of
-from node.txtypes.vehicle.claims import ORDER_CLAIMS
+from node.txtypes.sale.order import is_live
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 RESUME, DISMISS = Decision("resume", 0, ""), Decision("dismiss", 0, "")
@@ -106,14 +107,19 @@ def test_arbiters_unwind_and_leave_the_title() -> None:
     assert "listed" == market_of(life.chain.state(VEHICLE, VIN), life.chain.now).status
 
 
-def test_after_the_handover_arbiters_leave_a_claim() -> None:
+def test_after_the_handover_arbiters_leave_a_debt_of_the_seller() -> None:
     life, dispute = disputed("handed_over")
     owed = Decision("claim", 1_000, "seller")
     decided(life, dispute, owed, owed, owed)
-    [claim] = life.chain.state(ORDER_CLAIMS, life.order).entries
-    assert (address(SELLER), address(BUYER), 1_000, "decided") == (
-        claim.debtor, claim.creditor, claim.amount.amount, claim.cause
-    )  # fmt: skip
+    assert ([], {BUYER: 1_000}) == (claims(life), debts(life))
+    assert address(BUYER) == life.chain.state(VEHICLE, VIN).holder
+
+
+def test_after_the_handover_arbiters_leave_a_claim_on_the_buyer() -> None:
+    life, dispute = disputed("handed_over", SELLER)
+    owed = Decision("claim", 1_000, "buyer")
+    decided(life, dispute, owed, owed, owed)
+    assert ([(BUYER, SELLER, 1_000, "price")], {}) == (claims(life), debts(life))
     assert address(BUYER) == life.chain.state(VEHICLE, VIN).holder
 
 

@@ -38,7 +38,8 @@ from support.views import view_of
 
 from node.audit.invariants import check_invariants
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER, is_live, reserved_until_ms
+from node.txtypes.sale.order import is_live, reserved_until_ms
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import money_until_ms
 from node.txtypes.vehicle import regions
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, market_at

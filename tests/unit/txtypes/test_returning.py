@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.life import PRICE, VIN, Life, accept, attest, handover, initiate, km, offer, terms
 from support.ordering import BUYER, SELLER, codes_of
+from support.selling import debts
 from support.specimens import specimen
 from support.stages import at
 
@@ -16,8 +17,7 @@ from node.rpc.moments import moment_of
 from node.rules.deals import RETURN_MS
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.rulesets import RULESETS
-from node.txtypes.sale.order import ORDER, OrderView, debts_of, status_of
-from node.txtypes.sale.payments import payments_of
+from node.txtypes.sale.order_family import ORDER, OrderView, status_of
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
@@ -53,12 +53,6 @@ def shown_status(life: Life) -> str:
     return status_of(order_of(life), moment_of(life.chain.store), life.chain.now)
 
 
-def debts(life: Life) -> dict[bytes, int]:
-    order, reader = order_of(life), moment_of(life.chain.store)
-    found = debts_of(order, payments_of(reader, order.payments), life.chain.now, 14 * DAY_MS)
-    return {debt.creditor: debt.amount.amount for debt in found}
-
-
 def test_a_consumer_withdraws_alone_and_gets_everything_back() -> None:
     life = sold_at_a_distance()
     assert [] == codes_of(life, BUYER, withdraw(life))
@@ -67,7 +61,7 @@ def test_a_consumer_withdraws_alone_and_gets_everything_back() -> None:
     assert ("returning", address(BUYER)) == (market_of(vehicle, life.chain.now).status, vehicle.holder)
     life.chain.do(BUYER, give_back(life, reason="withdrawal"), SELLER)
     assert address(SELLER) == life.chain.state(VEHICLE, VIN).holder
-    assert ("returned", {address(BUYER): PRICE.amount}) == (order_of(life).status, debts(life))
+    assert ("returned", {BUYER: PRICE.amount}) == (order_of(life).status, debts(life))
 
 
 def test_nobody_else_withdraws_and_nobody_from_another_contract() -> None:
@@ -110,7 +104,7 @@ def test_what_came_too_much_can_be_claimed_while_the_car_is_on_its_way_back() ->
     life.chain.do(BUYER, specimen("order.claim_refund", life.chain, {"order": life.order}))
     assert ("withdrawn", 1) == (order_of(life).status, life.chain.state(CONDUCT, address(SELLER)).refunds_overdue)
     life.chain.do(BUYER, give_back(life), SELLER)
-    assert {address(BUYER): PRICE.amount + 5} == debts(life)
+    assert {BUYER: PRICE.amount + 5} == debts(life)
 
 
 def test_a_car_on_its_way_back_is_sold_to_nobody() -> None:
@@ -132,7 +126,7 @@ def test_the_deduction_follows_the_distance_driven(driven: int, allowed: int) ->
 def test_the_seller_keeps_the_deduction() -> None:
     life = sold_at_a_distance()
     life.chain.do(BUYER, give_back(life, odometer=km(1_160), deduction=1_000), SELLER)
-    assert {address(BUYER): PRICE.amount - 1_000} == debts(life)
+    assert {BUYER: PRICE.amount - 1_000} == debts(life)
 
 
 def test_both_agree_to_a_return_of_any_contract() -> None:

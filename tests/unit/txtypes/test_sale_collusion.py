@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.chain import DAY_MS, address
 from support.disputing import ARBITERS
-from support.life import PRICE, VIN, Life, accept, handover, initiate, km, listing, offer, register, transfer
+from support.life import PRICE, VIN, Life, accept, handover, initiate, listing, offer, register, transfer
 from support.life import terms as plain
 from support.selling import (
     AGENT,
@@ -19,10 +19,17 @@ from support.selling import (
     SELLER,
     about_payment,
     amend,
+    back,
     begin,
+    by_card,
     cancel,
     claim_refund,
+    claims,
     codes_of,
+    debts,
+    decide,
+    disputed,
+    due_of,
     entrust,
     euro,
     hand_over,
@@ -46,51 +53,22 @@ from support.stages import at, change, force, ledger_of
 
 from node.ledger.fields import Money
 from node.limits import MONEY_MAX
-from node.txtypes.disputes.order_dispute import ORDER_DISPUTE, Decision
+from node.txtypes.disputes.order_dispute import Decision
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.members.mandate import MANDATE, MandateEnd
 from node.txtypes.sale.claim_types import ClaimRelease
 from node.txtypes.sale.listing import LISTING, BuildOption
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER, status_of
-from node.txtypes.sale.order_body import debts_now
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.sale.terms import PRICE_MAX
-from node.txtypes.vehicle.claims import DEBTOR, Debtor, claims_of, debtor_key, is_debtor
+from node.txtypes.vehicle.claims import DEBTOR, Debtor, debtor_key, is_debtor
 from node.txtypes.vehicle.vehicle import VEHICLE, market_of
 
 ALL, CREDIT, LONG = PRICE.amount, 4_000_000, 89 * DAY_MS
-NAMES = {address(name): name for name in (BUYER, SELLER, BANK, OTHER, AGENT, PROVIDER, "bmw")}
 
 
-def claims(life: Life) -> list[tuple[str, str, int, str]]:
-    """(debtor, creditor, minor units, cause) of the order's claims."""
-    found = claims_of(ledger_of(life.chain), life.order)
-    return [(NAMES[c.debtor], NAMES[c.creditor], c.amount.amount, c.cause) for c in found]
-
-
-def debts(life: Life) -> dict[str, int]:
-    return {NAMES[debt.creditor]: debt.amount.amount for debt in debts_now(ledger_of(life.chain), order_of(life))}
-
-
-def back(life: Life, value: int = 250, **changes):
-    plain_back = dict(odometer=km(value), event_at_ms=life.chain.now)
-    return specimen("order.return", life.chain, {"order": life.order}, **plain_back | changes)
-
-
-def disputed(life: Life, opener: str = BUYER, reason: str = "refund") -> bytes:
-    return life.chain.do(opener, specimen("order.dispute", life.chain, {"order": life.order}, reason=reason))
-
-
-def decide(life: Life, decision: Decision, opener: str = BUYER, answers: str = SELLER) -> None:
-    dispute = disputed(life, opener)
-    life.chain.do(answers, specimen("order.respond", life.chain, dispute=dispute))
-    for arbiter in ARBITERS:
-        if not life.chain.state(ORDER_DISPUTE, dispute).closed_at_ms:
-            life.chain.do(arbiter, specimen("order.resolve", life.chain, dispute=dispute, decision=decision))
-
-
-def after(life: Life, days: int) -> None:
+def later(life: Life, days: int) -> None:
     life.chain.now += days * DAY_MS
 
 
@@ -119,15 +97,16 @@ def test_claims_of_an_order_that_gets_another_car_are_counted_on_the_car_that_th
     life.listing = life.chain.do("bmw", specimen("listing.build", life.chain))
     life.order = life.chain.do(BUYER, offer(life.chain, life.listing))
     life.chain.do("bmw", accept(life.chain, life.order, material_root=bytes(32)), BUYER)
-    owed = Decision("claim", 1_000, "seller")
-    for vin in (VIN, SECOND):
+    owed = Decision("claim", 1_000, "buyer")
+    for vin, amount in ((VIN, 1_000), (SECOND, 2_000)):
         life.chain.do("bmw", register(vin))
         life.chain.do("bmw", specimen("order.assign_vin", life.chain, {"order": life.order}, vin=vin))
         decide(life, owed, answers="bmw")
-    assert [1_000, 1_000] == [amount for _, _, amount, _ in claims(life)]
-    assert all(is_debtor(ledger_of(life.chain), address("bmw"), vin) for vin in (VIN, SECOND))
-    life.chain.do(BUYER, ClaimRelease(life.order, address("bmw"), euro(2_000)))
-    assert not any(life.chain.state(DEBTOR, debtor_key(vin, address("bmw"))) for vin in (VIN, SECOND))
+        assert [(BUYER, OTHER, amount, "price")] == claims(life)
+        barred = [car for car in (VIN, SECOND) if is_debtor(ledger_of(life.chain), address(BUYER), car)]
+        assert [vin] == barred, "the car of the order alone"
+    life.chain.do("bmw", ClaimRelease(life.order, address(BUYER), euro(2_000)))
+    assert not any(life.chain.state(DEBTOR, debtor_key(vin, address(BUYER))) for vin in (VIN, SECOND))
 
 
 def agent_trade() -> Life:
@@ -152,13 +131,31 @@ def test_who_has_taken_a_car_and_not_paid_does_not_sell_that_car() -> None:
 def test_after_a_return_without_the_car_in_payment_the_seller_owes_its_value() -> None:
     life = agent_trade()
     life.chain.do(SELLER, back(life), BUYER)
-    assert [(AGENT, SELLER, 1_000_000, "trade_in"), (SELLER, BUYER, 1_000_000, "trade_in")] == claims(life)
+    assert [(AGENT, SELLER, 1_000_000, "trade_in")] == claims(life)
+    assert ({BUYER: ALL}, order_of(life).ended_at_ms + 14 * DAY_MS) == (debts(life), due_of(life))
+    tell(life, "refunded", ALL - 1_000_000)
+    assert {BUYER: 1_000_000} == debts(life), "no payment is left that it could go back by"
+    later(life, 14)
+    life.chain.do(BUYER, claim_refund(life))
+    assert 1 == life.chain.state(CONDUCT, address(SELLER)).refunds_overdue
+    life.chain.do(BUYER, ClaimRelease(life.order, address(SELLER), euro(1_000_000)))
+    assert ({}, 0) == (debts(life), life.chain.state(CONDUCT, address(SELLER)).refunds_overdue)
+    assert [(AGENT, SELLER, 1_000_000, "trade_in")] == claims(life)
 
 
 def test_a_car_in_payment_that_goes_back_is_owed_no_more() -> None:
     life = agent_trade()
-    life.chain.do(SELLER, back(life, trade_in_back=True, trade_odometer=km(320)), BUYER, AGENT)
-    assert [] == claims(life) and address(BUYER) == life.chain.state(VEHICLE, SECOND).holder
+    life.chain.do(SELLER, back(life, trade_in_back=True), BUYER, AGENT)
+    assert ([], {BUYER: ALL - 1_000_000}) == (claims(life), debts(life))
+    assert address(BUYER) == life.chain.state(VEHICLE, SECOND).holder
+
+
+def test_a_taker_that_has_paid_gets_its_money_with_the_car_gone() -> None:
+    life = agent_trade()
+    life.chain.do(SELLER, ClaimRelease(life.order, address(AGENT), euro(1_000_000)))
+    assert ([], {}) == (claims(life), debts(life))
+    life.chain.do(SELLER, back(life, trade_in_back=True), BUYER, AGENT)
+    assert ([], {BUYER: ALL - 1_000_000, AGENT: 1_000_000}) == (claims(life), debts(life))
 
 
 def test_a_debtor_of_a_car_does_not_give_it_in_payment() -> None:
@@ -173,12 +170,15 @@ def test_a_charge_back_that_is_paid_and_then_won_back_is_owed_to_the_buyer() -> 
     life = sold_by_card()
     charged = life.payment
     tell(life, "charged_back", 70)
-    life.payment = life.chain.do(BUYER, initiate(life.order, euro(70), leg=255, scheme="visa"))
-    for kind in ("authorised", "captured", "settled"):
-        tell(life, kind)
-    assert [] == claims(life)
+    by_card(life, 255, 70)
+    assert ([], {}) == (claims(life), debts(life))
     tell(life, "represented", 70, payment=charged)
-    assert [(SELLER, BUYER, 70, "overpaid")] == claims(life)
+    assert ([], {BUYER: 70}) == (claims(life), debts(life))
+    later(life, 14)
+    life.chain.do(BUYER, claim_refund(life))
+    assert 1 == life.chain.state(CONDUCT, address(SELLER)).refunds_overdue
+    tell(life, "charged_back", 70)
+    assert ({}, 0) == (debts(life), life.chain.state(CONDUCT, address(SELLER)).refunds_overdue)
 
 
 def test_what_comes_for_a_claim_after_its_release_is_owed_to_the_buyer() -> None:
@@ -186,15 +186,18 @@ def test_what_comes_for_a_claim_after_its_release_is_owed_to_the_buyer() -> None
     tell(life, "returned", 70)
     life.payment = life.chain.do(BUYER, initiate(life.order, euro(70), leg=255))
     life.chain.do(SELLER, ClaimRelease(life.order, address(BUYER), euro(70)))
+    assert ([], {}) == (claims(life), debts(life))
     tell(life, "settled", 70)
-    assert [(SELLER, BUYER, 70, "overpaid")] == claims(life)
+    assert ([], {BUYER: 70}) == (claims(life), debts(life))
 
 
-def test_a_claim_against_the_seller_bars_it_as_an_overdue_refund_does() -> None:
+def test_what_the_seller_is_decided_to_owe_bars_it_as_an_overdue_refund_does() -> None:
     life = at("handed_over")
     decide(life, Decision("claim", 100, "seller"))
+    decided_ms = life.chain.now - 1000
+    assert ([], {BUYER: 100}, decided_ms + 14 * DAY_MS) == (claims(life), debts(life), due_of(life))
     assert ["refund_not_due"] == codes_of(life, BUYER, claim_refund(life))
-    after(life, 14)
+    later(life, 14)
     life.chain.do(BUYER, claim_refund(life))
     assert 1 == life.chain.state(CONDUCT, address(SELLER)).refunds_overdue
     life.chain.do(BUYER, ClaimRelease(life.order, address(SELLER), euro(100)))
@@ -204,7 +207,7 @@ def test_a_claim_against_the_seller_bars_it_as_an_overdue_refund_does() -> None:
 def test_arbiters_settle_a_debt_that_was_paid_though_nobody_says_so() -> None:
     life = at("handed_over")
     tell(life, "settled", 1)
-    after(life, 15)
+    later(life, 15)
     life.chain.do(BUYER, claim_refund(life))
     decide(life, Decision("settled", 0, ""), opener=SELLER, answers=BUYER)
     assert ({}, False) == (debts(life), order_of(life).is_claimed)
@@ -226,7 +229,7 @@ def test_cents_do_not_put_off_what_a_lender_is_owed() -> None:
     cents = begin(life, 0)
     life.chain.do(BUYER, cancel(life, "changed_mind"))
     for number in range(2):
-        after(life, 13)
+        later(life, 13)
         tell(life, "settled", 1, payment=cents, reference=b"cent %d" % number)
     assert [] == codes_of(life, BANK, claim_refund(life))
 
@@ -286,8 +289,9 @@ def test_an_agent_does_not_take_a_car_back_in_a_dispute_or_against_what_was_deci
     life = through_agent("paid")
     hand_over(life)
     decide(life, Decision("claim", 100_000, "buyer"), opener=SELLER, answers=BUYER)
+    assert [(BUYER, SELLER, 100_000, "price")] == claims(life)
     life.chain.do(AGENT, back(life), BUYER)
-    assert [(BUYER, SELLER, 100_000, "decided")] == claims(life)
+    assert ([], {BUYER: ALL - 100_000}) == (claims(life), debts(life)), "it is kept of what goes back"
     life = through_agent("paid")
     hand_over(life)
     disputed(life, SELLER)
@@ -316,8 +320,9 @@ def test_a_deduction_that_is_charged_back_after_the_return_is_owed_and_can_be_pa
     life.chain.do(SELLER, back(life, 5_000, deduction=50_000), BUYER)
     tell(life, "refunded", ALL - 50_000)
     tell(life, "charged_back", 50_000)
-    assert [(BUYER, SELLER, 50_000, "charged_back")] == claims(life)
-    assert [] == codes_of(life, BUYER, initiate(life.order, euro(50_000), leg=255, scheme="visa"))
+    assert ([(BUYER, SELLER, 50_000, "price")], {}) == (claims(life), debts(life))
+    by_card(life, 255, 50_000)
+    assert ([], {}) == (claims(life), debts(life))
 
 
 def test_only_the_opposite_party_answers_a_dispute() -> None:
@@ -337,7 +342,7 @@ def test_a_withdrawal_does_not_lapse_while_it_is_disputed() -> None:
     hand_over(life)
     life.chain.do(BUYER, specimen("order.withdraw", life.chain, {"order": life.order}))
     disputed(life, reason="withdrawal")
-    after(life, 22)
+    later(life, 22)
     life.chain.produce()
     assert "withdrawn" == status_of(order_of(life), ledger_of(life.chain), life.chain.now)
 
@@ -358,7 +363,7 @@ def test_a_car_that_was_built_for_one_buyer_is_not_withdrawn_from() -> None:
 def test_a_buyer_does_not_default_while_a_dispute_is_open() -> None:
     life = ordered(replace(plain(), cancel_fee=500_000), listed_ms=LONG)
     disputed(life, reason="not_as_described")
-    after(life, 11)
+    later(life, 11)
     assert ["cancel_reason"] == codes_of(life, SELLER, cancel(life, "buyer_default"))
 
 
@@ -367,6 +372,6 @@ def test_a_reinstated_order_of_a_withdrawn_listing_leaves_its_car_free() -> None
     life.chain.do(BUYER, cancel(life))
     life.chain.do(SELLER, ListingWithdraw(life.listing))
     life.chain.do(SELLER, reinstate(life, 1), BUYER)
-    after(life, 2)
+    later(life, 2)
     assert "off" == market_of(life.chain.state(VEHICLE, VIN), life.chain.now).status
     assert [] == codes_of(life, SELLER, listing(life.chain))

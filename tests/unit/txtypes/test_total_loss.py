@@ -19,7 +19,7 @@ from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.ending import OrderCancel
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER, status_of
+from node.txtypes.sale.order_family import ORDER, status_of
 from node.txtypes.vehicle.conditions import conditions_of
 from node.txtypes.vehicle.regions import Flag
 from node.txtypes.vehicle.vehicle import VEHICLE, VehicleView, existence_now

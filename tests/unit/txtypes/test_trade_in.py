@@ -31,7 +31,7 @@ from support.stages import Case, change, table
 from node.audit.invariants import check_invariants
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.sale.deal import Terms
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import ORDER_CLAIMS
 from node.txtypes.vehicle.regions import OFF_MARKET, Market
 from node.txtypes.vehicle.vehicle import VEHICLE

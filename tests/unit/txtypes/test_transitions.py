@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.chain import Chain, address
+from support.chain import Chain
 from support.example_stages import built_to_order, sold_at_a_distance
-from support.life import PRICE, VIN, Life, accept, accident, attest, handover, initiate, offer
+from support.life import PRICE, Life, accept, accident, attest, handover, initiate, offer
 from support.life import terms as plain
 from support.selling import (
     BUYER,
@@ -19,24 +19,25 @@ from support.selling import (
     cancel,
     claim_refund,
     counter,
+    decide,
     order_of,
     pay,
     reinstate,
     reject,
 )
 from support.specimens import specimen
-from support.stages import at, change, force, fork
+from support.stages import at, change, fork
 
 from node.ledger.body import TransactionBody, Transitions
 from node.ledger.guards import GuardsUnmet
+from node.txtypes.disputes.order_dispute import Decision
 from node.txtypes.registry import TYPES
 from node.txtypes.sale import listing as listings
 from node.txtypes.sale import order as orders
 from node.txtypes.sale.delivery import NEXT_STAGES
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.listing_types import ListingWithdraw
-from node.txtypes.sale.order import ORDER
-from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
+from node.txtypes.sale.order_family import ORDER
 
 Signed = tuple[str, TransactionBody, tuple[str, ...]]
 """Sender, body, who signs besides."""
@@ -206,9 +207,13 @@ def _about_order(tag: str, status: str, life: Life) -> Signed:
                 pay(life)
             return SELLER, handover(chain, order), (BUYER,)
         case "payment.initiate":
+            if status == "cancelled":  # once for the money that is there, once more for what is then owed
+                for _ in range(2):
+                    decide(life, Decision("claim", PRICE.amount, "buyer"), SELLER, BUYER)
+                return BUYER, initiate(order, leg=255), ()
             if status == "returned":
-                claim = Claim(VIN, b"", address(BUYER), address(SELLER), PRICE, "decided", 0)
-                force(chain, ORDER_CLAIMS, order, OrderClaims((claim,)))
+                chain.do(PROVIDER, attest(chain, order_of(life).payments[0], "refunded", b"back"))
+                decide(life, Decision("claim", PRICE.amount, "buyer"), SELLER, BUYER)
                 return BUYER, initiate(order, leg=255), ()
             if status in ("completed", "withdrawn"):
                 life.payment = life.payment or order_of(life).payments[0]

@@ -40,7 +40,7 @@ from node.txtypes.registry import FAMILIES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.sale.disclosure import Disclosure
 from node.txtypes.sale.listing import LISTING
-from node.txtypes.sale.order import ORDER
+from node.txtypes.sale.order_family import ORDER
 from node.txtypes.vehicle.claims import ORDER_CLAIMS, Claim, OrderClaims
 from node.txtypes.vehicle.record import Face
 from node.txtypes.vehicle.vehicle import VEHICLE
@@ -206,7 +206,7 @@ def test_a_view_is_json(family: Family[Any]) -> None:
     if family is CONDUCT:
         force(chain, CONDUCT, address("bmw"), NO_CONDUCT)
     if family is ORDER_CLAIMS:
-        claim = Claim(VIN, b"", address("buyer-1"), address("bmw"), Money(1, "EUR"), "decided", 0)
+        claim = Claim(VIN, address("buyer-1"), address("bmw"), Money(1, "EUR"), "price", 0)
         force(chain, ORDER_CLAIMS, bytes(32), OrderClaims((claim,)))
     (ident, *_) = values(chain, family)
     assert json.loads(json.dumps(view_of(chain, family, ident)))

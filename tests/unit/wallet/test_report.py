@@ -189,10 +189,10 @@ def test_what_sales_have_left_is_told_of_the_car_and_of_its_holder(capsys: pytes
     chain = at("listed").chain
     quiet = page(capsys, report_of(chain, VIN))
     assert ["none"] == quiet["Claims from earlier sales"] == quiet["The holder as a seller"]
-    owed = dict(vin=VIN, payment=b"", amount=Money(7_000, "EUR"), creditor=address("buyer-1"))
+    owed = dict(vin=VIN, amount=Money(7_000, "EUR"), creditor=address("buyer-1"))
     claims = (
-        Claim(debtor=address("dealer-munich"), cause="decided", due_ms=0, **owed),
-        Claim(debtor=address("bank-1"), cause="promise", due_ms=chain.now + 5 * DAY_MS, **owed),
+        Claim(debtor=address("dealer-munich"), cause="price", due_ms=0, **owed),
+        Claim(debtor=address("bank-1"), cause="credit", due_ms=chain.now + 5 * DAY_MS, **owed),
     )
     force(chain, ORDER_CLAIMS, bytes(32), OrderClaims(claims))
     force(chain, DEBTOR, debtor_key(VIN, address("dealer-munich")), Debtor(1))
@@ -202,8 +202,8 @@ def test_what_sales_have_left_is_told_of_the_car_and_of_its_holder(capsys: pytes
     shown = page(capsys, report_of(chain, VIN))
     buyer = to_text(address("buyer-1"))
     assert [
-        f"decided dealer-munich owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
-        f"promise bank-1 owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+        f"price dealer-munich owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
+        f"credit bank-1 owes {buyer} 70.00 EUR from order 000000000000, and may not deal in this car",
     ] == shown["Claims from earlier sales"]
     assert [
         "fraud marked since 2026-01-02", "debtor owes money for this very car; it may not sell it until that is paid",
