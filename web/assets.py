@@ -1,7 +1,10 @@
 """The files that pages load: style, modules, vendored code, pictures. All under one path that names their release.
 
 The release is a hash of every file's name and content, so the files behind it never change and browsers keep them.
-Pages load them from this origin alone, compressed beforehand.
+Pages load them from this origin alone, compressed beforehand. Modules are served as they are in the repository, with
+their comments: whoever doubts a server compares what it serves with the source, byte by byte.
+
+Two kinds are made at the start: the texts of the modules in each language, and the trust root.
 """
 
 from __future__ import annotations
@@ -14,9 +17,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from node.certificates.roots import checkpoint_json, root_of_genesis
+from node.chain.genesis import Genesis
+from web.module_texts import module_files
+
 FOLDERS: Final = ("js", "vendor", "pictures")
 STYLE: Final = "css/site.css"
 """Made of `css/*.css` in the order of their names."""
+ROOT: Final = "root.json"
+"""The trust root that readers' browsers verify from, as a checkpoint document: that of the genesis document."""
 MEDIA_TYPES: Final = {
     "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
     "json": "application/json", "png": "image/png", "ico": "image/x-icon", "webmanifest": "application/manifest+json",
@@ -52,10 +61,10 @@ def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
 class Assets:
     """Every file by its path below `/static/<release>/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, genesis: Genesis) -> None:
         root = files("web")
         style = b"\n".join(body for _, body in _files(root.joinpath("css"), "css"))
-        found = {STYLE: style}
+        found = {STYLE: style, ROOT: checkpoint_json(root_of_genesis(genesis), []).encode(), **module_files()}
         for folder in FOLDERS:
             if root.joinpath(folder).is_dir():
                 found |= dict(_files(root.joinpath(folder), folder))
