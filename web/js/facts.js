@@ -12,7 +12,8 @@ export function factsOf(verdict, chain, texts) {
 }
 
 function carRows({ vehicle: car, records = [], counts, record_count: stated }, texts) {
-  const list = (values) => (values.length ? values.join(", ") : texts.say("fact_none"));
+  const item = (value) => h("li", {}, value);
+  const list = (values) => (values.length ? h("ul", {}, ...values.map(item)) : texts.say("fact_none"));
   const coded = (table, codes) => list(codes.map((code) => texts.code(table, code)));
   const brands = car.brands.map(([code, state]) => `${texts.code("brands", code)} – ${texts.code("brand_states", state)}`);
   const grade = car.grade ? ` – ${car.grade}: ${texts.code("import_grades", car.grade)}` : "";
@@ -70,8 +71,9 @@ export function recordsOf({ records = [] }, texts) {
     const isHidden = record.form === "hidden";
     const name = isHidden ? texts.say("hidden_record") : texts.code("kinds", record.kind);
     const marked = record.is_marked ? [" ", h("span", { class: "badge bad" }, texts.say("fact_marked"))] : [];
-    const cells = [record.sequence, isHidden ? "–" : texts.day(record.event_at_ms), name, record.author_name ?? "–"];
-    return h("tr", {}, ...cells.map((cell, at) => h("td", {}, String(cell || "–"), ...(at === 3 ? marked : []))));
+    const day = isHidden ? "–" : texts.day(record.event_at_ms);
+    const cells = [[`${record.sequence}`], [day], [name], [record.author_name || "–", ...marked]];
+    return h("tr", {}, ...cells.map((cell) => h("td", {}, ...cell)));
   };
   const heads = head.map((text) => h("th", { scope: "col" }, text));
   return [

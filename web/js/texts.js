@@ -6,6 +6,9 @@
 /** The file of a release, by its path below `/static/<release>/`. */
 export const released = (path) => new URL(`../${path}`, import.meta.url);
 
+/** Those of the pages (`web/words.py`). */
+const LOCALES = { en: "en-GB", de: "de-DE", zh: "zh-Hans-CN" };
+
 export class Texts {
   #found;
 
@@ -15,10 +18,10 @@ export class Texts {
 
   /** The texts of the page's language, English where there are none. */
   static async load(lang = document.documentElement.lang) {
-    const tag = ["en", "de", "zh"].find((each) => lang.startsWith(each)) ?? "en";
+    const tag = Object.keys(LOCALES).find((each) => lang.startsWith(each)) ?? "en";
     const response = await fetch(released(`texts/verifier.${tag}.json`));
     if (!response.ok) throw new Error(`texts: HTTP ${response.status}`);
-    return new Texts(lang || "en", await response.json());
+    return new Texts(LOCALES[tag], await response.json());
   }
 
   /** A text, with the values in its places. */
@@ -42,18 +45,20 @@ export class Texts {
     return new Intl.NumberFormat(this.lang).format(value);
   }
 
+  /** In UTC, as the pages write times. */
   time(ms) {
-    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium", timeStyle: "short" }).format(Number(ms));
+    const style = { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" };
+    return `${new Intl.DateTimeFormat(this.lang, style).format(Number(ms))} UTC`;
   }
 
   day(ms) {
-    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium" }).format(Number(ms));
+    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium", timeZone: "UTC" }).format(Number(ms));
   }
 
-  /** How long ago, roughly: "3 minutes ago". */
+  /** How long ago, roughly: "this minute", "3 hours ago". */
   ago(ms) {
-    const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]]; // prettier-ignore
+    const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]]; // prettier-ignore
     const [unit, size] = units.find(([, each]) => ms >= each) ?? units.at(-1);
-    return new Intl.RelativeTimeFormat(this.lang).format(-Math.floor(ms / size), unit);
+    return new Intl.RelativeTimeFormat(this.lang, { numeric: "auto" }).format(-Math.floor(ms / size), unit);
   }
 }

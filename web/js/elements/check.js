@@ -37,8 +37,6 @@ class Check extends HTMLElement {
       return; // the page says how to verify without it
     }
     this.#root = this.#released;
-    this.#part("tool").hidden = false;
-    this.#part("without")?.remove();
     const [file, own, drop, form] = ["file", "own", "drop", "form"].map((name) => this.#part(name));
     file.addEventListener("change", () => this.#take([...file.files]).then(() => (file.value = "")));
     own.addEventListener("change", () => this.#choose(own.files[0]).then(() => (own.value = "")));
@@ -53,6 +51,7 @@ class Check extends HTMLElement {
       this.#take([...event.dataTransfer.files]);
     });
     this.dataset.state = "idle";
+    this.#take([...file.files]); // chosen before this module was there
   }
 
   /** Loads the vendored Ed25519 now where the browser has none: later there may be no network. */
