@@ -4,11 +4,12 @@ The release is a hash of every file's name and content, so the files behind it n
 Pages load them from this origin alone, compressed beforehand. Modules are served as they are in the repository, with
 their comments: whoever doubts a server compares what it serves with the source, byte by byte.
 
-Two kinds are made at the start: the texts of the modules in each language, and the trust root.
+Some are made at the start: the trust root, and what the modules need of it and of the texts (`web.module_files`).
 """
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Final
 
 from node.certificates.roots import checkpoint_json, root_of_genesis
 from node.chain.genesis import Genesis
-from web.module_texts import module_files
+from web.module_files import module_files
 
 FOLDERS: Final = ("js", "vendor", "pictures")
 STYLE: Final = "css/site.css"
@@ -64,7 +65,8 @@ class Assets:
     def __init__(self, genesis: Genesis) -> None:
         root = files("web")
         style = b"\n".join(body for _, body in _files(root.joinpath("css"), "css"))
-        found = {STYLE: style, ROOT: checkpoint_json(root_of_genesis(genesis), []).encode(), **module_files()}
+        trusted = checkpoint_json(root_of_genesis(genesis), [])
+        found = {STYLE: style, ROOT: trusted.encode(), **module_files(json.loads(trusted))}
         for folder in FOLDERS:
             if root.joinpath(folder).is_dir():
                 found |= dict(_files(root.joinpath(folder), folder))

@@ -12,8 +12,7 @@ import {
 import { codesIn } from "../codes.js";
 import { factsOf, recordsOf } from "../facts.js";
 import { h } from "../h.js";
-import { releasedRoot, verdictOf } from "../root.js";
-import { Texts } from "../texts.js";
+import { release, verdictOf } from "../release.js";
 
 /** What the reader is told instead of a verdict. `key`: of its text. */
 class Told extends Error {
@@ -31,7 +30,7 @@ class Check extends HTMLElement {
 
   async connectedCallback() {
     try {
-      [this.#texts, this.#released] = await Promise.all([Texts.load(), releasedRoot()]);
+      ({ texts: this.#texts, root: this.#released } = await release("verifier"));
       await this.#warmUp();
     } catch {
       return; // the page says how to verify without it

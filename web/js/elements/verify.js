@@ -9,9 +9,8 @@
  * `data-height` and `data-age-days` what was proven. The sentence is in the `role=status` that the page has drawn.
  */
 import { InvalidCertificateFile, carOf, digestsOf, hex, sha256 } from "../certificate.js";
-import { LightClient } from "../light.js";
-import { file, releasedRoot, verdictOf } from "../root.js";
-import { Texts } from "../texts.js";
+import { LightClient, Unreachable } from "../light.js";
+import { file, release, verdictOf } from "../release.js";
 
 /** A page may be older than a record by the time that caches keep it. Above: the page leaves a record out. */
 const PAGE_AGE_MAX_MS = 60_000;
@@ -38,17 +37,17 @@ class Verify extends HTMLElement {
     for (const name of ["code", "height", "ageDays"]) delete this.dataset[name];
     let texts;
     try {
-      texts = await Texts.load();
+      const released = await release("badge");
+      texts = released.texts;
       this.#tell(texts.say("working"));
-      this.#show(texts, ...(await this.#checked()));
+      this.#show(texts, ...(await this.#checked(released.root)));
     } catch (error) {
       this.#fail(texts, error);
     }
   }
 
-  async #checked() {
+  async #checked(root) {
     const { vin } = this.dataset;
-    const root = await releasedRoot();
     const bytes = await file(`/v1/vehicles/${encodeURIComponent(vin)}/certificate?redact=all`);
     const [verdict, isRootOld] = await verdictOf(bytes, root);
     if (verdict.kind !== "history" || verdict.vin !== vin) throw new Differs("other_car");
@@ -115,13 +114,13 @@ class Verify extends HTMLElement {
   }
 
   #fail(texts, error) {
-    const isOwn = error instanceof InvalidCertificateFile || error instanceof Differs;
-    this.dataset.state = isOwn ? "refused" : "unreachable";
-    this.dataset.code = error.code ?? error.key ?? "unreachable";
+    const isWrong = error instanceof InvalidCertificateFile || error instanceof Differs;
+    this.dataset.state = isWrong ? "refused" : "unreachable";
+    this.dataset.code = error.code ?? error.key ?? (error instanceof Unreachable ? "unreachable" : "unsupported");
     if (!texts) return; // what the page has drawn stays
-    if (!isOwn) this.#tell(texts.say("unreachable"));
-    else if (error instanceof Differs) this.#tell(`${texts.say(error.key, error.values)} ${texts.say("do_not_rely")}`);
-    else this.#tell(`${texts.code("refusals", error.code)} ${texts.say("do_not_rely")}`);
+    if (!isWrong) return this.#tell(texts.say(this.dataset.code));
+    const why = error instanceof Differs ? texts.say(error.key, error.values) : texts.code("refusals", error.code);
+    this.#tell(`${why} ${texts.say("do_not_rely")}`);
   }
 
   #tell(sentence) {
