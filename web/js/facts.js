@@ -77,7 +77,7 @@ export function recordsOf({ records = [] }, texts) {
   };
   const heads = head.map((text) => h("th", { scope: "col" }, text));
   return [
-    h("h3", {}, texts.say("fact_timeline")),
+    h("h2", {}, texts.say("fact_timeline")),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": texts.say("fact_timeline") },
       h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...records.map(row)))),
   ]; // prettier-ignore
