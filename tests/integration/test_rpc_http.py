@@ -356,7 +356,8 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     txid = life.chain.check(proposal).txid.hex()
     paths = {
         "/v1/status": "", "/health/live": "", "/health/ready": "", "/v1/peers": "", "/v1/genesis": "",
-        "/v1/validators": "", "/v1/blocks": "", "/v1/blocks/{block}": "latest", "/v1/headers/{block}": "latest", "/v1/state/{key}": member,
+        "/v1/validators": "", "/v1/blocks": "", "/v1/blocks/{block}": "latest",
+        "/v1/headers/{block}": "latest", "/v1/state/{key}": member,
         "/v1/proposals/{proposal}": txid, "/v1/transactions/{txid}": txid, "/v1/vehicles/{vin}": VIN,
         "/v1/vehicles/{vin}/history": VIN, "/v1/listings/{listing}": life.listing.hex(),
         "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),

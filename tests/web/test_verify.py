@@ -31,6 +31,10 @@ pytestmark = pytest.mark.network
 CAR = f"/en/verify/{VIN}"
 HISTORY = f"/v1/vehicles/{VIN}/history"
 CERTIFICATE = f"/v1/vehicles/{VIN}/certificate"
+REFUSALS = {
+    "certificate_malformed", "wrong_chain", "not_followed", "quorum_missing", "signature_wrong", "proof_wrong",
+    "history_incomplete", "history_changed",
+}  # fmt: skip
 ENDED = ":is([data-state=done],[data-state=refused],[data-state=unreachable])"
 
 
@@ -297,6 +301,38 @@ def _history(node: LyingNode) -> list[Any]:
 
 
 # --- the page /verify ---
+CHANGED = """async ([release, hex]) => {
+  const { sha256, verify, rootOfCheckpoint } = await import(`/static/${release}/js/certificate.js`);
+  const bytesOf = async (response) => new Uint8Array(await response.arrayBuffer());
+  const through = (bytes, stream) => bytesOf(new Response(new Blob([bytes]).stream().pipeThrough(stream)));
+  const file = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
+  const raw = await through(file.slice(13), new DecompressionStream("deflate-raw"));
+  const root = await rootOfCheckpoint(await bytesOf(await fetch(`/static/${release}/root.json`)));
+  let seed = 1;
+  const below = (most) => (seed = (seed * 48271) % 2147483647) % most;
+  const codes = {};
+  for (let n = 0; n <= 1000; n++) {
+    const changed = raw.slice();
+    if (n > 0) changed[below(raw.length)] ^= 1 << below(8);
+    const deflated = await through(changed, new CompressionStream("deflate-raw"));
+    const made = new Uint8Array([...file.slice(0, 5), ...sha256(deflated).slice(0, 8), ...deflated]);
+    const code = await verify(made, root, Date.now()).then(() => "accepted", (error) => error.code ?? String(error));
+    codes[code] = (codes[code] ?? 0) + 1;
+  }
+  return codes;
+}"""
+
+
+def test_a_thousand_changes_of_one_bit_under_the_pages_policy(window: Looking, node: LyingNode) -> None:
+    page = window.at("/en/verify")
+    with urllib.request.urlopen(window.base + "/manifest.json") as answer:
+        release = json.load(answer)["release"]
+    codes = page.evaluate(CHANGED, [release, certificate(node).hex()])
+    assert 1 == codes.pop("accepted"), "the one that was not changed"
+    assert 1_000 == sum(codes.values())
+    assert set(codes) <= REFUSALS and {"certificate_malformed", "proof_wrong", "signature_wrong"} <= set(codes)
+
+
 def test_a_file_a_paper_and_codes_without_a_network(window: Looking, node: LyingNode) -> None:
     """Everything that the page needs has come with it."""
     chain, file = node.honest.chain, certificate(node)
