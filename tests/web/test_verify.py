@@ -112,8 +112,6 @@ def test_the_pages_in_every_language(
             assert ("done", "") == (state, code), sentence
             window.check(f"verify-car-{language}")
             page = window.at(f"/{language}/verify")
-            page.wait_for_selector("bmw-check[data-state=idle]")
-            window.check(f"verify-{language}")
             give(page, "car.bmwc", certificate(node))
             page.wait_for_selector("bmw-check[data-state=done]")
             window.check(f"verify-done-{language}")
@@ -269,7 +267,7 @@ def test_what_a_server_changes_in_the_page_itself(window: Looking, node: LyingNo
         ({"<bmw-verify": priced(value + b"1")}, ("refused", "value")),
         ({count: 'data-record-count="3"'}, ("refused", "count")),
         ({count: 'data-record-count="99"'}, ("refused", "count")),
-        ({count: 'data-record-count="x"'}, ("refused", "count")),
+        ({count: ""}, ("refused", "count")),
         ({"data-record-sequence": "data-none"}, ("done", "")),
         ({"data-record-sequence": "data-none", count: 'data-record-count="3"'}, ("refused", "missing")),
         ({'data-record-sequence="0"': 'data-record-sequence="1"'}, ("refused", "changed")),

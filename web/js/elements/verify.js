@@ -82,7 +82,7 @@ class Verify extends HTMLElement {
       }
       shown.set(Number(dataset.recordSequence), dataset.recordDigest);
     }
-    const stated = this.dataset.recordCount === undefined ? records.length : Number(this.dataset.recordCount);
+    const stated = Number(this.dataset.recordCount);
     const made = performance.timeOrigin - PAGE_AGE_MAX_MS;
     const isNew = ({ time_ms: timeMs }) => timeMs > made;
     const lacking = shown.size ? records.filter(({ sequence }) => !shown.has(sequence)) : records.slice(stated);
