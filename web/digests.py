@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from node.codec import encode
 from node.errors import Rejected
+from node.ledger.json_form import from_json
+from node.txtypes.registry import family_of
 from wallet.history import Withheld, digest_of, record_of
 
 
@@ -25,6 +28,13 @@ def record_digest(record: Mapping[str, Any], sequence: int) -> str:
     return "" if is_told else digest_of(found).hex()
 
 
-def state_digest(value: bytes) -> str:
-    """The digest, in hex, of a state value in its canonical encoding, for `data-state-digest`."""
-    return sha256(value).hexdigest()
+def state_digest(key: str, decoded: Mapping[str, Any]) -> str:
+    """The SHA-256, in hex, of a state value, for `data-state-digest`: of the form `decoded` in which
+    `GET /v1/state/{key}` answers it. Empty for one that cannot be read. Views of values have computed fields and no
+    digest: a page draws a price that readers can check from the state value."""
+    family = family_of(key.encode())
+    try:
+        value = from_json(family.kind, decoded, key) if family is not None else None
+    except Rejected:
+        return ""
+    return "" if value is None else sha256(encode(value)).hexdigest()

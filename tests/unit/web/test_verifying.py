@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,23 @@ import pytest
 import segno
 from PIL import Image
 from support.backend import SingleNode, serving
-from support.chain import Chain, dev_test_genesis
+from support.chain import Chain, address, dev_test_genesis
 from support.http import get
 from support.javascript.asking import ask_node
 from support.life import VIN
 from support.lying import at_place, places, with_place
 from support.papers import FORMS, eventful_life, history_file
+from support.stages import at
 
 from node.certificates.roots import root_of_checkpoint, root_of_genesis
+from node.ledger.json_form import to_json
+from node.txtypes.members.member import MEMBER
+from node.txtypes.sale.listing import LISTING
+from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.paper.document import paper_of
 from web.assets import ROOT, Assets
 from web.decoding import PIXELS_MAX, codes_in
-from web.digests import record_digest
+from web.digests import record_digest, state_digest
 from web.pages.verify import records_shown
 from web.words import TAGS, words_of
 
@@ -70,6 +76,20 @@ def test_every_change_of_what_is_drawn_changes_the_digest() -> None:
             assert record["digest"] != record_digest(with_place(record, place, becomes), sequence), (sequence, place)
         assert "" == record_digest(record, sequence + 1)
         assert "" == record_digest({**record, "content": None}, sequence)
+
+
+def test_the_digest_of_a_state_value_is_that_of_its_bytes() -> None:
+    life = at("handed_over")
+    for family, ident in ((VEHICLE, VIN), (LISTING, life.listing), (MEMBER, address("bmw"))):
+        key, raw = family.key(ident), life.chain.store.state.get(family.key(ident))
+        assert raw is not None
+        shown = to_json(family.decode(raw))
+        assert sha256(raw).hexdigest() == state_digest(key.decode(), shown)
+        for place in places(shown):
+            was = at_place(shown, place)
+            if isinstance(was, int) and not isinstance(was, bool):
+                assert sha256(raw).hexdigest() != state_digest(key.decode(), with_place(shown, place, was + 1)), place
+    assert ["", ""] == [state_digest("none/x", {}), state_digest(f"vehicle/{VIN}", {"vin": VIN})]
 
 
 # --- what a release brings along ---

@@ -170,8 +170,8 @@ class Check extends HTMLElement {
     const result = this.#part("result");
     result.className = `box ${tone}`;
     result.textContent = sentence;
-    result.hidden = false;
     this.#part("facts").replaceChildren();
+    if (tone) result.scrollIntoView({ block: "nearest" });
   }
 }
 
