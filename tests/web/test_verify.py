@@ -1,113 +1,40 @@
-"""The verifier in the browser: the badge of a car's page before nodes and servers that lie, and the page /verify."""
+"""The page /verify: files, papers, codes and pictures, with and without a network."""
 
 from __future__ import annotations
 
 import io
 import json
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 import segno
-from playwright.sync_api import Browser, Page, Route
-from support.browsing import LANGUAGES, SCHEMES, WIDTHS, Looking, Scheme, Served, Width, looking, serving_pages
-from support.chain import DAY_MS, HOUR_MS, Chain
-from support.life import VIN, maintenance
-from support.lying import Answer, LyingNode, lying, today
-from support.stages import fork
+from playwright.sync_api import Browser
+from support.browsing import LANGUAGES, SCHEMES, WIDTHS, Looking, Scheme, Served, Width, looking
+from support.chain import Chain
+from support.life import VIN
+from support.lying import LyingNode
+from support.verifying import CAR, badge, certificate, give, history, result
 
-from node.certificates.build import Certificates, packed
+from node.certificates.build import Certificates
 from node.certificates.compact import to_texts
 from node.certificates.roots import checkpoint_json, root_of_genesis
-from node.chain.genesis import genesis_to_json
-from node.ledger.json_form import to_json
-from node.txtypes.sale.listing import LISTING
 from wallet.paper.document import paper_of
-from web.digests import state_digest
 
 pytestmark = pytest.mark.network
-CAR = f"/en/verify/{VIN}"
-HISTORY = f"/v1/vehicles/{VIN}/history"
-CERTIFICATE = f"/v1/vehicles/{VIN}/certificate"
 REFUSALS = {
     "certificate_malformed", "wrong_chain", "not_followed", "quorum_missing", "signature_wrong", "proof_wrong",
     "history_incomplete", "history_changed",
 }  # fmt: skip
-ENDED = ":is([data-state=done],[data-state=refused],[data-state=unreachable])"
 
 
-@pytest.fixture(scope="module")
-def liar() -> Iterator[LyingNode]:
-    with lying(today().chain) as node:
-        yield node
-
-
-@pytest.fixture
-def node(liar: LyingNode) -> Iterator[LyingNode]:
-    """Honest until a test sets `lie`, `swap` or another chain."""
-    chain = liar.honest.chain
-    yield liar
-    liar.lie, liar.swap = (lambda _, document: document), (lambda _, file: file)
-    liar.honest.chain = chain
-
-
-@pytest.fixture(scope="module")
-def served(liar: LyingNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("verify")
-    (folder / "genesis.json").write_text(genesis_to_json(liar.chain.genesis))
-    with serving_pages(folder / "home", folder / "genesis.json", [liar.url]) as found:
-        yield found
-
-
-@pytest.fixture
-def window(browser: Browser, served: Served) -> Iterator[Looking]:
-    """A reader who was never here."""
-    with looking(browser, served.url) as found:
-        yield found
-
-
-def ended(page: Page) -> tuple[str, str, str]:
-    """(state, code, sentence) of the badge when it has come to an end."""
-    element = page.wait_for_selector(f"bmw-verify{ENDED}")
-    assert element is not None
-    sentence = (page.text_content("bmw-verify [role=status]") or "").strip()
-    return element.get_attribute("data-state") or "", element.get_attribute("data-code") or "", sentence
-
-
-def badge(window: Looking, path: str = CAR) -> tuple[str, str, str]:
-    return ended(window.at(path))
-
-
-def certificate(node: LyingNode) -> bytes:
-    chain = node.honest.chain
-    raw = Certificates(chain.genesis, chain.store, chain.store.proof).history(VIN, lambda _: "whole")
-    assert raw is not None
-    return packed(raw)
-
-
-def give(page: Page, name: str, *files: bytes, media: str = "application/octet-stream") -> None:
-    """Choose files in the verifier."""
-    page.wait_for_selector("bmw-check[data-state]")
-    page.set_input_files("#file", [{"name": name, "mimeType": media, "buffer": file} for file in files])
-
-
-def result(page: Page, state: str) -> tuple[str, str]:
-    """(code, sentence) of the verifier in that state."""
-    element = page.wait_for_selector(f"bmw-check[data-state={state}]")
-    assert element is not None
-    return element.get_attribute("data-code") or "", (page.text_content("[data-part=result]") or "").strip()
-
-
-# --- the badge ---
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_pages_in_every_language(
-    browser: Browser, served: Served, node: LyingNode, width: Width, scheme: Scheme
+    browser: Browser, doubted: Served, node: LyingNode, width: Width, scheme: Scheme
 ) -> None:
-    with looking(browser, served.url, width, scheme) as window:
+    with looking(browser, doubted.url, width, scheme) as window:
         for language in LANGUAGES:
             state, code, sentence = badge(window, f"/{language}/verify/{VIN}")
             assert ("done", "") == (state, code), sentence
@@ -118,186 +45,6 @@ def test_the_pages_in_every_language(
             window.check(f"verify-done-{language}")
 
 
-def test_what_is_true_is_green(window: Looking, node: LyingNode) -> None:
-    state, code, sentence = badge(window)
-    assert ("done", "") == (state, code), sentence
-    element = window.page.query_selector("bmw-verify")
-    assert element is not None
-    count = element.get_attribute("data-record-count")
-    assert sentence.startswith(f"Your browser has checked: these {count} records are all that the chain had on ")
-    found = element.get_attribute("data-height"), element.get_attribute("data-age-days")
-    assert (str(node.honest.chain.store.height()), "0") == found
-
-
-def in_record(sequence: int, change: Callable[[dict[str, Any]], Any]) -> Callable[[str, Any], Any]:
-    """A lie in one record of the history."""
-
-    def lie(path: str, document: Any) -> Any:
-        if path == HISTORY:
-            change(document["records"][sequence])
-        return document
-
-    return lie
-
-
-def in_list(change: Callable[[list[Any]], Any]) -> Callable[[str, Any], Any]:
-    def lie(path: str, document: Any) -> Any:
-        if path == HISTORY:
-            change(document["records"])
-        return document
-
-    return lie
-
-
-def odometer_back(record: dict[str, Any]) -> None:
-    record["content"]["odometer"]["value"] -= 1_000
-
-
-LIES: dict[str, tuple[Callable[[str, Any], Any], str, str]] = {
-    "an odometer turned back": (in_list(lambda records: odometer_back(_read(records))), "refused", "changed"),
-    "another author": (in_record(1, lambda record: record.update(author_name="somebody")), "refused", "changed"),
-    "another day": (in_record(0, lambda record: record.update(event_at="2020-01-01T00:00:00.000Z")), "refused",
-                    "changed"),
-    "another kind, its content withheld": (
-        in_record(1, lambda record: record.update(kind="accident.report", content=None)), "refused", "changed",
-    ),
-    "a record left out": (in_list(lambda records: records.pop(1)), "refused", "changed"),
-    "the last record left out": (in_list(lambda records: records.pop()), "refused", "missing"),
-    "all records left out": (in_list(lambda records: records.clear()), "refused", "missing"),
-    "a record invented": (in_list(lambda records: records.append(records[-1])), "refused", "invented"),
-    "a state that is none": (
-        lambda path, document: {**document, "value": document["value"][:-2] + "00"} if "/state/" in path else document,
-        "refused", "proof_wrong",
-    ),
-    "no answer": (lambda path, document: Answer(503, {}) if "/state/" in path else document, "unreachable",
-                  "unreachable"),
-}  # fmt: skip
-
-
-def _read(records: list[Any]) -> dict[str, Any]:
-    """The last record with a reading."""
-    found: dict[str, Any] = next(r for r in reversed(records) if r["content"].get("odometer"))
-    return found
-
-
-@pytest.mark.parametrize("name", LIES)
-def test_a_lying_node_is_refused(window: Looking, node: LyingNode, name: str) -> None:
-    node.lie, wanted_state, wanted_code = LIES[name]
-    state, code, sentence = badge(window)
-    assert (wanted_state, wanted_code) == (state, code), sentence
-    assert ("Do not rely on this page." in sentence) == (wanted_state == "refused")
-    assert "has checked" not in sentence
-
-
-def test_a_certificate_that_is_another(window: Looking, node: LyingNode) -> None:
-    """Of another car, of none, damaged, of an order: none makes the badge green."""
-    chain = node.honest.chain
-    makes = Certificates(chain.genesis, chain.store, chain.store.proof)
-    absent, good = makes.absence("WBA8E9G50GNU99999"), certificate(node)
-    for file, wanted in (
-        (packed(absent), "other_car"), (good[:-1], "certificate_malformed"), (b"", "certificate_malformed"),
-    ):  # fmt: skip
-        node.swap = lambda path, honest, file=file: file if path == CERTIFICATE else honest  # type: ignore[misc]
-        assert ("refused", wanted) == badge(window)[:2]
-
-
-def test_an_older_certificate_with_an_older_page_is_not_green(window: Looking, node: LyingNode) -> None:
-    """A node that withholds the newest record everywhere but in the proven state."""
-    old, records = certificate(node), len(_history(node))
-    newer = fork(node.honest.chain)
-    newer.do("workshop-berlin", maintenance(newer, 8_000))
-    node.honest.chain = newer
-    node.lie = in_list(lambda found: found.pop())
-    node.swap = lambda path, honest: old if path == CERTIFICATE else honest
-    state, code, sentence = badge(window)
-    assert ("done", "newer_records") == (state, code)
-    assert f"{records} records. Reload" in sentence
-
-
-def test_a_record_that_is_newer_than_the_page_is_no_lie(window: Looking, node: LyingNode) -> None:
-    newer = fork(node.honest.chain)
-    newer.now = time.time_ns() // 1_000_000
-    newer.do("workshop-berlin", maintenance(newer, 8_000))
-    node.honest.chain, node.lie = newer, in_list(lambda found: found.pop())
-    assert ("done", "newer_records") == badge(window)[:2]
-
-
-def test_another_branch_and_an_older_head(window: Looking, node: LyingNode) -> None:
-    """In one browser: what it has seen, it remembers."""
-    first = node.honest.chain
-    one, other = fork(first), fork(first)
-    one.do("workshop-berlin", maintenance(one, 7_000))
-    other.do("workshop-berlin", maintenance(other, 9_000))
-    for chain, wanted in ((one, ("done", "")), (first, ("done", "behind_trust")), (other, ("refused", "conflict")),
-                          (one, ("done", ""))):  # fmt: skip
-        node.honest.chain = chain
-        assert wanted == badge(window)[:2]
-
-
-@pytest.mark.parametrize(
-    ("later_ms", "wanted"),
-    [
-        (73 * DAY_MS, ("done", "old")),
-        (200 * DAY_MS, ("done", "root_too_old")),
-        (-2 * HOUR_MS, ("refused", "not_followed")),
-    ],
-)
-def test_ages_and_clocks(window: Looking, node: LyingNode, later_ms: int, wanted: tuple[str, str]) -> None:
-    window.page.clock.set_fixed_time((time.time_ns() // 1_000_000 + later_ms) / 1_000)
-    state, code, sentence = badge(window)
-    assert wanted == (state, code), sentence
-    if state == "done":
-        assert str(later_ms // DAY_MS) == window.page.get_attribute("bmw-verify", "data-age-days")
-        assert f"{later_ms // DAY_MS} days ago" in sentence
-
-
-def test_what_a_server_changes_in_the_page_itself(window: Looking, node: LyingNode) -> None:
-    """The number of records, a digest, and a price whose digest is that of what is drawn."""
-    listing = LISTING.key(today().listing).decode()
-    shown = to_json(node.honest.chain.state(LISTING, today().listing))
-    count, digest = f'data-record-count="{len(_history(node))}"', _history(node)[0]["digest"]
-
-    def priced(price: dict[str, Any]) -> str:
-        digest = state_digest(listing, shown | {"price": price})
-        return f'<p data-state-key="{listing}" data-state-digest="{digest}">{price["amount"]}</p><bmw-verify'
-
-    for changes, wanted in (
-        ({"<bmw-verify": priced(shown["price"])}, ("done", "")),
-        ({"<bmw-verify": priced(shown["price"] | {"amount": 1})}, ("refused", "value")),
-        ({count: 'data-record-count="3"'}, ("refused", "count")),
-        ({count: 'data-record-count="99"'}, ("refused", "count")),
-        ({count: ""}, ("refused", "count")),
-        ({"data-record-sequence": "data-none"}, ("done", "")),
-        ({"data-record-sequence": "data-none", count: 'data-record-count="3"'}, ("refused", "missing")),
-        ({'data-record-sequence="0"': 'data-record-sequence="1"'}, ("refused", "changed")),
-        ({digest: "00" * 32}, ("refused", "changed")),
-    ):
-        window.context.route("**" + CAR, replacing(changes))
-        assert wanted == badge(window)[:2], changes
-        window.context.unroute("**" + CAR)
-
-
-def replacing(changes: dict[str, str]) -> Callable[[Route], None]:
-    """A server that draws the page as it is, but for these texts."""
-
-    def changed(route: Route) -> None:
-        honest = route.fetch()
-        text = honest.text()
-        for was, becomes in changes.items():
-            assert was in text
-            text = text.replace(was, becomes)
-        route.fulfill(response=honest, body=text)
-
-    return changed
-
-
-def _history(node: LyingNode) -> list[Any]:
-    with urllib.request.urlopen(node.url + HISTORY) as answer:
-        found: list[Any] = json.load(answer)["records"]
-    return found
-
-
-# --- the page /verify ---
 CHANGED = """async ([release, hex]) => {
   const { sha256, verify, rootOfCheckpoint } = await import(`/static/${release}/js/certificate.js`);
   const bytesOf = async (response) => new Uint8Array(await response.arrayBuffer());
@@ -346,7 +93,7 @@ def test_a_file_a_paper_and_codes_without_a_network(window: Looking, node: Lying
     assert code == "" and sentence.startswith(f"Genuine. The history of {VIN} is complete: ")
     facts = page.text_content("[data-part=facts]") or ""
     assert facts.startswith("Age") and "330I" in facts and chain.genesis_hash.hex() in facts
-    assert len(_history(node)) == page.locator("[data-part=facts] tbody tr").count()
+    assert len(history(node)) == page.locator("[data-part=facts] tbody tr").count()
     give(page, "damaged.bmwc", file[:-1])
     assert "certificate_malformed" == result(page, "refused")[0]
     assert "" == page.text_content("[data-part=facts]")
@@ -428,9 +175,9 @@ def test_a_picture_is_read_by_the_server_where_the_browser_cannot(window: Lookin
     assert "no_code_found" == result(page, "idle")[0]
 
 
-def test_what_decode_refuses(served: Served) -> None:
+def test_what_decode_refuses(doubted: Served) -> None:
     def asked(body: bytes, **headers: str) -> tuple[int, Any]:
-        request = urllib.request.Request(served.url + "/decode", data=body, headers=headers, method="POST")
+        request = urllib.request.Request(doubted.url + "/decode", data=body, headers=headers, method="POST")
         try:
             with urllib.request.urlopen(request) as answer:
                 return answer.status, json.load(answer)
@@ -445,8 +192,8 @@ def test_what_decode_refuses(served: Served) -> None:
     assert (403, "other_origin") == asked(b"x", **{"Sec-Fetch-Site": "cross-site"})
 
 
-def test_without_javascript(browser: Browser, served: Served, node: LyingNode) -> None:
-    with looking(browser, served.url, java_script_enabled=False) as window:
+def test_without_javascript(browser: Browser, doubted: Served, node: LyingNode) -> None:
+    with looking(browser, doubted.url, java_script_enabled=False) as window:
         page = window.at("/en/verify")
         assert "runs no scripts here" in (page.text_content("main") or "")
         assert "bmw-audit verify-certificate" in (page.text_content("#without") or "")
@@ -455,7 +202,7 @@ def test_without_javascript(browser: Browser, served: Served, node: LyingNode) -
         page.click("form[method=get] button")
         page.wait_for_url("**" + CAR)
         assert "Told by this server" in (page.text_content("bmw-verify") or "")
-        assert _history(node)[0]["digest"] in (page.text_content("table") or "")
+        assert history(node)[0]["digest"] in (page.text_content("table") or "")
         page = window.at("/en/verify?vin=XYZ", 400)
         assert "17 letters" in (page.text_content("#vin-error") or "")
         window.at(f"/en/verify/{VIN[:-1]}I", 404)
