@@ -44,11 +44,10 @@ def give(page: Page, name: str, *files: bytes, media: str = "application/octet-s
     page.set_input_files("#file", [{"name": name, "mimeType": media, "buffer": file} for file in files])
 
 
-def result(page: Page, state: str) -> tuple[str, str]:
-    """(code, sentence) of the verifier in that state."""
-    element = page.wait_for_selector(f"bmw-check[data-state={state}]")
-    assert element is not None
-    return element.get_attribute("data-code") or "", (page.text_content("[data-part=result]") or "").strip()
+def result(page: Page, state: str, code: str = "") -> str:
+    """The sentence of the verifier when it has come to this state and code."""
+    page.wait_for_selector(f'bmw-check[data-state={state}][data-code="{code}"]')
+    return (page.text_content("[data-part=result]") or "").strip()
 
 
 def history(node: LyingNode) -> list[Any]:

@@ -54,8 +54,10 @@ def showroom(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of one module alone: while Playwright runs, this thread has a running event loop, in which the `asyncio.run` of
+    other tests fails."""
     if chromium() is None:
         pytest.skip(MISSING)
     with browsing() as found:

@@ -72,9 +72,12 @@ class Check extends HTMLElement {
   #take(files) {
     if (files.length === 0) return Promise.resolve();
     return this.#judge(async () => {
-      let found;
-      for (const file of files) found = await this.#ofFile(file);
-      return found;
+      for (const file of files.slice(0, -1)) {
+        await this.#ofFile(file).catch((error) => {
+          if (error.key !== "more_codes") throw error;
+        });
+      }
+      return this.#ofFile(files.at(-1));
     });
   }
 
@@ -113,6 +116,7 @@ class Check extends HTMLElement {
 
   // --- the root ----------------------------------------------------------------------------------------------------
   async #choose(file) {
+    if (!file) return;
     const shown = this.#part("root");
     try {
       if (file.size > PAPER_BYTES_MAX) throw malformed("no checkpoint is that large");
