@@ -17,6 +17,7 @@ from node.log import log
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
 from web import headers
 from web.asking import Ask, Drawn, Page, PageProblem, Site
+from web.decoding import Pictures
 from web.nodes import NodeRefusal, Overloaded, Unreachable
 from web.pages.table import PAGES
 from web.passing import Passing
@@ -29,7 +30,7 @@ GZIP_FROM: Final = 600
 Answers = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(site: Site) -> web.Application:
+def make_app(site: Site, pictures: Pictures) -> web.Application:
     """All routes over a site."""
     app = web.Application(client_max_size=64 * 1024, middlewares=[_edge(site)])
     languages = "{lang:" + "|".join(TAGS) + "}"
@@ -43,6 +44,7 @@ def make_app(site: Site) -> web.Application:
     app.router.add_get("/health/live", _live)
     app.router.add_get("/health/ready", _ready(site))
     app.router.add_post("/report", _report)
+    pictures.add_to(app)
     Passing(site).add_to(app)
     return app
 
@@ -186,8 +188,9 @@ def _edge(site: Site) -> Middleware:
             if wait := wait_of(request):
                 raise PageProblem(429, "too_many", seconds=max(1, round(wait)))
             response = await handler(request)
-        except web.HTTPRedirection as error:
-            response = error
+        except web.HTTPRedirection as error:  # the listener answers an exception as a problem, also a returned one
+            kept = {name: error.headers[name] for name in ("Location", "Vary") if name in error.headers}
+            response = web.Response(status=error.status, headers=kept)
         except Exception as error:
             response = _problem_page(site, request, error)
             if isinstance(error, PageProblem) and error.status == 429:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from node.chain.genesis import Genesis
 from node.ledger.family import nearest
 from web.assets import Assets
 from web.nodes import Nodes
@@ -24,8 +25,12 @@ class Site:
     settings: WebSettings
     nodes: Nodes
     assets: Assets
-    chain_id: str
+    genesis: Genesis
     genesis_hash: bytes
+
+    @property
+    def chain_id(self) -> str:
+        return self.genesis.chain_id
 
     @property
     def is_open(self) -> bool:

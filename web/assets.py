@@ -1,11 +1,15 @@
 """The files that pages load: style, modules, vendored code, pictures. All under one path that names their release.
 
 The release is a hash of every file's name and content, so the files behind it never change and browsers keep them.
-Pages load them from this origin alone, compressed beforehand.
+Pages load them from this origin alone, compressed beforehand. Modules are served as they are in the repository, with
+their comments: whoever doubts a server compares what it serves with the source, byte by byte.
+
+Some are made at the start: the trust root, and what the modules need of it and of the texts (`web.module_files`).
 """
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +18,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from node.certificates.roots import checkpoint_json, root_of_genesis
+from node.chain.genesis import Genesis
+from web.module_files import module_files
+
 FOLDERS: Final = ("js", "vendor", "pictures")
 STYLE: Final = "css/site.css"
 """Made of `css/*.css` in the order of their names."""
+ROOT: Final = "root.json"
+"""The trust root that readers' browsers verify from, as a checkpoint document: that of the genesis document."""
 MEDIA_TYPES: Final = {
     "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
     "json": "application/json", "png": "image/png", "ico": "image/x-icon", "webmanifest": "application/manifest+json",
@@ -52,10 +62,11 @@ def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
 class Assets:
     """Every file by its path below `/static/<release>/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, genesis: Genesis) -> None:
         root = files("web")
         style = b"\n".join(body for _, body in _files(root.joinpath("css"), "css"))
-        found = {STYLE: style}
+        trusted = checkpoint_json(root_of_genesis(genesis), [])
+        found = {STYLE: style, ROOT: trusted.encode(), **module_files(json.loads(trusted))}
         for folder in FOLDERS:
             if root.joinpath(folder).is_dir():
                 found |= dict(_files(root.joinpath(folder), folder))

@@ -12,6 +12,7 @@ from node.rpc.listener import Listener
 from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
+from web.decoding import Pictures
 from web.nodes import Nodes
 from web.settings import WebSettings
 
@@ -20,17 +21,19 @@ async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: a
     """Serve until `stopping`. `home`: the folder of the read model. Raises `OperatorError` if the certificate or the
     port cannot be used."""
     ident = genesis_hash(genesis)
+    pictures = Pictures()
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(), genesis.chain_id, ident)
+    site = Site(settings, nodes, Assets(genesis), genesis, ident)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:
-        await listener.listen(make_app(site))
+        await listener.listen(make_app(site, pictures))
         log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
         await stopping.wait()
     finally:
         await listener.stop()
         await nodes.stop()
+        pictures.close()
 
 
 def _listening(settings: WebSettings) -> RpcConfig:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from node.chain.block import Commit, Committed, Header, block_id_of, verify_commit
 from node.chain.genesis import Genesis, genesis_hash, genesis_set, start_height
 from node.chain.validators import ValidatorSet
+from node.codec import Value
 from node.errors import InvalidCertificate, Rejected
 from node.ledger.json_form import time_to_text
 from node.limits import DAY_MS
@@ -50,9 +51,8 @@ class Trust:
     header: Header | None
 
 
-@dataclass(frozen=True)
-class LightBlock:
-    """A header and its claimed certificate."""
+class LightBlock(Value, frozen=True):
+    """A header and its claimed certificate: a decided block without its contents."""
 
     header: Header
     commit: Commit

@@ -171,6 +171,16 @@ class RawCommit(Commit, frozen=True):
     raw: bytes
 
 
+class CertifiedHeader(View, frozen=True):
+    """A header with its commit certificate, without the block's contents: what a light client follows."""
+
+    height: Height
+    id: Hash32
+    time_ms: Time
+    header: RawHeader
+    commit: RawCommit
+
+
 class EntryPath(View, frozen=True):
     """The Merkle path of one entry of a large bucket."""
 

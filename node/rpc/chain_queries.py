@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of
+from node.chain.trust import LightBlock
 from node.codec import encode
 from node.crypto.addresses import to_text
 from node.errors import Corrupted, Rejected
@@ -179,6 +180,26 @@ async def block(call: Call) -> web.Response | bytes:
     return json_response(to_json(view), height=height)
 
 
+async def header(call: Call) -> web.Response | bytes:
+    """The header of a block with its certificate, as JSON or as the canonical encoding of `LightBlock`."""
+    is_raw, reader = call.wants_msgpack, call.reader()
+    height = reader.height()
+    block, commit = stored(reader, height_of(reader, call.request.match_info["block"]))
+    if is_raw:
+        return encode(LightBlock(block.header, commit))
+    names = (block.header.height, block_id_of(block.header, call.backend.genesis_hash), block.header.time_ms)
+    answer = answers.CertifiedHeader(*names, _raw_header(block), _raw_commit(commit))
+    return json_response(to_json(answer), height=height)
+
+
+def _raw_header(block: Block) -> answers.RawHeader:
+    return extended(answers.RawHeader, block.header, raw=encode(block.header))
+
+
+def _raw_commit(commit: Commit) -> answers.RawCommit:
+    return extended(answers.RawCommit, commit, raw=encode(commit))
+
+
 async def blocks(call: Call) -> bytes | tuple[Moment, answers.BlocksPage]:
     """Blocks in ascending order, as JSON or as a MessagePack array of `Committed`. A page ends at `limit` blocks, or
     before that at `PAGE_TXS_MAX` transactions (JSON) or `SYNC_BATCH_BYTES` (MessagePack)."""
@@ -297,8 +318,7 @@ async def _values(call: Call, keys: str) -> tuple[Moment, answers.StateValues]:
     commit: answers.RawCommit | None = None
     if with_proof and moment.height and moment.reader.first_height() <= moment.height:
         block, certificate = stored(moment.reader, moment.height)
-        header = extended(answers.RawHeader, block.header, raw=encode(block.header))
-        commit = extended(answers.RawCommit, certificate, raw=encode(certificate))
+        header, commit = _raw_header(block), _raw_commit(certificate)
     depth, root = backend.genesis.tree_depth, moment.reader.head().state_root
     return moment, answers.StateValues(tuple(entries), depth, root, header, commit)
 

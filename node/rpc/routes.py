@@ -248,6 +248,8 @@ ROUTES: Final[tuple[Route, ...]] = (
          *_PAGE, query=chain_queries.BlocksQuery, media=_BOTH),
     _get("/v1/blocks/{block}", chain_queries.block, "chain", "A block with its certificate", answers.Block,
          "block_unknown", media=_BOTH),
+    _get("/v1/headers/{block}", chain_queries.header, "chain", "The header of a block with its certificate, for light "
+         "clients", answers.CertifiedHeader, "block_unknown", media=_BOTH),
     _get("/v1/state", chain_queries.state_values, "chain", "State values of one height, and their proofs",
          Stamped(answers.StateValues), "height_not_kept", query=chain_queries.StateValuesQuery),
     _get("/v1/state/{key}", chain_queries.state, "chain", "A state value and its proof", Stamped(answers.StateAnswer),

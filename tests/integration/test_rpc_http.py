@@ -19,6 +19,7 @@ from support.specimens import specimen
 
 from node.chain.block import Commit, Committed, decode_commit, decode_committed, decode_header, verify_commit
 from node.chain.genesis import genesis_hash, parse_genesis
+from node.chain.trust import LightBlock, check_certificate
 from node.codec import encode
 from node.crypto.addresses import to_text
 from node.crypto.state_tree import StateProof, verify_state_proof
@@ -128,6 +129,25 @@ async def test_a_block_by_height_id_and_latest_as_json_and_as_canonical_bytes() 
             raw = await answer.read()
         assert encode(store.committed(2)) == raw
         verify_commit(decode_committed(raw).commit, node.genesis_hash, store.validators(2))
+
+
+@over_http
+async def test_a_header_is_that_of_its_block_and_is_all_that_a_light_client_needs() -> None:
+    async with serving(SingleNode(a_life("wholesale").chain)) as (node, _, http):
+        store, block = node.chain.store, await get(http, "/v1/blocks/2")
+        shown = await get(http, "/v1/headers/2")
+        assert shown == await get(http, "/v1/headers/latest") == await get(http, f"/v1/headers/{block['id']}")
+        assert [block[name] for name in ("height", "id", "time")] == [shown[name] for name in ("height", "id", "time")]
+        found = store.committed(2)
+        assert block["header"] | {"raw": encode(found.block.header).hex()} == shown["header"]
+        assert block["commit"] | {"raw": encode(found.commit).hex()} == shown["commit"]
+        async with http.get("/v1/headers/2", headers={"Accept": "application/msgpack"}) as answer:
+            raw = await answer.read()
+        light = msgspec.msgpack.decode(raw, type=LightBlock)
+        assert encode(light) == raw
+        check_certificate(light, node.genesis_hash, store.validators(2))
+        for reference, status, code in (("3", 404, "block_unknown"), ("abc", 400, "malformed")):
+            assert code == (await get(http, f"/v1/headers/{reference}", status))["code"]
 
 
 @over_http
@@ -336,7 +356,8 @@ async def test_answers_fit_the_schemas_that_openapi_promises() -> None:
     txid = life.chain.check(proposal).txid.hex()
     paths = {
         "/v1/status": "", "/health/live": "", "/health/ready": "", "/v1/peers": "", "/v1/genesis": "",
-        "/v1/validators": "", "/v1/blocks": "", "/v1/blocks/{block}": "latest", "/v1/state/{key}": member,
+        "/v1/validators": "", "/v1/blocks": "", "/v1/blocks/{block}": "latest",
+        "/v1/headers/{block}": "latest", "/v1/state/{key}": member,
         "/v1/proposals/{proposal}": txid, "/v1/transactions/{txid}": txid, "/v1/vehicles/{vin}": VIN,
         "/v1/vehicles/{vin}/history": VIN, "/v1/listings/{listing}": life.listing.hex(),
         "/v1/listings/{listing}/disclosure": life.listing.hex(), "/v1/orders/{order}": life.order.hex(),

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser
-from support.browsing import MISSING, Served, browsing, serving_pages
+from support.browsing import MISSING, Looking, Served, browsing, looking, serving_pages
 from support.javascript.asking import chromium
+from support.lying import LyingNode, lying, today
 from support.processes import running_network
 
+from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
 from node.cli.story import Story
 
@@ -52,9 +54,44 @@ def showroom(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of one module alone: while Playwright runs, this thread has a running event loop, in which the `asyncio.run` of
+    other tests fails."""
     if chromium() is None:
         pytest.skip(MISSING)
     with browsing() as found:
+        yield found
+
+
+# --- a node that lies ---
+@pytest.fixture(scope="session")
+def liar() -> Iterator[LyingNode]:
+    """A car's life on a chain of its own, served by a node that can be made to lie."""
+    with lying(today().chain) as node:
+        yield node
+
+
+@pytest.fixture
+def node(liar: LyingNode) -> Iterator[LyingNode]:
+    """Honest until a test sets `lie`, `swap` or another chain."""
+    chain = liar.honest.chain
+    yield liar
+    liar.lie, liar.swap = (lambda _, document: document), (lambda _, file: file)
+    liar.honest.chain = chain
+
+
+@pytest.fixture(scope="session")
+def doubted(liar: LyingNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The pages over it, in the tier `showroom`."""
+    folder = tmp_path_factory.mktemp("doubted")
+    (folder / "genesis.json").write_text(genesis_to_json(liar.chain.genesis))
+    with serving_pages(folder / "home", folder / "genesis.json", [liar.url]) as found:
+        yield found
+
+
+@pytest.fixture
+def window(browser: Browser, doubted: Served) -> Iterator[Looking]:
+    """A reader who was never here."""
+    with looking(browser, doubted.url) as found:
         yield found

@@ -13,7 +13,8 @@
 const DAY_MS = 86_400_000;
 const ROOT_AGE_MAX_MS = 180 * DAY_MS;
 const OLD_MS = 60 * DAY_MS;
-const AHEAD_MAX_MS = 3_600_000;
+/** How far a header may be ahead of this clock, which may be wrong by an hour. */
+export const AHEAD_MAX_MS = 3_600_000;
 const BRAND_CONFIRMED_MS = 30 * DAY_MS;
 const BRAND_UNDECIDED_MS = 60 * DAY_MS;
 const INFLATED_MAX = 4 * 1024 * 1024;
@@ -35,11 +36,11 @@ export class InvalidCertificateFile extends Error {
   }
 }
 
-const malformed = (text) => new InvalidCertificateFile("certificate_malformed", text);
+export const malformed = (text) => new InvalidCertificateFile("certificate_malformed", text);
 
 // --- bytes and integers ----------------------------------------------------------------------------------------------
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-const hex = (bytes) => Array.from(bytes, (byte) => HEX[byte]).join("");
+export const hex = (bytes) => Array.from(bytes, (byte) => HEX[byte]).join("");
 const utf8 = (text) => new TextEncoder().encode(text);
 const ofUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const isBytes = (value) => value instanceof Uint8Array;
@@ -53,7 +54,7 @@ function compare(a, b) {
   const at = a.findIndex((byte, place) => byte !== b[place]);
   return at < 0 ? a.length - b.length : at < b.length ? a[at] - b[at] : 1;
 }
-const same = (a, b) => a.length === b.length && compare(a, b) === 0;
+export const same = (a, b) => a.length === b.length && compare(a, b) === 0;
 
 function joined(...parts) {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
@@ -118,7 +119,7 @@ function compress(state, view, at) {
 }
 
 /** `SHA-256(tag || 0x00 || data)`. */
-const tagged = (tag, ...data) => sha256(utf8(`${tag}\0`), ...data);
+export const tagged = (tag, ...data) => sha256(utf8(`${tag}\0`), ...data);
 
 // --- Ed25519, as libsodium verifies it -------------------------------------------------------------------------------
 const P = 2n ** 255n - 19n;
@@ -237,16 +238,21 @@ class Reader {
 }
 
 /** The value of a canonical encoding. */
-function decode(raw, what) {
+export function decode(raw, what) {
   const reader = new Reader(raw, what);
   const found = reader.value();
   if (reader.at !== raw.length) throw reader.refused("something follows it");
   return found;
 }
 
-/** The canonical encoding of short arrays, binary, text and integers from 0: what signatures are made over. */
-function encode(value) {
-  if (Array.isArray(value)) return joined(Uint8Array.of(0x90 + value.length), ...value.map(encode));
+/** The canonical encoding of arrays, short binary, text and integers from 0: what signatures are made over. */
+export function encode(value) {
+  if (Array.isArray(value)) {
+    const { length } = value;
+    if (length > 0xffff) throw malformed("an array is longer than any that is signed");
+    const head = length < 16 ? Uint8Array.of(0x90 + length) : Uint8Array.of(0xdc, length >> 8, length & 0xff);
+    return joined(head, ...value.map(encode));
+  }
   if (isBytes(value) && value.length < 256) return joined(Uint8Array.of(0xc4, value.length), value);
   if (typeof value === "string" && /^[\0-\x7f]{0,31}$/.test(value)) {
     return joined(Uint8Array.of(0xa0 + value.length), utf8(value));
@@ -266,7 +272,7 @@ const KINDS = {
  * The elements of an array of a given shape, one letter each: `b` binary, `i` integer from 0, `s` text, `l` array, a
  * capital letter where it may be nil, `?` anything.
  */
-function shaped(value, shape, what) {
+export function shaped(value, shape, what) {
   if (!Array.isArray(value) || value.length !== shape.length) {
     throw malformed(`${what}: ${shape.length} elements expected`);
   }
@@ -319,7 +325,8 @@ const HEADER = [
   "rulesetHash", "evidenceRoot", "lastCommitHash",
 ]; // prettier-ignore
 
-function headerOf(raw) {
+/** The fields of a header, by the names above. Throws `certificate_malformed`. */
+export function headerOf(raw) {
   const values = shaped(decode(raw, "a header"), "iiibbbbbbbbb", "a header");
   return Object.fromEntries(HEADER.map((name, place) => [name, values[place]]));
 }
@@ -365,8 +372,15 @@ async function signedBy(header, blockId, round, signatures, validators, genesisH
   return signed;
 }
 
-/** A header after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. */
-async function follow(link, trusted, genesisHash) {
+/**
+ * A header after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. Throws `not_followed` for one
+ * that the validators trusted there have not decided.
+ *
+ * @param link  the header's canonical bytes, the round and the signatures of its certificate, the validators of its
+ *   height and of the next one as canonical bytes (null: those of the trusted point, and those of its own height)
+ * @param {{blockId: Uint8Array, timeMs: number, height: number, set: Uint8Array}} trusted  `set`: decides the next height
+ */
+export async function follow(link, trusted, genesisHash) {
   const [raw, round, signatures, ownGiven, nextGiven] = shaped(link, "bilBB", "a link");
   const [header, ownSet] = [headerOf(raw), ownGiven ?? trusted.set];
   const nextSet = nextGiven ?? ownSet;
@@ -448,8 +462,8 @@ function rootAbove(node, number, siblings) {
   return node;
 }
 
-/** Throws unless the proof shows under the state root that the key has the value, or is absent (null). */
-function checkItem(key, value, proof, root, depth) {
+/** Throws `proof_wrong` unless the proof shows under the state root that the key has the value, or is absent (null). */
+export function checkItem(key, value, proof, root, depth) {
   const [entries, siblings, large] = shaped(proof, "blL", "a proof");
   const slot = tagged("bmw/slot", utf8(key));
   const number = bucketOf(slot, depth);
@@ -540,7 +554,8 @@ function fieldsOf(raw, key, places, shape, elements) {
   return Object.fromEntries(names.map((name, place) => [name, values[place]]));
 }
 
-const carOf = (raw, key) => fieldsOf(raw, key, VEHICLE, VEHICLE_SHAPE, VEHICLE_ELEMENTS);
+/** The fields of `vehicle/<vin>` by the names above. Throws `certificate_malformed`. */
+export const carOf = (raw, key) => fieldsOf(raw, key, VEHICLE, VEHICLE_SHAPE, VEHICLE_ELEMENTS);
 
 function given(state, key) {
   const raw = state.get(key) ?? null;
@@ -721,6 +736,15 @@ export async function verify(bytes, root, nowMs, options = {}) {
   }; // prettier-ignore
 }
 
+/**
+ * The digests of the records in a certificate of a history, in hex. Nothing is verified here: `verify` has accepted the
+ * same bytes before.
+ */
+export async function digestsOf(bytes) {
+  const [, records] = decode(await unpack(bytes), "the certificate")[7];
+  return records.map((record, sequence) => hex(recordOf(record, sequence, [])[0]));
+}
+
 /** The note is the last element of the certificate, and signs all bytes before it. */
 async function checkNote(note, genesis, raw) {
   const [key, issuedMs, signature] = shaped(note, "bib", "the note");
@@ -740,7 +764,8 @@ function trustIn(point, root, nowMs, links, witnesses) {
   }; // prettier-ignore
 }
 
-function checkRootAge(root, nowMs, options) {
+/** Throws `root_too_old`. */
+export function checkRootAge(root, nowMs, options) {
   if (nowMs - root.timeMs > ROOT_AGE_MAX_MS && !options.acceptOldRoot) {
     throw new InvalidCertificateFile("root_too_old", `the root is ${days(nowMs - root.timeMs)} days old`);
   }
@@ -865,7 +890,7 @@ export async function rootOfCheckpoint(bytes, signers = [], needed = 0) {
     throw malformed("this is no checkpoint");
   }
   const names = ["genesis_hash", "block_id", "validators"];
-  const [genesisHash, blockId, validators] = names.map((name) => fromHex(document[name], name));
+  const [genesisHash, blockId, validators] = names.map((name) => fromHex(document[name], `the checkpoint's ${name}`));
   for (const name of ["tree_depth", "height", "time_ms"]) {
     const isFit = Number.isInteger(document[name]) && document[name] >= 0;
     if (!isFit) throw malformed(`the checkpoint's ${name} is no number`);
@@ -879,7 +904,7 @@ export async function rootOfCheckpoint(bytes, signers = [], needed = 0) {
   const message = tagged("bmw/checkpoint", genesisHash, fields, tagged("bmw/validators", validators));
   const found = new Set();
   for (const entry of signaturesOf(document)) {
-    const [key, signature] = ["key", "signature"].map((name) => fromHex(entry?.[name], name));
+    const [key, signature] = ["key", "signature"].map((name) => fromHex(entry?.[name], `the checkpoint's ${name}`));
     if (!(await isSignature(key, message, signature))) {
       throw malformed(`the checkpoint's signature by ${hex(key)} is false`);
     }
@@ -913,9 +938,8 @@ function signaturesOf(document) {
   return [];
 }
 
-function fromHex(value, name) {
-  if (typeof value !== "string" || !/^(?:[0-9a-f]{2})*$/.test(value)) {
-    throw malformed(`the checkpoint's ${name} is not in lower-case hex`);
-  }
+/** The bytes of lower-case hex. Throws `certificate_malformed`. `name`: what it is, for the error. */
+export function fromHex(value, name) {
+  if (typeof value !== "string" || !/^(?:[0-9a-f]{2})*$/.test(value)) throw malformed(`${name} is not in lower-case hex`);
   return Uint8Array.from(value.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

@@ -1,1 +1,1 @@
-"""`web/js/certificate.js` asked from Python: in Node.js, and on a page in headless Chromium."""
+"""The modules of `web/js` asked from Python: in Node.js, and on a page in headless Chromium."""

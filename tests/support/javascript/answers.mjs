@@ -1,5 +1,7 @@
-// Asks web/js/certificate.js what a test wants to know: the same in Node.js and in a browser.
+// Asks web/js/certificate.js and light.js what a test wants to know: the same in Node.js and in a browser.
+import { attachedTo, isPaper } from "../../../web/js/attached.js";
 import * as certificate from "../../../web/js/certificate.js";
+import { BrowserStore, LightClient, MemoryStore, Unreachable } from "../../../web/js/light.js";
 
 const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
@@ -22,8 +24,39 @@ const verdictOf = (question) => {
   return certificate.verify(bytes(question.file), ...rest);
 };
 
+let stores = 0;
+
+/** The outcome of each visit of one reader, each by a client of its own: `[value, height, headers asked for]`, or a code. */
+async function visits({ root, options, visits: given }) {
+  const store = globalThis.indexedDB ? new BrowserStore(`reader ${stores++}`) : new MemoryStore();
+  const outcomes = [];
+  for (const { answers, key, now_ms: nowMs } of given) {
+    const asked = [];
+    const fetch = async (path) => {
+      if (path.startsWith("/v1/headers/")) asked.push(Number(path.split("/").at(-1)));
+      return new Response(JSON.stringify(answers[path] ?? null), { status: path in answers ? 200 : 404 });
+    };
+    const light = new LightClient(rootOf(root), fetch, { ...optionsOf(options), now: () => nowMs, store });
+    try {
+      const { value, height } = await light.state(key);
+      outcomes.push([value && certificate.hex(value), height, asked]);
+    } catch (error) {
+      if (error instanceof Unreachable) outcomes.push("unreachable");
+      else if (error instanceof certificate.InvalidCertificateFile) outcomes.push(error.code);
+      else throw error;
+    }
+  }
+  return outcomes;
+}
+
 const ASKED = {
   verdict: verdictOf,
+  visits,
+  attached: ({ paper }) => {
+    const file = isPaper(bytes(paper)) ? attachedTo(bytes(paper)) : null;
+    return file && certificate.hex(file);
+  },
+  digests: ({ file }) => certificate.digestsOf(bytes(file)),
   checkpoint: async ({ text, signers, needed }) => {
     const root = await certificate.rootOfCheckpoint(bytes(text), signers.map(bytes), needed);
     return { height: root.height, time_ms: root.timeMs, tree_depth: root.treeDepth };

@@ -1,4 +1,4 @@
-"""Questions to `web/js/certificate.js`, answered by Node.js or by a page in headless Chromium.
+"""Questions to the modules of `web/js`, answered by Node.js or by a page in headless Chromium.
 
 A question is a plain value with `ask` (see `answers.mjs`); an answer has `found`, or `code` of an
 `InvalidCertificateFile`, or `fault`: any other exception, which no input may cause.

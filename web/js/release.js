@@ -1,0 +1,87 @@
+/**
+ * What a release brings along for its modules: the trust root, and the texts in the reader's language, which are made from
+ * the same catalogue as the pages (`web/module_files.py`).
+ */
+import { rootOfCheckpoint, verify } from "./certificate.js";
+import { Unreachable } from "./light.js";
+
+/** Those of the pages (`web/words.py`). */
+const LOCALES = { en: "en-GB", de: "de-DE", zh: "zh-Hans-CN" };
+
+/** The bytes of a file of this origin. Throws `Unreachable`. */
+export async function file(path) {
+  const response = await fetch(path).catch((error) => {
+    throw new Unreachable(String(error));
+  });
+  if (!response.ok) throw new Unreachable(`${path}: HTTP ${response.status}`, response.status);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/**
+ * The texts of `name` in the page's language, English where there are none, and the root: that of the genesis document
+ * which the pages were started with.
+ *
+ * @returns {Promise<{texts: Texts, root: import("./certificate.js").Root}>}
+ */
+export async function release(name, lang = document.documentElement.lang) {
+  const tag = Object.keys(LOCALES).find((each) => lang.startsWith(each)) ?? "en";
+  const found = JSON.parse(new TextDecoder().decode(await file(new URL(`../texts/${name}.${tag}.json`, import.meta.url))));
+  const root = await rootOfCheckpoint(new TextEncoder().encode(JSON.stringify(found.root)));
+  return { texts: new Texts(LOCALES[tag], found), root };
+}
+
+/** The verdict by `check` (`verify` or `verifyCompact`), and whether the root is older than a root should be. */
+export async function verdictOf(bytes, root, check = verify) {
+  try {
+    return [await check(bytes, root, Date.now()), false];
+  } catch (error) {
+    if (error.code !== "root_too_old") throw error;
+    return [await check(bytes, root, Date.now(), { acceptOldRoot: true }), true];
+  }
+}
+
+export class Texts {
+  #found;
+
+  constructor(lang, found) {
+    [this.lang, this.#found] = [lang, found];
+  }
+
+  /** A text, with the values in its places. */
+  say(key, values = {}) {
+    const text = this.#found.texts[key];
+    if (text === undefined) throw new Error(`there is no text ${key}`);
+    return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  }
+
+  /** One text for 1, another for any other count: `key_one` and `key`. */
+  count(key, count, values = {}) {
+    return this.say(count === 1 ? `${key}_one` : key, { count: this.number(count), ...values });
+  }
+
+  /** The text of a code, or the code itself with spaces. */
+  code(table, code) {
+    return this.#found.codes[table]?.[code] ?? String(code).replaceAll("_", " ");
+  }
+
+  number(value) {
+    return new Intl.NumberFormat(this.lang).format(value);
+  }
+
+  /** In UTC, as the pages write times. */
+  time(ms) {
+    const style = { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" };
+    return `${new Intl.DateTimeFormat(this.lang, style).format(Number(ms))} UTC`;
+  }
+
+  day(ms) {
+    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium", timeZone: "UTC" }).format(Number(ms));
+  }
+
+  /** How long ago, roughly: "this minute", "3 hours ago". */
+  ago(ms) {
+    const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]]; // prettier-ignore
+    const [unit, size] = units.find(([, each]) => ms >= each) ?? units.at(-1);
+    return new Intl.RelativeTimeFormat(this.lang, { numeric: "auto" }).format(-Math.floor(ms / size), unit);
+  }
+}
