@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from node.certificates.roots import root_of_genesis
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
 from node.rpc.config import RpcConfig
@@ -21,7 +22,7 @@ async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: a
     port cannot be used."""
     ident = genesis_hash(genesis)
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(), genesis.chain_id, ident)
+    site = Site(settings, nodes, Assets(), genesis.chain_id, ident, root_of_genesis(genesis))
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:

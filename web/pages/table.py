@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import explorer
+from web.pages import car, car_files, explorer, listing
 
-PAGES: Final[tuple[Page, ...]] = (*explorer.PAGES,)
+PAGES: Final[tuple[Page, ...]] = (*car.PAGES, *car_files.PAGES, *listing.PAGES, *explorer.PAGES)
