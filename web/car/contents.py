@@ -17,10 +17,10 @@ _UNITS: Final = {"months": "car.months", "distance_km": "car.kilometres", "capac
 
 
 class Contents:
-    """Draws contents in one language."""
+    """Draws contents in one language. `unit`: of the car's odometer."""
 
-    def __init__(self, words: Words, people: People) -> None:
-        self._words, self._people = words, people
+    def __init__(self, words: Words, people: People, unit: str) -> None:
+        self._words, self._people, self._unit = words, people, unit
 
     def facts(self, record: Mapping[str, Any]) -> list[tuple[str, str]]:
         """(name, value) of the fields of a record that say something, in the order of the type."""
@@ -84,7 +84,7 @@ class Contents:
 
     def _due(self, value: Mapping[str, Any]) -> Iterator[str]:
         if value["odometer"]:
-            yield self._words.number(value["odometer"])
+            yield f"{self._words.number(value['odometer'])} {self._unit}"
         if value["at"]:
             yield self._words.day(value["at"])
 

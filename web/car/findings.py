@@ -107,7 +107,9 @@ class _Finder:
         elif existence == "total_loss":
             yield Finding("bad", words.of(EXISTENCE, existence), words("car.ended"))
         if existence in ("scrapped", "voided"):
-            yield Finding("bad", words.of(EXISTENCE, existence), words("car.ended_on", day=words.day(report["ended_at"])))
+            yield Finding(
+                "bad", words.of(EXISTENCE, existence), words("car.ended_on", day=words.day(report["ended_at"]))
+            )
 
     def _flags(self) -> Iterator[Finding]:
         words = self._words
@@ -182,9 +184,10 @@ class _Finder:
             yield Finding("warn", words("car.instrument_title"), words("car.instrument"))
 
     def _brands(self) -> Iterator[Finding]:
-        words = self._words
+        words, loss = self._words, self._report["loss"]
+        told = loss["brands"] if loss is not None and loss["state"] != "annulled" else ()
         for brand in self._report["brands"]:
-            if brand["state"] == "annulled":
+            if brand["state"] == "annulled" or brand["code"] in told:
                 continue
             is_bad = brand["state"] == "confirmed" and brand["code"] in BAD_BRANDS
             text = words("car.brand", state=words.of(TEXTS["brand_states"], brand["state"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from node.audit.signed_report.svg import ticks
 from node.rules.odometer import MILLIMETRES
@@ -67,7 +67,7 @@ def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str,
     ]  # fmt: skip
     scale = ticks(max(point.value for point in points), 3)
     title = words("car.plot", count=words.number(len(rows)), first=rows[0].day, last=rows[-1].day)
-    return draw_mileage(title, points, scale, words.number, f"{words.of({}, unit)}".lower(), _times(points, words))
+    return draw_mileage(title, points, scale, words.number, unit, _times(points, words))
 
 
 def _times(points: Sequence[Point], words: Words) -> list[Tick]:
@@ -91,6 +91,3 @@ def _tick(time: datetime, label: str) -> Tick:
 
 def _ms(text: str) -> int:
     return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
-
-
-NO_READINGS: Final = Mileage((), "", False)

@@ -17,7 +17,7 @@ ENDS: Final = ("listing.withdraw", "order.accept", "order.handover", "order.canc
 
 
 class Fact(NamedTuple):
-    """`below`: a smaller line. `tone`: of the value, `plain` for none."""
+    """`below`: a smaller line. `tone`: of the value, `plain` for none, `mono` for what is compared letter by letter."""
 
     name: str
     value: str
@@ -85,7 +85,7 @@ def facts_of(car: Json, report: Json, words: Words, people: People) -> list[Fact
     if report["grade"]:
         origin += f" ({report['grade']}: {words.code('import_grades', report['grade'])})"
     facts = [
-        Fact(words("car.vin"), report["vin"]),
+        Fact(words("car.vin"), report["vin"], tone="mono"),
         Fact(words("car.model"), identity["model"]),
         Fact(words("car.maker"), maker),
         Fact(words("car.plant"), identity["plant"]),

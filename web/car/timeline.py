@@ -55,10 +55,10 @@ class Year(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def years_of(vin: str, records: Sequence[Record], words: Words, people: People) -> list[Year]:
-    """All records by the year of their event. One whose event is not told belongs to the year of the one before."""
+def years_of(vin: str, unit: str, records: Sequence[Record], words: Words, people: People) -> list[Year]:
+    """All records by the year of their event. `unit`: of the car's odometer. One whose event is not told belongs to the year of the one before."""
     fates = became(records)
-    contents = Contents(words, people)
+    contents = Contents(words, people, unit)
     dated: list[tuple[str, int, Record]] = []
     last = ""
     for record in records:
@@ -77,7 +77,9 @@ def _entry(
 ) -> Entry:  # fmt: skip
     sequence, digest = record["sequence"], str(record.get("digest", ""))
     if "kind" not in record:
-        return Entry(sequence, words("car.withheld"), "paper", "warn", "", "", "", False, "", (), (), digest, "", 0, True)
+        return Entry(
+            sequence, words("car.withheld"), "paper", "warn", "", "", "", False, "", (), (), digest, "", 0, True
+        )
     kind, content = str(record["kind"]), record.get("content")
     notes = tuple(_notes(vin, record, fates, words))
     reading = content.get("odometer") if isinstance(content, dict) and content.get("vin", vin) == vin else None

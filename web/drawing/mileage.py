@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-from node.audit.signed_report.svg import NARROW, Format, both, text_width
+from node.audit.signed_report.svg import NARROW, Format, text_width
 
-HEIGHTS: Final = {True: 180, False: 230}
-"""By whether it is narrow."""
+WIDE: Final = 620
+HEIGHTS: Final = {NARROW: 180, WIDE: 230}
+"""By width: what the column of a wide page and a telephone have room for, so that the text keeps its size."""
 TOP, BELOW, RIGHT = 22.0, 24.0, 12.0
 RADIUS: Final = 4.5
 TOUCHED: Final = 12.0
@@ -37,15 +38,17 @@ class Tick(NamedTuple):
 def draw_mileage(
     title: str, points: Sequence[Point], scale: Sequence[float], show: Format, unit: str, times: Sequence[Tick]
 ) -> str:
-    """The plot at both widths. `points` by time, at least two; `scale`: ticks of the distance, from 0 up."""
-    return both(lambda width: _draw(title, points, scale, show, unit, times, width))
+    """The plot at both widths, of which the style sheet shows one. `points` by time, at least two; `scale`: ticks of the
+    distance, from 0 up."""
+    wide, narrow = (_draw(title, points, scale, show, unit, times, width) for width in (WIDE, NARROW))
+    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def _draw(
     title: str, points: Sequence[Point], scale: Sequence[float], show: Format, unit: str, times: Sequence[Tick],
     width: int,
 ) -> str:  # fmt: skip
-    height = HEIGHTS[width <= NARROW]
+    height = HEIGHTS[width]
     left = max(text_width(show(tick)) for tick in scale) + 8
     right, bottom = width - RIGHT, height - BELOW
     first, span = points[0].at_ms, max(points[-1].at_ms - points[0].at_ms, 1)

@@ -87,11 +87,12 @@ async def members_of(ask: Ask, addresses: Sequence[str]) -> dict[str, Json]:
 
     async def one(address: str) -> Json:
         try:
-            return await ask.site.nodes.json(f"/v1/members/{address}")
+            found: Json = await ask.site.nodes.json(f"/v1/members/{address}")
         except NodeRefusal as refusal:
-            if refusal.status == 404:
-                return {}
-            raise
+            if refusal.status != 404:
+                raise
+            found = {}
+        return found
 
     names = list(dict.fromkeys(addresses))[:AUTHORS_MAX]
     kept = ask.site.kept
@@ -148,13 +149,13 @@ def car_context(
     return {
         "vin": vin, "title": title_of(car, words), "verdict": verdict_of(report, findings, words),
         "findings": findings, "tiles": tiles_of(car, report, words), "facts": facts_of(car, report, words, people),
-        "mileage": mileage_of(series, words, people), "years": years_of(vin, records, words, people),
-        "left_out": car["record_count"] - len(records), "documents": documents_of(records, words),
+        "mileage": mileage_of(series, words, people),
+        "years": years_of(vin, car["odometer_unit"], records, words, people),
+        "left_out": max(0, car["record_count"] - len(records)), "documents": documents_of(records, words),
         "configuration": report["identity"]["configuration"], "warranties": warranties_of(report, words, people),
         "prices": prices_of(records, words)[::-1], "offer": offer, "market": car["market"]["status"],
-        "checked_at": report["time"], "material_root": report["material_root"],
+        "checked_at": report["time"],
         "tax": words.code("tax_schemes", offer["tax"]["scheme"]) if offer else "",
-        "odometer_text": words.of(TEXTS["odometer_units"], report["odometer"]["unit"]),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import segno
 from aiohttp import web
 from segno.encoder import DataOverflowError
 
-from node.certificates.verifier import InvalidCertificateFile
+from node.certificates.canonical import InvalidCertificateFile
 from node.rpc.limiter import is_loopback, party_of
 from wallet.paper.document import paper_of
 from wallet.paper.phrases import Language
@@ -91,7 +91,9 @@ async def absence(ask: Ask) -> Drawn | web.StreamResponse:
 
     async def fetch() -> Taken:
         try:
-            return Taken(await ask.site.nodes.bytes(f"/v1/absence/{vin}", accept=CERTIFICATE), CERTIFICATE, f"{vin}-absent.bmwc")
+            return Taken(
+                await ask.site.nodes.bytes(f"/v1/absence/{vin}", accept=CERTIFICATE), CERTIFICATE, f"{vin}-absent.bmwc"
+            )
         except NodeRefusal as refusal:
             if refusal.code == "vehicle_exists":
                 raise PageProblem(404, "not_absent", vin=vin) from None
