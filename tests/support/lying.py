@@ -41,11 +41,12 @@ Lie = Callable[[str, Any], Any]
 
 @dataclass
 class LyingNode:
-    """`lie` changes every JSON answer; `posted` has the bodies of all POST requests."""
+    """`lie` changes every JSON answer, `forge` every file; `posted` has the bodies of all POST requests."""
 
     chain: Chain
     url: str = ""
     lie: Lie = lambda path, document: document
+    forge: Callable[[str, bytes], bytes] = lambda path, raw: raw
     posted: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,6 +67,8 @@ class LyingNode:
                     told = self.lie(request.path, json.loads(raw))
                     status, told = told if isinstance(told, Answer) else (status, told)
                     raw = told if isinstance(told, bytes) else json.dumps(told).encode()
+                else:
+                    raw = self.forge(request.path, raw)
                 return web.Response(status=status, body=raw, content_type=media_type)
 
             app = web.Application(client_max_size=2**26)

@@ -1,26 +1,21 @@
-"""Cars as pages show them, on a chain of two years that a node serves over HTTP: one with a full life, one without a
+"""Cars as pages show them, on a chain of two years: one with a full life, one without a
 blemish, a total loss, one that is imported, cars to order."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from node.chain.genesis import genesis_to_json
 from node.ledger.fields import Attachment, Money
-from node.rpc.app import RpcServer
-from node.rpc.config import RpcConfig
+from node.txtypes.sale.deal import Tax
 from node.txtypes.service.recall import RecallExtend
-from support.backend import SingleNode
 from support.chain import DAY_MS, Chain
-from support.life import VIN, km, listing, maintenance, read, register, transfer
+from support.life import VIN, Life, km, listing, maintenance, read, register, transfer
 from support.papers import eventful_life
 from support.specimens import specimen
+from support.stages import at
 
 CLEAN, LOST = f"{VIN[:-1]}6", f"{VIN[:-1]}7"
 ABSENT = f"{VIN[:-1]}9"
@@ -66,20 +61,15 @@ def shown_cars() -> Shown:
     return Shown(chain, ident, build, born.vin)  # type: ignore[attr-defined]
 
 
-@contextlib.contextmanager
-def served(chain: Chain, folder: Path) -> Iterator[tuple[str, Path]]:
-    """(address, genesis document) of a node over the chain, in a loop of its own."""
-    genesis = folder / "genesis.json"
-    genesis.write_text(genesis_to_json(chain.genesis))
-    server = RpcServer(SingleNode(chain), RpcConfig(port=0))
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
-    try:
-        yield server.url, genesis
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
+def private_sale() -> Life:
+    """A car that somebody without a directory entry offers, who bought it from a dealer."""
+    life = at("handed_over")
+    offered = specimen("listing.create", life.chain, contracts=("private",), tax=Tax("private", 0, 0))
+    life.listing = life.chain.do("buyer-1", offered)
+    return life
+
+
+def genesis_file(chain: Chain, folder: Path) -> Path:
+    file = folder / "genesis.json"
+    file.write_text(genesis_to_json(chain.genesis))
+    return file

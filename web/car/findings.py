@@ -61,7 +61,7 @@ def verdict_of(report: Json, findings: Sequence[Finding], words: Words) -> Verdi
         parts.append(words.count("car.sentence_warn", counted["warn"]))
     else:
         parts.append(words("car.sentence_good"))
-    return Verdict(tone, words(f"car.word_{tone}"), words("car.between").join(parts))
+    return Verdict(tone, words(f"car.word_{tone}"), ("" if words.tag == "zh" else " ").join(parts))
 
 
 def _completeness(report: Json, words: Words) -> str:

@@ -56,7 +56,8 @@ class Year(NamedTuple):
 
 
 def years_of(vin: str, unit: str, records: Sequence[Record], words: Words, people: People) -> list[Year]:
-    """All records by the year of their event. `unit`: of the car's odometer. One whose event is not told belongs to the year of the one before."""
+    """All records by the year of their event; one whose event is not told belongs to the year of the one before.
+    `unit`: of the car's odometer."""
     fates = became(records)
     contents = Contents(words, people, unit)
     dated: list[tuple[str, int, Record]] = []

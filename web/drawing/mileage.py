@@ -38,8 +38,8 @@ class Tick(NamedTuple):
 def draw_mileage(
     title: str, points: Sequence[Point], scale: Sequence[float], show: Format, unit: str, times: Sequence[Tick]
 ) -> str:
-    """The plot at both widths, of which the style sheet shows one. `points` by time, at least two; `scale`: ticks of the
-    distance, from 0 up."""
+    """The plot at both widths, of which the style sheet shows one. `points` by time, at least two; `scale`: ticks of
+    the distance, from 0 up."""
     wide, narrow = (_draw(title, points, scale, show, unit, times, width) for width in (WIDE, NARROW))
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 

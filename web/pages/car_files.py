@@ -6,9 +6,8 @@ The node makes them; the process draws them. They are kept by VIN and height, so
 from __future__ import annotations
 
 import asyncio
-import io
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 import segno
@@ -20,7 +19,7 @@ from node.rpc.limiter import is_loopback, party_of
 from wallet.paper.document import paper_of
 from wallet.paper.phrases import Language
 from web import headers
-from web.asking import Ask, Drawn, Page, PageProblem, Query
+from web.asking import Ask, Drawn, Page, PageProblem
 from web.nodes import NodeRefusal, Overloaded
 from web.pages.car import Absent, NoQuery, NotForStrangers, car_for, vin_of
 
@@ -28,15 +27,10 @@ KEPT_S: Final = 600.0
 DRAWN_MAX: Final = 16
 """Papers that wait to be drawn, one after the other. More are answered 503."""
 CERTIFICATE: Final = "application/octet-stream"
-CODES_MAX: Final = 4
 MODULE: Final = 4
 """Pixels of a module of a code."""
-
-
-class CodeQuery(Query, frozen=True):
-    """`number`: which of the codes, from 1, where a certificate needs several."""
-
-    number: str = "1"
+MARGIN: Final = 4
+"""Light modules around a code, which ISO/IEC 18004 asks for."""
 
 
 class Taken(NamedTuple):
@@ -70,18 +64,13 @@ async def file(ask: Ask) -> Drawn | web.StreamResponse:
 
 
 async def code(ask: Ask) -> Drawn | web.StreamResponse:
-    """The state of the car as a code for a camera."""
-    given = ask.query(CodeQuery).number
-    if given not in map(str, range(1, CODES_MAX + 1)):
-        raise PageProblem(400, "query_value", name="number")
+    """The state of the car as a code for a camera; as several, one below the other, where one is too small."""
+    ask.query(NoQuery)
 
     async def draw(vin: str) -> Taken:
-        lines = await codes_of(ask, vin)
-        if int(given) > len(lines):
-            raise PageProblem(404, "no_code")
-        return Taken(svg_of(lines[int(given) - 1]), "image/svg+xml")
+        return Taken(codes_svg(await _codes(ask, vin)), "image/svg+xml")
 
-    return await _taken(ask, f"code-{given}", draw)
+    return await _taken(ask, "code", draw)
 
 
 async def absence(ask: Ask) -> Drawn | web.StreamResponse:
@@ -103,7 +92,31 @@ async def absence(ask: Ask) -> Drawn | web.StreamResponse:
     return _answer(await ask.site.files.get(("absence", vin, ask.site.nodes.height), fetch, KEPT_S))
 
 
-async def codes_of(ask: Ask, vin: str) -> tuple[str, ...]:
+def codes_svg(texts: Sequence[str]) -> bytes:
+    """Codes as a picture, black on white, each with the margin that readers need."""
+    content, top, width = "", 0, 0
+    for text in texts:
+        try:
+            found = segno.make_qr(text, error="m", boost_error=False)
+        except DataOverflowError:
+            found = segno.make_qr(text, error="l", boost_error=False)
+        top += MARGIN
+        for y, row in enumerate(found.matrix, top):
+            content += "".join(f"M{MARGIN + x} {y}h1v1h-1z" for x, is_dark in enumerate(row) if is_dark)
+        top, width = top + len(found.matrix) + MARGIN, max(width, len(found.matrix) + 2 * MARGIN)
+    size = f'viewBox="0 0 {width} {top}" width="{width * MODULE}" height="{top * MODULE}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} shape-rendering="crispEdges">'
+        f'<path fill="#fff" d="M0 0h{width}v{top}h-{width}z"/><path d="{content}"/></svg>'
+    ).encode()
+
+
+# --- how they are made and given -----------------------------------------------------------------------------------
+async def _file(ask: Ask, vin: str) -> bytes:
+    return await ask.site.nodes.bytes(f"/v1/vehicles/{vin}/certificate", {"form": "full"}, CERTIFICATE)
+
+
+async def _codes(ask: Ask, vin: str) -> list[str]:
     """The texts of the codes. Raises `PageProblem` where the certificate has no compact form."""
     try:
         raw = await ask.site.nodes.bytes(f"/v1/vehicles/{vin}/certificate", {"form": "compact"}, "text/plain")
@@ -111,23 +124,7 @@ async def codes_of(ask: Ask, vin: str) -> tuple[str, ...]:
         if refusal.code == "certificate_unavailable":
             raise PageProblem(404, "no_code") from None
         raise
-    return tuple(raw.decode("ascii").split("\n"))[:-1]
-
-
-def svg_of(text: str) -> bytes:
-    """A code as a picture, black on white with the margin that readers need."""
-    try:
-        found = segno.make_qr(text, error="m", boost_error=False)
-    except DataOverflowError:
-        found = segno.make_qr(text, error="l", boost_error=False)
-    out = io.BytesIO()
-    found.save(out, kind="svg", scale=MODULE, border=4, dark="#000", light="#fff", xmldecl=False, omitsize=False)
-    return out.getvalue()
-
-
-# --- how they are made and given -----------------------------------------------------------------------------------
-async def _file(ask: Ask, vin: str) -> bytes:
-    return await ask.site.nodes.bytes(f"/v1/vehicles/{vin}/certificate", {"form": "full"}, CERTIFICATE)
+    return raw.decode("ascii").removesuffix("\n").split("\n")
 
 
 async def _drawn(ask: Ask, file: bytes, language: Language) -> bytes:
