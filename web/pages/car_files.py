@@ -133,7 +133,7 @@ async def _drawn(ask: Ask, file: bytes, language: Language) -> bytes:
     if site.drawing.waiting >= DRAWN_MAX:
         raise Overloaded
     async with site.drawing:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = max(time.time_ns() // 1_000_000, site.nodes.head_time_ms)  # the chain may be ahead of this clock
         try:
             return await asyncio.to_thread(paper_of, file, site.root, now_ms, language)
         except InvalidCertificateFile as error:
