@@ -130,7 +130,10 @@ def test_the_papers_prove_the_history(showing: Showing) -> None:
         paper = ask(f"{base}/{language}/car/{VIN}/certificate.pdf")
         assert "application/pdf" == paper.headers["Content-Type"]
         name, inside = attached(paper.body)
-        assert (f"{VIN}.bmwc", VIN) == (name, verify(inside, root, showing.shown.chain.now, accept_old_root=True)["vin"])
+        assert (f"{VIN}.bmwc", VIN) == (
+            name,
+            verify(inside, root, showing.shown.chain.now, accept_old_root=True)["vin"],
+        )
         assert paper.body == ask(f"{base}/{language}/car/{VIN}/certificate.pdf").body, "kept by VIN and height"
 
 

@@ -76,7 +76,7 @@ def _accidents(report: Json, words: Words) -> str:
     real = [incident for incident in report["incidents"] if incident["state"] != "annulled"]
     count = len(real) + report["older_incidents"]
     if not count:
-        return words("car.sentence_no_accident")
+        return words("car.sentence_no_accident" if report["origin"] == "born" else "car.sentence_no_accident_since")
     text = words.count("car.sentence_accidents", count)
     if report["older_incidents"] or not all(incident["is_repaired"] for incident in real):
         return text + words("car.sentence_end")

@@ -16,6 +16,10 @@ _YEARS, _MONTHS, _DAYS = 3 * 365, 120, 3
 """Days that the readings span from which the axis has years, months, days. Below: the first and the last time."""
 
 
+STYLES: Final = {"counted": "dot", "backfilled": "told"}
+"""How a reading is drawn, by its state; others are crossed out."""
+
+
 class Row(NamedTuple):
     """A reading. `state`: `counted`, or why it does not count, as its code; `state_text` in words."""
 
@@ -34,7 +38,7 @@ class Mileage(NamedTuple):
 
     rows: tuple[Row, ...]
     plot: str
-    has_others: bool
+    has_crosses: bool
     """Whether a reading does not count."""
 
 
@@ -52,7 +56,7 @@ def mileage_of(series: Mapping[str, Any], words: Words, people: People) -> Milea
         )
         for each in readings
     )  # fmt: skip
-    return Mileage(rows, _plot(readings, rows, unit, words), any(row.state != "counted" for row in rows))
+    return Mileage(rows, _plot(readings, rows, unit, words), any(row.state not in STYLES for row in rows))
 
 
 def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str, words: Words) -> str:
@@ -60,7 +64,7 @@ def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str,
         return ""
     points = [
         Point(
-            _ms(each["event_at"]), each["distance_metres"] * 1_000 // MILLIMETRES[unit], each["state"] == "counted",
+            _ms(each["event_at"]), each["distance_metres"] * 1_000 // MILLIMETRES[unit], STYLES.get(each["state"], "cross"),
             f"#record-{row.sequence}", f"{row.day}, {row.distance}, {row.author}: {row.state_text}",
         )
         for each, row in zip(readings, rows, strict=True)

@@ -51,24 +51,35 @@ def title_of(car: Json, words: Words) -> str:
 
 
 def tiles_of(car: Json, report: Json, words: Words) -> list[Fact]:
-    """The few numbers that everybody asks for first."""
-    odometer, unit = report["odometer"], report["odometer"]["unit"]
+    """The few numbers that everybody asks for first. Nothing is said of a time before the car came onto the chain."""
+    odometer, is_born = report["odometer"], report["origin"] == "born"
     tones = {"LOGICAL": "good", "CONTESTED": "warn", "ILLOGICAL": "bad"}
     verdict = getattr(VERDICTS[odometer["verdict"]], words.tag)
-    real = [incident for incident in report["incidents"] if incident["state"] != "annulled"]
-    accidents = len(real) + report["older_incidents"]
-    reading = words.distance(odometer["distance_metres"], unit) if odometer["newest"] else "–"
+    reading = words.distance(odometer["distance_metres"], odometer["unit"]) if odometer["newest"] else "–"
     since = words.day(report["covered_since"])
+    holder_since = words.day(report["title_since"])
     return [
         Fact(words("car.mileage"), reading, verdict, tones.get(odometer["verdict"], "plain")),
         Fact(words("car.built"), car["produced_on"][:4], _registered(report, words)),
-        Fact(words("car.holders"), words.number(report["holders"]),
-             words("car.holder_since", day=words.day(report["title_since"]))),
-        Fact(words("car.accidents"), words.number(accidents),
-             words.count("car.accidents_open", sum(not incident["is_repaired"] for incident in real))
-             if real else words("car.none_reported"), "warn" if accidents else "good"),
+        Fact(
+            words("car.holders"), words.number(report["holders"]),
+            words("car.holder_since" if is_born else "car.holders_here", day=holder_since),
+        ),
+        _accidents(report, words, since if not is_born else ""),
         Fact(words("car.records"), words.number(report["record_count"]), words("car.records_since", day=since)),
     ]  # fmt: skip
+
+
+def _accidents(report: Json, words: Words, since: str) -> Fact:
+    """`since`: the day from which the chain has the history, empty where it has all."""
+    real = [incident for incident in report["incidents"] if incident["state"] != "annulled"]
+    count = len(real) + report["older_incidents"]
+    if count:
+        below = words.count("car.accidents_open", sum(not incident["is_repaired"] for incident in real))
+        return Fact(words("car.accidents"), words.number(count), below, "warn")
+    if since:
+        return Fact(words("car.accidents"), words.number(0), words("car.none_reported_since", day=since))
+    return Fact(words("car.accidents"), words.number(0), words("car.none_reported"), "good")
 
 
 def _registered(report: Json, words: Words) -> str:

@@ -21,11 +21,11 @@ TOUCHED: Final = 12.0
 
 
 class Point(NamedTuple):
-    """A reading. `counts`: whether the line goes through it."""
+    """A reading. `style`: `dot` where the line goes through it, `told` where it was entered long after, else `cross`."""
 
     at_ms: int
     value: int
-    counts: bool
+    style: str
     href: str
     label: str
 
@@ -70,7 +70,7 @@ def _draw(
         if middle - half >= taken:
             content.append(_text(middle, height - 6, time.label, "middle"))
             taken = middle + half + 10
-    line = [(x(point.at_ms), y(point.value)) for point in points if point.counts]
+    line = [(x(point.at_ms), y(point.value)) for point in points if point.style == "dot"]
     if line:
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in line)
         ends = f"{line[-1][0]:.1f},{bottom:.1f} {line[0][0]:.1f},{bottom:.1f}"
@@ -81,8 +81,8 @@ def _draw(
 
 
 def _linked(point: Point, x: float, y: float) -> str:
-    shape = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" class="dot"/>'
-    if not point.counts:
+    shape = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" class="{point.style}"/>'
+    if point.style == "cross":
         arm = RADIUS
         ends = f"M{x - arm:.1f} {y - arm:.1f}l{2 * arm} {2 * arm}m0 {-2 * arm}l{-2 * arm} {2 * arm}"
         shape = f'<path d="{ends}" class="cross"/>'

@@ -121,6 +121,8 @@ def test_an_imported_car_says_that_its_earlier_life_is_not_here(told: dict[str, 
     titles = [finding.title for finding in told[shown.imported].findings()]
 
     assert "Earlier life not on this chain" in titles
+    assert "No accident reported since then." in told[shown.imported].context()["verdict"].sentence
+    assert "none reported since 20 Jul 2028" in [tile.below for tile in told[shown.imported].context()["tiles"]]
 
 
 ACCOUNT = to_text(bytes(20))
@@ -188,7 +190,10 @@ def test_what_was_annulled_is_no_finding(told: dict[str, Told]) -> None:
 
 @pytest.mark.parametrize(("verdict", "weight"), [("ILLOGICAL", "bad"), ("CONTESTED", "warn")])
 def test_a_contradicting_odometer_names_the_readings(told: dict[str, Told], verdict: str, weight: str) -> None:
-    part = told[CLEAN].report["odometer"] | {"verdict": verdict, "explanations": [{"sequences": [4], "contradicts": [2]}]}
+    part = told[CLEAN].report["odometer"] | {
+        "verdict": verdict,
+        "explanations": [{"sequences": [4], "contradicts": [2]}],
+    }
 
     (finding,) = told[CLEAN].findings(odometer=part)
 
@@ -329,7 +334,11 @@ def test_the_plot_links_every_reading_and_crosses_out_what_does_not_count(told: 
 
 
 def test_the_plot_stays_within_its_frame_and_escapes() -> None:
-    points = [Point(0, 0, True, "#a", '<&">'), Point(10**10, 99_999, True, "#b", "b"), Point(10**11, 1, False, "#c", "c")]
+    points = [
+        Point(0, 0, "dot", "#a", '<&">'),
+        Point(10**10, 99_999, "told", "#b", "b"),
+        Point(10**11, 1, "cross", "#c", "c"),
+    ]
     svg = draw_mileage("<t>", points, [0, 50_000, 100_000], str, "km", [Tick(0, "first"), Tick(10**11, "last")])
 
     assert "<t>" not in svg
