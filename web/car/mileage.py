@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from node.audit.signed_report.svg import ticks
 from node.rules.odometer import MILLIMETRES
@@ -64,8 +64,8 @@ def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str,
         return ""
     points = [
         Point(
-            _ms(each["event_at"]), each["distance_metres"] * 1_000 // MILLIMETRES[unit], STYLES.get(each["state"], "cross"),
-            f"#record-{row.sequence}", f"{row.day}, {row.distance}, {row.author}: {row.state_text}",
+            _ms(each["event_at"]), each["distance_metres"] * 1_000 // MILLIMETRES[unit],
+            STYLES.get(row.state, "cross"), f"#record-{row.sequence}", f"{row.day}, {row.distance}, {row.author}: {row.state_text}",
         )
         for each, row in zip(readings, rows, strict=True)
     ]  # fmt: skip

@@ -21,7 +21,7 @@ TOUCHED: Final = 12.0
 
 
 class Point(NamedTuple):
-    """A reading. `style`: `dot` where the line goes through it, `told` where it was entered long after, else `cross`."""
+    """A reading. `style`: `dot` where the line goes through it, `told` where it was entered long after, or `cross`."""
 
     at_ms: int
     value: int
