@@ -28,9 +28,9 @@ class Contents:
         if not isinstance(content, dict) or type_ is None:
             return []
         return [
-            (self._words(f"car.field_{field.json_name}"), text)
+            (self._words(f"records.field_{field.json_name}"), text)
             for field in fields_of(type_)
-            if f"car.field_{field.json_name}" in CATALOGUE
+            if f"records.field_{field.json_name}" in CATALOGUE
             and (text := self.value(field.kind, content.get(field.json_name), field.json_name))
         ]
 
@@ -103,5 +103,5 @@ class Contents:
 
 def choice(words: Words, value: str) -> str:
     """One of a field's fixed values in words."""
-    key = f"car.choice_{value}"
+    key = f"records.choice_{value}"
     return words(key) if key in CATALOGUE else str(value).replace("_", " ")

@@ -65,7 +65,8 @@ def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str,
     points = [
         Point(
             _ms(each["event_at"]), each["distance_metres"] * 1_000 // MILLIMETRES[unit],
-            STYLES.get(row.state, "cross"), f"#record-{row.sequence}", f"{row.day}, {row.distance}, {row.author}: {row.state_text}",
+            STYLES.get(row.state, "cross"), f"#record-{row.sequence}",
+            f"{row.day}, {row.distance}, {row.author}: {row.state_text}",
         )
         for each, row in zip(readings, rows, strict=True)
     ]  # fmt: skip

@@ -3,7 +3,7 @@ owner."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from web.words import Words
@@ -16,13 +16,13 @@ BY_HOLDER: Final = (
 """Types that the holder of the title sends, so that their author is the owner of that time."""
 
 
-def owners(records: Iterable[Record], holder: str, holders: int) -> dict[str, int]:
+def owners(records: Sequence[Record], holder: str, holders: int) -> dict[str, int]:
     """The accounts that are known to have held the title, with the number of each among the holders, from 1.
 
-    `records`: the car's, in order, with their contents where they are shown. `holder`: the present one, number
+    `records`: the car's newest, in order, with their contents where they are shown. `holder`: the present one, number
     `holders`. A handover does not say who the buyer is; what the buyer writes as the holder does."""
     found: dict[str, int] = {}
-    number = 1
+    number = holders - sum(record.get("kind") in MOVES_TITLE for record in records)
     for record in records:
         kind, content = record.get("kind"), record.get("content") or {}
         if kind in ("vehicle.register", "vehicle.import"):
@@ -59,6 +59,3 @@ class People:
         """The roles of a member in words; empty for others."""
         roles: Sequence[str] = self._members.get(address, {}).get("roles", ())
         return self._words.several(self._words.code("roles", role) for role in roles)
-
-    def country(self, address: str) -> str:
-        return str(self._members.get(address, {}).get("country", ""))

@@ -124,7 +124,7 @@ def _notes(vin: str, record: Record, fates: Sequence[tuple[str, str]], words: Wo
         if (text := texts.get(code)) is not None:
             yield Note(capital(getattr(text, words.tag)), tone)
         elif not code and outcome in OUTCOME_CODES:
-            yield Note(words(f"car.outcome_{outcome}"), "quiet")
+            yield Note(words(f"records.outcome_{outcome}"), "quiet")
     if record["late"]:
         yield Note(words("car.note_late", day=words.day(record["time"])), "warn")
 

@@ -21,10 +21,10 @@ from web.nodes import NodeRefusal
 from web.words import Words
 
 Json = Mapping[str, Any]
-RECORDS_MAX: Final = 2_000
-"""Records that a page reads, as the buyer's report does: the oldest ones of a longer history are not on it."""
+RECORDS_MAX: Final = 500
+"""Records on a page: the oldest ones of a longer history are not on it."""
 PAGE: Final = 1_000
-AUTHORS_MAX: Final = 60
+AUTHORS_MAX: Final = 24
 """Authors of records whose directory entry is read. The others have their name, without their roles."""
 MEMBER_S: Final = 60.0
 ON_SALE: Final = ("listed", "reserved", "returning")
@@ -69,7 +69,7 @@ async def car_for(ask: Ask, vin: str) -> Json:
 
 
 async def records_of(ask: Ask, vin: str, count: int) -> list[Record]:
-    """The car's newest records, at most `RECORDS_MAX` and a page more, in order."""
+    """The car's newest records, at most `RECORDS_MAX`, in order."""
     found: list[Record] = []
     query = {"limit": str(PAGE)}
     for page in range(-(-count // PAGE)):
@@ -144,7 +144,8 @@ def car_context(
 ) -> dict[str, Any]:  # fmt: skip
     """What the page of a car is drawn from."""
     vin = car["vin"]
-    people = People(words, owners(records, report["holder"], report["holders"]), members, is_open=is_open)
+    own = [record for record in records if record["sequence"] >= car["first_sequence"]]
+    people = People(words, owners(own, report["holder"], report["holders"]), members, is_open=is_open)
     findings = findings_of(report, series, words, people)
     return {
         "vin": vin, "title": title_of(car, words), "verdict": verdict_of(report, findings, words),
