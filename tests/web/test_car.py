@@ -78,15 +78,19 @@ def ask(url: str) -> Answer:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_pages_of_cars_and_listings(browser: Browser, showing: Showing, width: Width, scheme: Scheme) -> None:
+    """The page with most on it in all that there is, the others in both widths, both schemes and every language."""
     shown = showing.shown
-    pages = [(f"/car/{VIN}", 200)] * 3
-    pages += [(f"/car/{CLEAN}", 200), (f"/car/{LOST}", 200), (f"/car/{shown.imported}", 200), (f"/car/{ABSENT}", 404)]
-    pages += [(f"/car/{LOST}/sale", 200), (f"/car/{CLEAN}/sale", 200)]
-    pages += [(f"/listing/{shown.listing.hex()}", 200), (f"/listing/{shown.build.hex()}", 200)]
+    others = [(f"/car/{CLEAN}", 200), (f"/car/{LOST}", 200), (f"/car/{shown.imported}", 200), (f"/car/{ABSENT}", 404)]
+    others += [(f"/car/{LOST}/sale", 200), (f"/car/{CLEAN}/sale", 200)]
+    others += [(f"/listing/{shown.listing.hex()}", 200), (f"/listing/{shown.build.hex()}", 200)]
     first = WIDTHS.index(width) + SCHEMES.index(scheme)
     with looking(browser, showing.pages.url, width, scheme) as window:
-        for number, (path, status) in enumerate(pages):
-            window.look(f"/{LANGUAGES[(first + number) % 3]}{path}", status)
+        for language in LANGUAGES:
+            window.look(f"/{language}/car/{VIN}")
+        for number, (path, status) in enumerate(others):
+            if (number + first) % 2 == 0:
+                language = LANGUAGES[(number + WIDTHS.index(width)) % 3]
+                window.look(f"/{language}{path}", status)
 
 
 def test_everything_unfolded_stays_within_a_telephone(browser: Browser, showing: Showing) -> None:

@@ -40,6 +40,8 @@ class Mileage(NamedTuple):
     plot: str
     has_crosses: bool
     """Whether a reading does not count."""
+    has_instruments: bool
+    """Whether an instrument was replaced, so that it shows less than the car has gone."""
 
 
 def mileage_of(series: Mapping[str, Any], words: Words, people: People) -> Mileage:
@@ -56,7 +58,9 @@ def mileage_of(series: Mapping[str, Any], words: Words, people: People) -> Milea
         )
         for each in readings
     )  # fmt: skip
-    return Mileage(rows, _plot(readings, rows, unit, words), any(row.state not in STYLES for row in rows))
+    return Mileage(
+        rows, _plot(readings, rows, unit, words), any(row.state not in STYLES for row in rows), bool(series["segments"])
+    )  # fmt: skip
 
 
 def _plot(readings: Sequence[Mapping[str, Any]], rows: Sequence[Row], unit: str, words: Words) -> str:
