@@ -41,12 +41,12 @@ Lie = Callable[[str, Any], Any]
 
 @dataclass
 class LyingNode:
-    """`lie` changes every JSON answer, `forge` every file; `posted` has the bodies of all POST requests."""
+    """`lie` changes every JSON answer, `swap` any other; `posted` has the bodies of all POST requests."""
 
     chain: Chain
     url: str = ""
     lie: Lie = lambda path, document: document
-    forge: Callable[[str, bytes], bytes] = lambda path, raw: raw
+    swap: Callable[[str, bytes], bytes] = lambda path, file: file
     posted: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class LyingNode:
                     status, told = told if isinstance(told, Answer) else (status, told)
                     raw = told if isinstance(told, bytes) else json.dumps(told).encode()
                 else:
-                    raw = self.forge(request.path, raw)
+                    raw = self.swap(request.path, raw)
                 return web.Response(status=status, body=raw, content_type=media_type)
 
             app = web.Application(client_max_size=2**26)

@@ -1,4 +1,4 @@
-"""The network of the story, the pages over it, and a browser: one of each for all tests of a worker."""
+"""The network of the story, and the pages over it: one of each for all tests of a worker; a browser for each module."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ def showroom(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each module: while it is there, Playwright's loop runs in this thread, and no other one can."""
     if chromium() is None:
         pytest.skip(MISSING)
     with browsing() as found:

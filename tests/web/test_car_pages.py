@@ -165,11 +165,11 @@ def test_the_absence_of_a_car_is_proven(showing: Showing) -> None:
 
 def test_a_false_certificate_is_not_drawn(showing: Showing) -> None:
     other = ask(f"{showing.pages.url}/en/car/{LOST}/certificate.bmwc").body
-    showing.node.forge = lambda path, raw: other[:-40] + bytes(40) if path.endswith("/certificate") else raw
+    showing.node.swap = lambda path, raw: other[:-40] + bytes(40) if path.endswith("/certificate") else raw
     try:
         paper = ask(f"{showing.pages.url}/en/car/{CLEAN}/certificate.pdf")
     finally:
-        showing.node.forge = lambda _, raw: raw
+        showing.node.swap = lambda _, raw: raw
 
     assert 502 == paper.status
     assert CATALOGUE["error.untrue_title"].en.encode() in paper.body
