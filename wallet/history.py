@@ -42,7 +42,7 @@ def proven_records(records: Sequence[Mapping[str, Any]], vehicle: Vehicle) -> tu
         raise InvalidProof(f"{len(records)} records are shown, the vehicle has {vehicle.record_count}")
     head, found = ZERO32, list[ProvenRecord]()
     for sequence, given in enumerate(records):
-        record = _record(given, sequence)
+        record = record_of(given, sequence)
         found.append(record)
         head = next_history_head(head, sequence, digest_of(record))
     if head != vehicle.history_head:
@@ -60,7 +60,9 @@ def digest_of(record: ProvenRecord) -> bytes:
             return digest
 
 
-def _record(given: Mapping[str, Any], sequence: int) -> ProvenRecord:
+def record_of(given: Mapping[str, Any], sequence: int) -> ProvenRecord:
+    """A record of a node's JSON; nothing is proven yet. Raises `InvalidProof` for one of another sequence, `Malformed`
+    for one that cannot be read."""
     path = f"record {sequence}"
     content, withheld = given.get("content"), given.get("content_digest")
     if content is None and withheld is None:

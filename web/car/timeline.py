@@ -12,6 +12,7 @@ from wallet.paper.records import OUTCOMES, Tone, capital, details_of, text_of
 from wallet.timeline import became
 from web.car.contents import Contents
 from web.car.people import People, Record
+from web.digests import record_digest
 from web.words import Words
 
 SALE: Final = ("listing", "order", "delivery", "payment")
@@ -31,7 +32,9 @@ class Note(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A record. `facts`: (name, value), shown unfolded. `is_withheld`: it is proven to exist, and that is all."""
+    """A record. `member`: its author's name in the directory, empty for others. `facts`: (name, value), shown unfolded.
+    `digest`: of what the answer says, which browsers compare with what is proven. `is_withheld`: it is proven to exist,
+    and that is all."""
 
     sequence: int
     name: str
@@ -39,6 +42,7 @@ class Entry(NamedTuple):
     tone: Tone
     day: str
     author: str
+    member: str
     roles: str
     is_fraud: bool
     reading: str
@@ -76,17 +80,17 @@ def years_of(vin: str, unit: str, records: Sequence[Record], words: Words, peopl
 def _entry(
     vin: str, record: Record, fates: Sequence[tuple[str, str]], words: Words, people: People, contents: Contents
 ) -> Entry:  # fmt: skip
-    sequence, digest = record["sequence"], str(record.get("digest", ""))
+    sequence, digest = record["sequence"], record_digest(record, record["sequence"])
     if "kind" not in record:
         return Entry(
-            sequence, words("car.withheld"), "paper", "warn", "", "", "", False, "", (), (), digest, "", 0, True
+            sequence, words("car.withheld"), "paper", "warn", "", "", "", "", False, "", (), (), digest, "", 0, True
         )
     kind, content = str(record["kind"]), record.get("content")
     notes = tuple(_notes(vin, record, fates, words))
     reading = content.get("odometer") if isinstance(content, dict) and content.get("vin", vin) == vin else None
     return Entry(
         sequence, capital(text_of(KINDS, kind, words.tag)), _icon(kind), _tone(kind, record, notes),
-        words.day(record["event_at"]), people.name(record["author"], record["author_name"]),
+        words.day(record["event_at"]), people.name(record["author"], record["author_name"]), record["author_name"],
         people.roles(record["author"]), bool(record["author_is_fraudulent"]),
         f"{words.number(reading['value'])} {reading['unit']}" if isinstance(reading, dict) else "", notes,
         tuple(_facts(record, words, contents)), digest, str(record["txid"]), int(record["height"]),

@@ -148,7 +148,8 @@ def car_context(
     people = People(words, owners(own, report["holder"], report["holders"]), members, is_open=is_open)
     findings = findings_of(report, series, words, people)
     return {
-        "vin": vin, "title": title_of(car, words), "verdict": verdict_of(report, findings, words),
+        "vin": vin, "record_count": car["record_count"], "title": title_of(car, words),
+        "verdict": verdict_of(report, findings, words),
         "findings": findings, "tiles": tiles_of(car, report, words), "facts": facts_of(car, report, words, people),
         "mileage": mileage_of(series, words, people),
         "years": years_of(vin, car["odometer_unit"], records, words, people),

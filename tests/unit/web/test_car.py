@@ -271,6 +271,18 @@ def test_withheld_records_keep_their_place_and_digest(told: dict[str, Told], tag
     assert len(records) == len(entries)
 
 
+def test_a_changed_record_has_another_digest_than_the_node_claims(told: dict[str, Told]) -> None:
+    record = deepcopy(told[CLEAN].records[2])
+    record["content"]["odometer"]["value"] -= 1_000
+
+    ((entry,),) = [year.entries for year in years_of(CLEAN, "km", [record], ENGLISH, told[CLEAN].people())]
+    ((true,),) = [
+        year.entries for year in years_of(CLEAN, "km", [told[CLEAN].records[2]], ENGLISH, told[CLEAN].people())
+    ]
+
+    assert record["digest"] == true.digest != entry.digest
+
+
 def test_a_late_record_says_when_it_was_entered(told: dict[str, Told]) -> None:
     record = told[CLEAN].records[2] | {"late": True}
 
