@@ -16,11 +16,11 @@ from aiohttp.typedefs import Handler, Middleware
 from node.log import log
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
 from web import headers
-from web.asking import Ask, Drawn, Page, PageProblem, Site
-from web.decoding import Pictures
+from web.asking import Ask, Drawn, Page, PageProblem, Site, client_of
 from web.nodes import NodeRefusal, Overloaded, Unreachable
 from web.pages.table import PAGES
 from web.passing import Passing
+from web.picture_codes import Pictures
 from web.rendering import page_html
 from web.words import TAGS, preferred, words_of
 
@@ -203,9 +203,3 @@ def _edge(site: Site) -> Middleware:
         return response
 
     return edge
-
-
-def client_of(request: web.Request, *, is_forwarded: bool) -> str:
-    """The client's address. `is_forwarded`: a proxy in front has put it last into `X-Forwarded-For`."""
-    given = request.headers.get("X-Forwarded-For", "") if is_forwarded else ""
-    return given.rpartition(",")[2].strip() or request.remote or ""

@@ -10,9 +10,12 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from node.certificates.verifier import Root
 from node.chain.genesis import Genesis
 from node.ledger.family import nearest
+from node.rpc.limiter import TokenBuckets
 from web.assets import Assets
+from web.keeping import Kept, Turn
 from web.nodes import Nodes
 from web.settings import WebSettings
 from web.words import Tag, Words
@@ -27,6 +30,15 @@ class Site:
     assets: Assets
     genesis: Genesis
     genesis_hash: bytes
+    root: Root
+    """Of the genesis document: what certificates are verified against."""
+    kept: Kept = field(default_factory=lambda: Kept(2_000))
+    """Small answers of the nodes."""
+    files: Kept = field(default_factory=lambda: Kept(32))
+    """Papers and codes that were drawn, some 300 kB each."""
+    file_buckets: TokenBuckets = field(default_factory=lambda: TokenBuckets(2, 6))
+    drawing: Turn = field(default_factory=Turn)
+    """Of papers, each of which takes a core for about a second."""
 
     @property
     def chain_id(self) -> str:
@@ -53,6 +65,12 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 QUERY_LETTERS_MAX = 200
 """Letters of a value. Above: 400."""
 Q = TypeVar("Q", bound=Query)
+
+
+def client_of(request: web.Request, *, is_forwarded: bool) -> str:
+    """The client's address. `is_forwarded`: a proxy in front has put it last into `X-Forwarded-For`."""
+    given = request.headers.get("X-Forwarded-For", "") if is_forwarded else ""
+    return given.rpartition(",")[2].strip() or request.remote or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,11 @@ class Ask:
 
     def param(self, name: str) -> str:
         return self.request.match_info[name]
+
+    @property
+    def client(self) -> str:
+        """The client's address (see `client_of`)."""
+        return client_of(self.request, is_forwarded=self.site.settings.forwarded)
 
     def link(self, path: str, /, **query: object) -> str:
         """The address of a page in the request's language; query values that are empty are left out."""

@@ -158,14 +158,16 @@ class Nodes:
         finally:
             self._waiting -= 1
 
-    async def json(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        """A JSON answer. Raises `NodeRefusal`, `Unreachable`, `Overloaded`."""
-        return msgspec.json.decode(await self.bytes(path, query))
+    async def json(self, path: str, query: Mapping[str, str] | None = None, language: str = "en") -> Any:
+        """A JSON answer, with its sentences in the language. Raises `NodeRefusal`, `Unreachable`, `Overloaded`."""
+        return msgspec.json.decode(await self.bytes(path, query, language=language))
 
-    async def bytes(self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json") -> bytes:
+    async def bytes(
+        self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json", language: str = "en"
+    ) -> bytes:
         """An answer's body. Raises `NodeRefusal`, `Unreachable`, `Overloaded`."""
         try:
-            async with self.asked(path, query, {"Accept": accept}) as response:
+            async with self.asked(path, query, {"Accept": accept, "Accept-Language": language}) as response:
                 body = await _body(response)
                 if response.status != 200:
                     raise _refusal(response.status, body)

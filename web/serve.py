@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from node.certificates.roots import root_of_genesis
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
 from node.rpc.config import RpcConfig
@@ -12,8 +13,8 @@ from node.rpc.listener import Listener
 from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
-from web.decoding import Pictures
 from web.nodes import Nodes
+from web.picture_codes import Pictures
 from web.settings import WebSettings
 
 
@@ -23,7 +24,7 @@ async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: a
     ident = genesis_hash(genesis)
     pictures = Pictures()
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(genesis), genesis, ident)
+    site = Site(settings, nodes, Assets(genesis), genesis, ident, root_of_genesis(genesis))
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:

@@ -7,7 +7,7 @@ in `node.rules.texts`, which the interface and the papers use, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any, Final, Literal, get_args
 
 from babel.core import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_currency, format_decimal
 
 from node.crypto.addresses import to_text
@@ -61,6 +61,20 @@ class Words:
         text = CATALOGUE[key][self._index]
         return text.format(**values) if values else text
 
+    def count(self, key: str, number: int, **values: object) -> str:
+        """The text `<key>_one` for 1, else `<key>` with `{count}`."""
+        return self(f"{key}_one" if number == 1 else key, count=self.number(number), **values)
+
+    def of(self, texts: Mapping[str, Text], code: object) -> str:
+        """The text of a code of a table, which begins with a capital letter; of an unknown one the code itself."""
+        text = texts.get(str(code))
+        found = str(code).replace("_", " ") if text is None else text[self._index]
+        return found[:1].upper() + found[1:]
+
+    def several(self, parts: Iterable[str]) -> str:
+        """A list within a sentence."""
+        return ("、" if self.tag == "zh" else ", ").join(parts)
+
     def code(self, table: str, code: object) -> str:
         """The text of a code: of the ruleset's table, else `codes.<table>.<code>` of the catalogue, else the code
         itself with spaces."""
@@ -95,6 +109,10 @@ class Words:
         if not time:
             return "–"
         return str(format_date(_parsed(time).date(), "medium", locale=self._locale))
+
+    def month(self, time: str) -> str:
+        """A month of a year, short: `Mar 2026`."""
+        return str(format_skeleton("yMMM", _parsed(time), tzinfo=UTC, locale=self._locale))
 
     def time(self, time: str | None) -> str:
         """A time in UTC."""

@@ -1,4 +1,4 @@
-"""The network of the story, the pages over it, and a browser: one of each for all tests of a worker."""
+"""The network of the story, and the pages over it: one of each for all tests of a worker; a browser for each module."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _row(record: Mapping[str, Any], vin: str, fates: Sequence[tuple[str, str]], 
         notes.append((capital(text_of(BECAME, fate, language).format(place)), tone))
     if record["form"] == "redacted":
         notes.append((say(language, "redacted"), "quiet"))
-    details = list(_details(record, vin, language))
+    details = list(details_of(record, vin, language))
     late = TYPES.get(record["kind"])
     if late is not None and late.reports_event and record["time_ms"] - record["event_at_ms"] > LATE_MS:
         details.append(say(language, "late", day=day_of(record["time_ms"])))
@@ -132,7 +132,7 @@ def _row(record: Mapping[str, Any], vin: str, fates: Sequence[tuple[str, str]], 
     )  # fmt: skip
 
 
-def _details(record: Mapping[str, Any], vin: str, language: Language) -> Iterator[str]:
+def details_of(record: Mapping[str, Any], vin: str, language: Language) -> Iterator[str]:
     """What the record says in the codes of its headline, in words."""
     content, kind = record.get("content"), TYPES.get(record["kind"])
     if not isinstance(content, dict) or kind is None:

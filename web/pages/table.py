@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import explorer, verify
+from web.pages import car, car_files, explorer, listing, verify
 
-PAGES: Final[tuple[Page, ...]] = (*explorer.PAGES, *verify.PAGES)
+PAGES: Final[tuple[Page, ...]] = (
+    *car.PAGES, *car_files.PAGES, *listing.PAGES, *explorer.PAGES, *verify.PAGES,
+)  # fmt: skip

@@ -32,9 +32,9 @@ from node.txtypes.sale.listing import LISTING
 from node.txtypes.vehicle.vehicle import VEHICLE
 from wallet.paper.document import paper_of
 from web.assets import ROOT, Assets
-from web.decoding import PIXELS_MAX, codes_in
 from web.digests import record_digest, state_digest
 from web.pages.verify import records_shown
+from web.picture_codes import PIXELS_MAX, codes_in
 from web.words import TAGS, words_of
 
 MODULES = Path(__file__).resolve().parents[3] / "web/js"
