@@ -12,7 +12,9 @@ from aiohttp import web
 
 from node.ledger.family import nearest
 from web.assets import Assets
+from web.directory import Directory
 from web.nodes import Nodes
+from web.recent import RecentBlocks
 from web.settings import WebSettings
 from web.words import Tag, Words
 
@@ -26,6 +28,8 @@ class Site:
     assets: Assets
     chain_id: str
     genesis_hash: bytes
+    recent: RecentBlocks
+    directory: Directory
 
     @property
     def is_open(self) -> bool:

@@ -12,7 +12,9 @@ from node.rpc.listener import Listener
 from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
+from web.directory import Directory
 from web.nodes import Nodes
+from web.recent import RecentBlocks
 from web.settings import WebSettings
 
 
@@ -21,7 +23,7 @@ async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: a
     port cannot be used."""
     ident = genesis_hash(genesis)
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(), genesis.chain_id, ident)
+    site = Site(settings, nodes, Assets(), genesis.chain_id, ident, RecentBlocks(nodes), Directory(nodes))
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:
