@@ -46,6 +46,11 @@ def value_name(words: Words, code: str) -> str:
     return words(f"values.{code}") if f"values.{code}" in CATALOGUE else code.replace("_", " ")
 
 
+def family_name(words: Words, family: str) -> str:
+    """A family of state values in words."""
+    return words(f"families.{family}") if f"families.{family}" in CATALOGUE else family
+
+
 def field_name(words: Words, name: str) -> str:
     key = f"fields.{name}"
     return capital(words(key)) if key in CATALOGUE else name.replace("_", " ")

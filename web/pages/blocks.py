@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 from web.asking import Ask, Drawn, Page, PageProblem, Query
+from web.decoding import kind_name
 from web.nodes import NodeRefusal
 from web.pages.search import place_of
 from web.party import Parties, Party
@@ -45,7 +46,7 @@ async def explorer(ask: Ask) -> Drawn | web.StreamResponse:
     validators = await ask.site.recent.validators(watched[0]) if watched else ()
     parties = await Parties.of(ask)
     context = {
-        "status": status, "sought": sought, "is_open": ask.site.is_open, "head_block": watched[0] if watched else None,
+        "status": status, "sought": sought, "kind_name": kind_name, "is_open": ask.site.is_open, "head_block": watched[0] if watched else None,
         "blocks": [(block, parties(block.proposer)) for block in shown[:BLOCKS_SHOWN]],
         "sent": [(sent, parties(sent.sender)) for sent in newest(watched)] if ask.site.is_open else [],
         "watched": len(watched), "transactions": sum(block.transactions for block in watched),
@@ -99,7 +100,7 @@ async def block(ask: Ask) -> Drawn | web.StreamResponse:
     parties = await Parties.of(ask)
     signers = signers_of(found, validators, parties)
     context = {
-        "block": found, "signers": signers, "is_open": ask.site.is_open,
+        "block": found, "signers": signers, "kind_name": kind_name, "is_open": ask.site.is_open,
         "power": sum(signer.power for signer in signers), "is_head": found["height"] >= ask.site.nodes.height,
         "signed_power": sum(signer.power for signer in signers if signer.signed),
         "proposer": parties(found["header"]["proposer"]),

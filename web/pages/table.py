@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import explorer
+from web.pages import blocks, members, service, transactions
 
-PAGES: Final[tuple[Page, ...]] = (*explorer.PAGES,)
+PAGES: Final[tuple[Page, ...]] = (
+    *blocks.PAGES,
+    *transactions.PAGES,
+    *members.PAGES,
+    *service.PAGES,
+)
