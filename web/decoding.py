@@ -136,7 +136,7 @@ class _Decoding:
         if field in _DEGREES:
             return words.number(value / 1_000_000)
         if field.endswith("_ms"):
-            return words.ago(value / 1000) if value else words.number(0)
+            return words.ago(value / 1000) if value else words("transaction.at_once")
         return str(value) if field == "produced_year" else words.number(value)
 
     def _text(self, name: str, field: str, value: str) -> Line:

@@ -33,7 +33,8 @@ class Sent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class BlockSummary:
     """A block. `signed`: for each validator of its height, in the order of the set, whether the certificate has its
-    signature. `sent`: its first transactions."""
+    signature; `signed_before`: the same for the block before it, as its proposer knew it. `sent`: its first
+    transactions."""
 
     height: int
     ident: str
@@ -43,6 +44,7 @@ class BlockSummary:
     validators_hash: str
     transactions: int
     signed: tuple[bool, ...]
+    signed_before: tuple[bool, ...]
     sent: tuple[Sent, ...]
 
 
@@ -52,6 +54,7 @@ def summary(block: Mapping[str, Any]) -> BlockSummary:
     return BlockSummary(
         height, block["id"], time, block["header"]["proposer"], block["commit"]["round"],
         block["header"]["validators_hash"], len(block["transactions"]), tuple(map(bool, block["commit"]["signatures"])),
+        tuple(map(bool, block["last_commit"]["signatures"])),
         tuple(Sent(tx["txid"], tx["type"], tx["sender"], height, time) for tx in block["transactions"][:SENT_MAX]),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ APART: Final = 46
 MARGIN: Final = 60
 SPAN_MIN: Final = 90.0
 """Units of the world that the map is wide at least: the outline is too coarse for less than nine degrees."""
-LETTER: Final = 6.4
+LETTER: Final = 5.6
 """Width of a letter of a label, about."""
 
 

@@ -21,6 +21,11 @@ BLOCKS_SHOWN: Final = 12
 SENT_SHOWN: Final = 12
 WATCHED: Final = 100
 """Newest blocks that uptime, missed signatures and the time between blocks are counted over."""
+SEARCHED: Final = 300
+"""Newest blocks that are searched for transactions where the chain is quiet."""
+SILENT: Final = 10
+"""Newest blocks without a validator's signature from which it is called silent. A validator that is alive is missing
+from a certificate at most every other time; ten times in a row, less than once in a thousand."""
 _HEIGHT: Final = re.compile(r"[1-9][0-9]{0,14}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -48,7 +53,8 @@ async def explorer(ask: Ask) -> Drawn | web.StreamResponse:
     context = {
         "status": status, "sought": sought, "kind_name": kind_name, "is_open": ask.site.is_open, "head_block": watched[0] if watched else None,
         "blocks": [(block, parties(block.proposer)) for block in shown[:BLOCKS_SHOWN]],
-        "sent": [(sent, parties(sent.sender)) for sent in newest(watched)] if ask.site.is_open else [],
+        "sent": [(sent, parties(sent.sender)) for sent in await _newest(ask, watched)] if ask.site.is_open else [],
+        "searched": SEARCHED,
         "watched": len(watched), "transactions": sum(block.transactions for block in watched),
         "seconds": seconds_between(watched), "validators": len(validators),
         "members": len(await ask.site.directory.members()), "is_newest": top == head,
@@ -63,6 +69,14 @@ def _top(before: str, head: int) -> int:
     if not _HEIGHT.fullmatch(before):
         raise PageProblem(400, "query_value", name="before")
     return min(max(int(before) - 1, 1), head)
+
+
+async def _newest(ask: Ask, watched: Sequence[BlockSummary]) -> list[Sent]:
+    """The newest transactions of the blocks that are watched, and of older ones where those have too few."""
+    found = newest(watched)
+    if len(found) < SENT_SHOWN and watched and watched[-1].height > 1:
+        found = newest(await ask.site.recent.between(watched[0].height - SEARCHED + 1, watched[0].height))
+    return found
 
 
 def newest(blocks: Sequence[BlockSummary]) -> list[Sent]:
@@ -133,7 +147,13 @@ class Record(NamedTuple):
 
     @property
     def uptime(self) -> float | None:
+        """The share of the watched blocks that it has signed; None if it was in the set of none."""
         return self.signed / (self.signed + self.missed) if self.signed + self.missed else None
+
+    @property
+    def silent(self) -> int:
+        """How many of the newest blocks in a row are without its signature."""
+        return next((place for place, signed in enumerate(reversed(self.strip)) if signed), len(self.strip))
 
 
 async def validators(ask: Ask) -> Drawn:
@@ -145,7 +165,7 @@ async def validators(ask: Ask) -> Drawn:
     rows = records(current, watched, sets, await Parties.of(ask))
     return Drawn(
         "validators.html",
-        {"current": current, "rows": rows, "watched": len(watched), "first": watched[-1].height if watched else 0,
+        {"current": current, "rows": rows, "silent_from": SILENT, "watched": len(watched), "first": watched[-1].height if watched else 0,
          "last": watched[0].height if watched else 0},
     )  # fmt: skip
 
@@ -154,15 +174,14 @@ def records(
     current: Mapping[str, Any], blocks: Sequence[BlockSummary],
     sets: Mapping[str, Sequence[Mapping[str, Any]]], parties: Parties,
 ) -> list[Record]:  # fmt: skip
-    """A record for each validator of the set in force. `blocks`: the newest first; `sets` by their hash."""
+    """A record for each validator of the set in force. `blocks`: the newest first; `sets` by their hash. A signature
+    counts if the node's certificate has it, or the one in the next block."""
+    later = {block.height - 1: block.signed_before for block in blocks}
     strips: dict[str, list[bool | None]] = {validator["address"]: [] for validator in current["validators"]}
     for block in reversed(blocks):
         members = sets.get(block.validators_hash, ())
-        signed = (
-            {each["address"]: sign for each, sign in zip(members, block.signed, strict=True)}
-            if len(members) == len(block.signed)
-            else {}
-        )
+        known = [signs for signs in (block.signed, later.get(block.height, ())) if len(signs) == len(members)]
+        signed = {each["address"]: any(signs) for each, *signs in zip(members, *known, strict=True)} if known else {}
         for address, strip in strips.items():
             strip.append(signed.get(address))
     return [

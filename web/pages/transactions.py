@@ -57,7 +57,10 @@ async def transaction(ask: Ask) -> Drawn:
     told = await ask.site.nodes.json(f"/v1/transactions/{txid}")
     parties = await Parties.of(ask)
     signed = told.get("transaction")
-    context: dict[str, Any] = {"told": told, "txid": txid, "tone": TONES[told["status"]], "signed": signed}
+    context: dict[str, Any] = {
+        "told": told, "txid": txid, "tone": TONES[told["status"]], "signed": signed, "unmet": (), "changes": (),
+        "records": (),
+    }  # fmt: skip
     if told["status"] in ("rejected", "expired"):
         context["unmet"] = [(unmet["code"], guard_text(unmet, ask.words.tag)) for unmet in told["unmet"]]
     if told["status"] == "committed":
