@@ -187,8 +187,9 @@ def _edge(site: Site) -> Middleware:
             if wait := wait_of(request):
                 raise PageProblem(429, "too_many", seconds=max(1, round(wait)))
             response = await handler(request)
-        except web.HTTPRedirection as error:
-            response = error
+        except web.HTTPRedirection as error:  # the listener answers exceptions itself
+            told = {name: error.headers[name] for name in ("Location", "Vary") if name in error.headers}
+            response = web.Response(status=error.status, headers=told)
         except Exception as error:
             response = _problem_page(site, request, error)
             if isinstance(error, PageProblem) and error.status == 429:

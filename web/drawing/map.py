@@ -108,7 +108,7 @@ def svg(
     ]
     if center is not None:
         x, y = window.place(*center)
-        drawn.append(f'<path class="here" d="M{x - 9:.1f} {y:.1f}h18M{x:.1f} {y - 9:.1f}v18"/>')
+        drawn.append(f'<circle class="here" cx="{x:.1f}" cy="{y:.1f}" r="{2 * RADIUS}"/>')
     taken = [(each.x - RADIUS, each.y - RADIUS, each.x + RADIUS, each.y + RADIUS) for each in clusters]
     for cluster in clusters:
         drawn.append(_single(cluster, taken) if len(cluster.pins) == 1 else _several(cluster, many))

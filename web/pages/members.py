@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from web.asking import Ask, Drawn, Page, PageProblem, Query
+from web.decoding import value_name
 from web.nodes import NodeRefusal
 from web.opening_hours import in_words
+from web.words import Words
 
 PAGE_SIZE: Final = 30
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
@@ -68,30 +70,42 @@ async def member(ask: Ask) -> Drawn:
     except NodeRefusal:
         conduct = None
     validators = (await ask.site.nodes.json("/v1/validators"))["validators"]
-    context = {
-        "member": found, "conduct": conduct, "marks": marks_of(found, conduct), "is_open": ask.site.is_open,
+    return Drawn("member.html", member_context(found, conduct, validators, ask))
+
+
+def member_context(
+    found: Mapping[str, Any], conduct: Mapping[str, Any] | None, validators: Sequence[Mapping[str, Any]], ask: Ask
+) -> dict[str, Any]:
+    """What the page of a member shows of the interface's answers. `conduct` is None where the node does not tell it."""
+    return {
+        "member": found, "conduct": conduct, "marks": marks_of(found, conduct, ask.words), "is_open": ask.site.is_open,
         "sites": [(site, in_words(ask.words, site["opening_hours"])) for site in found["sites"]],
         "power": next((each["power"] for each in validators if each["address"] == found["address"]), None),
     }  # fmt: skip
-    return Drawn("member.html", context)
 
 
-def marks_of(found: Mapping[str, Any], conduct: Mapping[str, Any] | None) -> list[tuple[str, str, dict[str, Any]]]:
-    """What a reader should know of a member first: tone, text of `members.json`, values."""
-    marks: list[tuple[str, str, dict[str, Any]]] = []
+def marks_of(found: Mapping[str, Any], conduct: Mapping[str, Any] | None, words: Words) -> list[tuple[str, str, str]]:
+    """What a reader should know of a member first: tone, headline, details."""
+
+    def told(key: str, **values: object) -> str:
+        return words(f"members.{key}", **values)
+
+    marks: list[tuple[str, str, str]] = []
     if found["status"] != "active":
-        marks.append(("bad", f"mark_{found['status']}", {"reason": found["reason"]}))
+        marks.append(("bad", told(f"mark_{found['status']}"), value_name(words, found["reason"])))
     if conduct is None:
         return marks
-    marks += [("bad", "mark_fraud", {"role": fraud["role"], "since": fraud["since"]}) for fraud in conduct["frauds"]]
+    for fraud in conduct["frauds"]:
+        role = words.code("roles", fraud["role"]) if fraud["role"] else told("every_role")
+        marks.append(("bad", told("mark_fraud"), told("mark_since", role=role, since=words.day(fraud["since"]))))
     if conduct["is_on_hold"]:
-        marks.append(("bad", "mark_hold", {"until": conduct["hold_until"]}))
+        marks.append(("bad", told("mark_hold"), told("mark_until", until=words.day(conduct["hold_until"]))))
     if conduct["is_barred"]:
-        marks.append(("warn", "mark_barred", {"until": conduct["barred_until"]}))
-    if conduct["refunds_overdue"]:
-        marks.append(("bad", "mark_refunds", {"count": conduct["refunds_overdue"]}))
-    if conduct["claims_against"]:
-        marks.append(("warn", "mark_claims", {"count": conduct["claims_against"]}))
+        marks.append(("warn", told("mark_barred"), told("mark_until", until=words.day(conduct["barred_until"]))))
+    if count := conduct["refunds_overdue"]:
+        marks.append(("bad", told("mark_refunds"), told("mark_count", count=words.number(count))))
+    if count := conduct["claims_against"]:
+        marks.append(("warn", told("mark_claims"), told("mark_count", count=words.number(count))))
     return marks
 
 

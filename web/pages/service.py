@@ -41,12 +41,14 @@ class ServiceQuery(Query, frozen=True):
 
 
 class Spot(NamedTuple):
-    """A place of business in the list. `number`: its place in the list; `role`: the one that its pin shows."""
+    """A place of business in the list. `number`: its place in the list; `role`: the one that its pin shows; `away`: how
+    far from the place that the reader has named, empty without one; `is_elsewhere`: it is not that place itself."""
 
     number: int
     site: Mapping[str, Any]
     role: str
-    distance: int | None
+    away: str
+    is_elsewhere: bool
     hours: list[tuple[str, str]]
     services: list[str]
     capabilities: list[str]
@@ -116,8 +118,9 @@ def _away(near: Place | None) -> Callable[[Mapping[str, Any]], int | None]:
 
 
 def _spot(number: int, site: Mapping[str, Any], distance: int | None, words: Words) -> Spot:
+    away = "" if distance is None else f"< {words.distance(1_000)}" if distance < 1_000 else words.distance(distance)
     return Spot(
-        number, site, next(role for role in ROLES if role in site["roles"]), distance,
+        number, site, next(role for role in ROLES if role in site["roles"]), away, distance != 0,
         in_words(words, site["opening_hours"]), [words.code("services", code) for code in site["services"]],
         [value_name(words, code) for code in site["capabilities"]],
     )  # fmt: skip

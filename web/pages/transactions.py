@@ -53,12 +53,15 @@ class Change(NamedTuple):
 
 async def transaction(ask: Ask) -> Drawn:
     """A transaction: what it says, whether it is in a block, and what it has changed."""
-    txid = _ident(ask, "txid")
-    told = await ask.site.nodes.json(f"/v1/transactions/{txid}")
-    parties = await Parties.of(ask)
+    told = await ask.site.nodes.json(f"/v1/transactions/{_ident(ask, 'txid')}")
+    return Drawn("transaction.html", transaction_context(told, ask, await Parties.of(ask)))
+
+
+def transaction_context(told: Mapping[str, Any], ask: Ask, parties: Parties) -> dict[str, Any]:
+    """What the page of a transaction shows of the interface's answer."""
     signed = told.get("transaction")
     context: dict[str, Any] = {
-        "told": told, "txid": txid, "tone": TONES[told["status"]], "signed": signed, "unmet": (), "changes": (),
+        "told": told, "txid": told["txid"], "tone": TONES[told["status"]], "signed": signed, "unmet": (), "changes": (),
         "records": (),
     }  # fmt: skip
     if told["status"] in ("rejected", "expired"):
@@ -73,7 +76,7 @@ async def transaction(ask: Ask) -> Drawn:
             "signers": [parties(signature["address"]) for signature in signed["signatures"]],
             "raw": msgspec.json.format(msgspec.json.encode(signed["body"]), indent=2).decode(),
         }  # fmt: skip
-    return Drawn("transaction.html", context)
+    return context
 
 
 def guard_text(unmet: Mapping[str, Any], tag: str) -> str:
@@ -119,10 +122,17 @@ async def order(ask: Ask) -> Drawn:
     money = await nodes.json(f"/v1/orders/{ident}/payments")
     following = await nodes.json(f"/v1/orders/{ident}/next")
     timeline = await nodes.json(f"/v1/orders/{ident}/timeline", {"limit": "100"})
-    parties = await Parties.of(ask)
+    return Drawn("order.html", order_context(found, money, following, timeline, ask, await Parties.of(ask)))
+
+
+def order_context(
+    found: Mapping[str, Any], money: Mapping[str, Any], following: Mapping[str, Any], timeline: Mapping[str, Any],
+    ask: Ask, parties: Parties,
+) -> dict[str, Any]:  # fmt: skip
+    """What the page of an order shows of the interface's answers."""
     sides = [(role, parties(found[role])) for role in ("seller", "buyer", "agent", "carrier") if found[role]]
     currency = money["price"]["currency"]
-    context = {
+    return {
         "order": found, "sides": sides, "money": money, "currency": currency, "tone": TONES.get(found["status"], ""),
         "status": value_name(ask.words, found["status"]),
         "cause": ask.words.code("cancel_reasons", found["cause"]) if found["cause"] else "",
@@ -138,7 +148,6 @@ async def order(ask: Ask) -> Drawn:
                       TONES.get(payment["status"], "")) for payment in money["payments"]],
         "debts": [(debt, parties(debt["creditor"])) for debt in money["debts"]],
     }  # fmt: skip
-    return Drawn("order.html", context)
 
 
 def legs_of(found: Mapping[str, Any], ask: Ask, parties: Parties) -> list[Mapping[str, Any]]:
