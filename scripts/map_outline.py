@@ -2,8 +2,8 @@
 
     python scripts/map_outline.py [--check]
 
-Takes `countries-110m.json` (Natural Earth, public domain) from the npm package `world-atlas` in the version pinned here,
-which npm fetches, and writes `web/pictures/world.svg`. `--check` only compares.
+Takes `countries-110m.json` (Natural Earth, public domain) from the npm package `world-atlas`, which npm fetches in the
+version pinned here, and writes `web/pictures/world.svg`. `--check` only compares.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from web.drawing.projection import HEIGHT, WIDTH, project
+
 ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from web.drawing.projection import HEIGHT, WIDTH, project  # noqa: E402
-
 PACKAGE: Final = "world-atlas@2.0.2"
 MEMBER: Final = "package/countries-110m.json"
 SHA256: Final = "2516c915867c7baf18ddec727aec46c315541a07cfb3d79a6559b05d5e94eee8"

@@ -27,9 +27,7 @@ def in_words(words: Words, opening_hours: str) -> list[tuple[str, str]]:
     week = [(day, hours.get(day, "off")) for day in WEEKDAYS]
     runs = [(spans, [day for day, _ in run]) for spans, run in groupby(week, key=lambda pair: pair[1])]
     told = [(_days_told(words, days), _hours_told(words, spans)) for spans, days in runs]
-    return told + [
-        (words(f"service.{day}"), _hours_told(words, hours[day])) for day in HOLIDAYS if day in hours
-    ]
+    return told + [(words(f"service.{day}"), _hours_told(words, hours[day])) for day in HOLIDAYS if day in hours]
 
 
 def _days(text: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from web.nodes import Nodes, NodeRefusal
+from web.nodes import NodeRefusal, Nodes
 
 KEPT_MAX: Final = 600
 """Blocks that are kept. Above: those that were looked at longest ago are dropped."""

@@ -1,4 +1,4 @@
-"""The explorer, members and service: every page in every language, what the tiers keep back, and queries of any kind."""
+"""The explorer, members and service: every page in every language, what the tiers keep back, queries of any kind."""
 
 from __future__ import annotations
 
@@ -132,7 +132,12 @@ def test_the_map_costs_at_most_60_kilobytes(pages: Served) -> None:
 # --- what the showroom keeps back ---------------------------------------------------------------------------------
 def test_the_showroom_shows_no_account_no_order_and_no_body(showroom: Served, shown: Shown) -> None:
     connection = connected(showroom)
-    for path in (f"/tx/{shown.txids[0]}", f"/order/{shown.order}", f"/account/{shown.buyer}", f"/explorer?q={shown.buyer}"):
+    for path in (
+        f"/tx/{shown.txids[0]}",
+        f"/order/{shown.order}",
+        f"/account/{shown.buyer}",
+        f"/explorer?q={shown.buyer}",
+    ):
         assert 403 == status_of(connection, f"/en{path}"), path
     assert 404 == status_of(connection, f"/en/explorer?q={shown.txids[0]}"), "not even whether there is such a one"
     for path in ("/explorer", f"/block/{shown.block['height']}", "/explorer?before=20", "/validators", "/members",

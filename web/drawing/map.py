@@ -158,7 +158,9 @@ def shape(role: str, x: float, y: float, r: float) -> str:
     if role == "inspector":
         d = r * 1.25
         return f'<path class="mark" d="M{x:.1f} {y - d:.1f}l{d} {d}l{-d} {d}l{-d} {-d}z"/>'
-    return f'<rect class="mark" x="{x - r * 0.9:.1f}" y="{y - r * 0.9:.1f}" width="{r * 1.8}" height="{r * 1.8}" rx="3"/>'
+    return (
+        f'<rect class="mark" x="{x - r * 0.9:.1f}" y="{y - r * 0.9:.1f}" width="{r * 1.8}" height="{r * 1.8}" rx="3"/>'
+    )
 
 
 def key(role: str) -> str:

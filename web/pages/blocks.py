@@ -40,9 +40,8 @@ class ExplorerQuery(Query, frozen=True):
 async def explorer(ask: Ask) -> Drawn | web.StreamResponse:
     """The head of the chain, its newest blocks and transactions, and the field that leads to everything else."""
     query = ask.query(ExplorerQuery)
-    if sought := query.q.strip():
-        if (place := await place_of(ask, sought)) is not None:
-            raise web.HTTPSeeOther(ask.link(place))
+    if (sought := query.q.strip()) and (place := await place_of(ask, sought)) is not None:
+        raise web.HTTPSeeOther(ask.link(place))
     status = await ask.site.nodes.json("/v1/status")
     head = status["head"]["height"]
     top = _top(query.before, head)
@@ -51,7 +50,8 @@ async def explorer(ask: Ask) -> Drawn | web.StreamResponse:
     validators = await ask.site.recent.validators(watched[0]) if watched else ()
     parties = await Parties.of(ask)
     context = {
-        "status": status, "sought": sought, "kind_name": kind_name, "is_open": ask.site.is_open, "head_block": watched[0] if watched else None,
+        "status": status, "sought": sought, "kind_name": kind_name, "is_open": ask.site.is_open,
+        "head_block": watched[0] if watched else None,
         "blocks": [(block, parties(block.proposer)) for block in shown[:BLOCKS_SHOWN]],
         "sent": [(sent, parties(sent.sender)) for sent in await _newest(ask, watched)] if ask.site.is_open else [],
         "searched": SEARCHED,
@@ -163,11 +163,11 @@ async def validators(ask: Ask) -> Drawn:
     watched = await ask.site.recent.between(height - WATCHED + 1, height)
     sets = {block.validators_hash: await ask.site.recent.validators(block) for block in watched}
     rows = records(current, watched, sets, await Parties.of(ask))
-    return Drawn(
-        "validators.html",
-        {"current": current, "rows": rows, "silent_from": SILENT, "watched": len(watched), "first": watched[-1].height if watched else 0,
-         "last": watched[0].height if watched else 0},
-    )  # fmt: skip
+    context = {
+        "current": current, "rows": rows, "silent_from": SILENT, "watched": len(watched),
+        "first": watched[-1].height if watched else 0, "last": watched[0].height if watched else 0,
+    }  # fmt: skip
+    return Drawn("validators.html", context)
 
 
 def records(

@@ -202,8 +202,8 @@ async def account(ask: Ask) -> Drawn:
         "account": found, "address": address, "sponsor": parties(found["sponsor"]), "vehicles": vehicles,
         "orders": [(order, value_name(ask.words, order["status"]), TONES.get(order["status"], ""))
                    for order in orders["orders"]],
-        "has_more_orders": orders["cursor"] is not None, "sent": [(tx, kind_name(ask.words, tx["type"]),
-                                                                  parties(tx["sender"])) for tx in sent["transactions"]],
+        "has_more_orders": orders["cursor"] is not None,
+        "sent": [(tx, kind_name(ask.words, tx["type"]), parties(tx["sender"])) for tx in sent["transactions"]],
         "cursor": sent["cursor"], "is_first": not cursor, "conduct": conduct, "complete_from": sent["complete_from"],
     }  # fmt: skip
     return Drawn("account.html", context)

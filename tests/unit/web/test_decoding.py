@@ -61,7 +61,9 @@ def test_the_example_of_every_type_is_decoded(tag: Tag) -> None:
         body = kind["example"]["body"]
         lines = decoded(body, words, a_party, a_link)  # type: ignore[arg-type]
         told = {line.name for line in lines}
-        said = {field_name(words, name) for name, value in body.items() if name != "type" and value not in (None, "", [])}
+        said = {
+            field_name(words, name) for name, value in body.items() if name != "type" and value not in (None, "", [])
+        }
         assert said == told, code
         assert all(line.text or line.lines for line in flat(lines)), code
         assert kind_name(words, code) != code

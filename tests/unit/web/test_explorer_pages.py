@@ -23,9 +23,10 @@ def a_party(address: str) -> Party:
 def a_block(height: int, signed: str, before: str = "", sent: int = 0, second: int = 0) -> BlockSummary:
     """`signed`, `before`: a letter for each validator, `x` where it signed."""
     time = f"2026-01-01T00:00:{second:02}.000Z"
+    transactions = tuple(Sent(f"{height}-{place}", "", A, height, time) for place in range(sent))
     return BlockSummary(
         height, f"{height:064x}", time, A, 0, "set", sent, tuple(each == "x" for each in signed),
-        tuple(each == "x" for each in before), tuple(Sent(f"{height}-{place}", "", A, height, time) for place in range(sent)),
+        tuple(each == "x" for each in before), transactions,
     )  # fmt: skip
 
 

@@ -49,7 +49,8 @@ def a_pin(at: tuple[float, float], name: str = "a", role: str = "workshop") -> P
     ("00:00-24:00", [("Every day", "round the clock")]),
     ("Mo-Su 09:00-17:00; We off", [("Mon to Tue", "09:00–17:00"), ("Wed", "closed"), ("Thu to Sun", "09:00–17:00")]),
     ("Fr-Mo 10:00-16:00", [("Mon", "10:00–16:00"), ("Tue to Thu", "closed"), ("Fri to Sun", "10:00–16:00")]),
-    ("Mo,We 10:00-16:00", [("Mon", "10:00–16:00"), ("Tue", "closed"), ("Wed", "10:00–16:00"), ("Thu to Sun", "closed")]),
+    ("Mo,We 10:00-16:00", [("Mon", "10:00–16:00"), ("Tue", "closed"), ("Wed", "10:00–16:00"),
+                           ("Thu to Sun", "closed")]),
 ])  # fmt: skip
 def test_opening_hours_in_words(given: str, told: list[tuple[str, str]]) -> None:
     assert told == in_words(EN, given)
