@@ -42,6 +42,9 @@ class Directory:
         return None
 
     async def _read(self, family: str, order: str) -> tuple[Entry, ...]:
+        """While another request reads anew, the copy that is there."""
+        if self._reading.locked() and family in self._kept:
+            return self._kept[family][1]
         async with self._reading:
             read_at, found = self._kept.get(family, (-KEPT_S, ()))
             if monotonic() - read_at >= KEPT_S:

@@ -71,19 +71,26 @@ class RecentBlocks:
     async def between(self, first: int, last: int) -> list[BlockSummary]:
         """The blocks of these heights that a node has, the newest first. At most `KEPT_MAX / 2` of them."""
         first = max(first, last - KEPT_MAX // 2 + 1, 1)
-        async with self._filling:
-            height = first
-            while height <= last:
-                if height in self._blocks:
-                    self._blocks.move_to_end(height)
-                    height += 1
-                else:
-                    height = await self._ask(height, min(ASKED_MAX, last - height + 1))
+        if not all(height in self._blocks for height in range(first, last + 1)):
+            async with self._filling:
+                await self._fill(first, last)
         return [self._blocks[height] for height in range(last, first - 1, -1) if height in self._blocks]
+
+    async def _fill(self, first: int, last: int) -> None:
+        height = first
+        while height <= last:
+            if height in self._blocks:
+                self._blocks.move_to_end(height)
+                height += 1
+            else:
+                height = await self._ask(height, min(ASKED_MAX, last - height + 1))
 
     async def _ask(self, height: int, count: int) -> int:
         """Ask for `count` blocks from this height on. Returns the height to go on from."""
-        found = await self._nodes.json("/v1/blocks", {"from": str(height), "limit": str(count)})
+        try:
+            found = await self._nodes.json("/v1/blocks", {"from": str(height), "limit": str(count)})
+        except NodeRefusal:  # below the first block that the node keeps
+            return height + count
         for block in map(summary, found["blocks"]):
             self._blocks[block.height] = block
         while len(self._blocks) > KEPT_MAX:

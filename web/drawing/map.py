@@ -20,8 +20,8 @@ RADIUS: Final = 11
 APART: Final = 46
 """Units between pins: on a phone a unit is 0.56 pixels, and a target has to have 24."""
 MARGIN: Final = 60
-SPAN_MIN: Final = 90.0
-"""Units of the world that the map is wide at least: the outline is too coarse for less than nine degrees."""
+SPAN_MIN: Final = 160.0
+"""Units of the world that the map is wide at least: the outline is too coarse for less than sixteen degrees."""
 LETTER: Final = 5.6
 """Width of a letter of a label, about."""
 

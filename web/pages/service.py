@@ -22,7 +22,7 @@ PINS_MAX: Final = 400
 """Pins of the map: the nearest ones, or the first by name."""
 NAMES_MAX: Final = 8
 """Names that the link of several pins tells."""
-NEAREST: Final = 4
+NEAREST: Final = 2
 """How many of the nearest places the map around a chosen one shows at least."""
 _CODE: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 _ROLE: Final = re.compile("|".join(ROLES))
