@@ -108,7 +108,7 @@ def svg(
     ]
     if center is not None:
         x, y = window.place(*center)
-        drawn.append(f'<circle class="here" cx="{x:.1f}" cy="{y:.1f}" r="{2 * RADIUS}"/>')
+        drawn.append(f'<circle class="here" cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS + 5}"/>')
     taken = [(each.x - RADIUS, each.y - RADIUS, each.x + RADIUS, each.y + RADIUS) for each in clusters]
     for cluster in clusters:
         drawn.append(_single(cluster, taken) if len(cluster.pins) == 1 else _several(cluster, many))
@@ -139,7 +139,8 @@ def _several(cluster: Cluster, many: Callable[[Cluster], tuple[str, str]]) -> st
 def _label(x: float, y: float, name: str, taken: list[tuple[float, float, float, float]]) -> str:
     """The name beside a pin, to the right or to the left, where it covers nothing; else nothing."""
     wide = LETTER * len(name)
-    for left, anchor, at in ((x + RADIUS + 5, "start", x + RADIUS + 5), (x - RADIUS - 5 - wide, "end", x - RADIUS - 5)):
+    off = RADIUS + 8
+    for left, anchor, at in ((x + off, "start", x + off), (x - off - wide, "end", x - off)):
         box = (left, y - 7, left + wide, y + 7)
         if 0 <= left and left + wide <= WIDTH and not any(_cover(box, other) for other in taken):
             taken.append(box)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, Final, NamedTuple
 
 from node.rpc.sites import distance_metres
@@ -22,8 +23,9 @@ PINS_MAX: Final = 400
 """Pins of the map: the nearest ones, or the first by name."""
 NAMES_MAX: Final = 8
 """Names that the link of several pins tells."""
+AROUND_METRES: Final = 500_000
 NEAREST: Final = 2
-"""How many of the nearest places the map around a chosen one shows at least."""
+"""The map around a chosen place shows what is within `AROUND_METRES`, and at least so many of the nearest."""
 _CODE: Final = re.compile(r"[A-Z0-9][A-Z0-9._/-]{0,39}")
 _ROLE: Final = re.compile("|".join(ROLES))
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
@@ -41,14 +43,14 @@ class ServiceQuery(Query, frozen=True):
 
 
 class Spot(NamedTuple):
-    """A place of business in the list. `number`: its place in the list; `role`: the one that its pin shows; `away`: how
-    far from the place that the reader has named, empty without one; `is_elsewhere`: it is not that place itself."""
+    """A place of business in the list. `number`: its place in the list; `role`: the one that its pin shows; `distance`:
+    metres from the place that the reader has named, None without one; `away`: the same in words."""
 
     number: int
     site: Mapping[str, Any]
     role: str
+    distance: int | None
     away: str
-    is_elsewhere: bool
     hours: list[tuple[str, str]]
     services: list[str]
     capabilities: list[str]
@@ -120,7 +122,7 @@ def _away(near: Place | None) -> Callable[[Mapping[str, Any]], int | None]:
 def _spot(number: int, site: Mapping[str, Any], distance: int | None, words: Words) -> Spot:
     away = "" if distance is None else f"< {words.distance(1_000)}" if distance < 1_000 else words.distance(distance)
     return Spot(
-        number, site, next(role for role in ROLES if role in site["roles"]), away, distance != 0,
+        number, site, next(role for role in ROLES if role in site["roles"]), distance, away,
         in_words(words, site["opening_hours"]), [words.code("services", code) for code in site["services"]],
         [value_name(words, code) for code in site["capabilities"]],
     )  # fmt: skip
@@ -138,7 +140,11 @@ def drawing_of(spots: Sequence[Spot], near: Place | None, first: int, ask: Ask) 
         )
         for spot in spots[:PINS_MAX]
     ]  # fmt: skip
-    around = pins if near is None else pins[:NEAREST]
+    around = [
+        pin
+        for place, (pin, spot) in enumerate(zip(pins, spots, strict=False))
+        if place < NEAREST or spot.distance is None or spot.distance <= AROUND_METRES
+    ]
     window = drawn_map.window_of([(pin.latitude, pin.longitude) for pin in around], center)
     return drawn_map.svg(
         pins, window, ask.site.assets.url("pictures/world.svg"), ask.words("service.map"),
@@ -154,7 +160,8 @@ def _several(cluster: drawn_map.Cluster, ask: Ask, *, is_near: bool) -> tuple[st
     if is_near:
         return name, first.href
     given = {key: value for key, value in ask.request.query.items() if key not in ("near", "page")}
-    return name, ask.link("/service", **given, near=f"{first.latitude:.4f},{first.longitude:.4f}")
+    latitude, longitude = (fmean(values) for values in zip(*(pin[:2] for pin in cluster.pins), strict=True))
+    return name, ask.link("/service", **given, near=f"{latitude:.4f},{longitude:.4f}")
 
 
 PAGES: Final = (Page("/service", service, "service"),)
