@@ -35,8 +35,7 @@ def make_app(site: Site, pictures: Pictures) -> web.Application:
     app = web.Application(client_max_size=64 * 1024, middlewares=[_edge(site)])
     languages = "{lang:" + "|".join(TAGS) + "}"
     for page in PAGES:
-        if site.is_open or not page.only_open:
-            app.router.add_get(f"/{languages}{page.path}", _page(site, page))
+        app.router.add_get(f"/{languages}{page.path}", _page(site, page))
     app.router.add_get("/", _home)
     app.router.add_get(f"/{languages}", _home)
     app.router.add_get("/static/{release}/{path:.+}", _static(site))
@@ -53,6 +52,8 @@ def make_app(site: Site, pictures: Pictures) -> web.Application:
 def _page(site: Site, page: Page) -> Answers:
     async def answer(request: web.Request) -> web.StreamResponse:
         ask = _ask(site, request)
+        if page.only_open and not site.is_open:
+            raise PageProblem(403, "not_in_tier")
         drawn = await page.draw(ask)
         return drawn if isinstance(drawn, web.StreamResponse) else respond(ask, drawn, page.room)
 

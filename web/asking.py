@@ -15,8 +15,10 @@ from node.chain.genesis import Genesis
 from node.ledger.family import nearest
 from node.rpc.limiter import TokenBuckets
 from web.assets import Assets
+from web.directory import Directory
 from web.keeping import Kept, Turn
 from web.nodes import Nodes
+from web.recent import RecentBlocks
 from web.settings import WebSettings
 from web.words import Tag, Words
 
@@ -30,6 +32,8 @@ class Site:
     assets: Assets
     genesis: Genesis
     genesis_hash: bytes
+    recent: RecentBlocks
+    directory: Directory
     root: Root
     """Of the genesis document: what certificates are verified against."""
     kept: Kept = field(default_factory=lambda: Kept(2_000))

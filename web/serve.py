@@ -13,8 +13,10 @@ from node.rpc.listener import Listener
 from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
+from web.directory import Directory
 from web.nodes import Nodes
 from web.picture_codes import Pictures
+from web.recent import RecentBlocks
 from web.settings import WebSettings
 
 
@@ -24,7 +26,9 @@ async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: a
     ident = genesis_hash(genesis)
     pictures = Pictures()
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(genesis), genesis, ident, root_of_genesis(genesis))
+    recent, directory = RecentBlocks(nodes), Directory(nodes)
+    root = root_of_genesis(genesis)
+    site = Site(settings, nodes, Assets(genesis), genesis, ident, recent, directory, root)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import car, car_files, explorer, listing, verify
+from web.pages import blocks, car, car_files, listing, members, service, transactions, verify
 
 PAGES: Final[tuple[Page, ...]] = (
-    *car.PAGES, *car_files.PAGES, *listing.PAGES, *explorer.PAGES, *verify.PAGES,
-)  # fmt: skip
+    *car.PAGES,
+    *car_files.PAGES,
+    *listing.PAGES,
+    *members.PAGES,
+    *service.PAGES,
+    *blocks.PAGES,
+    *transactions.PAGES,
+    *verify.PAGES,
+)
