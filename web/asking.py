@@ -13,6 +13,7 @@ from aiohttp import web
 from node.ledger.family import nearest
 from web.assets import Assets
 from web.nodes import Nodes
+from web.read_model.model import ReadModel
 from web.settings import WebSettings
 from web.words import Tag, Words
 
@@ -26,6 +27,7 @@ class Site:
     assets: Assets
     chain_id: str
     genesis_hash: bytes
+    model: ReadModel
 
     @property
     def is_open(self) -> bool:

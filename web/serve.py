@@ -13,23 +13,30 @@ from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
 from web.nodes import Nodes
+from web.read_model.model import ReadModel
 from web.settings import WebSettings
 
 
-async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event) -> None:
-    """Serve until `stopping`. `home`: the folder of the read model. Raises `OperatorError` if the certificate or the
+async def serve(
+    genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event, *, is_rebuilt: bool = False
+) -> None:
+    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew from the nodes,
+    while the ones that are there serve. Raises `OperatorError` if the certificate or the
     port cannot be used."""
     ident = genesis_hash(genesis)
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
-    site = Site(settings, nodes, Assets(), genesis.chain_id, ident)
+    model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
+    site = Site(settings, nodes, Assets(), genesis.chain_id, ident, model)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:
+        await model.start()
         await listener.listen(make_app(site))
         log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
         await stopping.wait()
     finally:
         await listener.stop()
+        await model.stop()
         await nodes.stop()
 
 
