@@ -28,6 +28,8 @@ from web.words import TAGS, preferred, words_of
 REPORT_BYTES_MAX: Final = 4_096
 GZIP_FROM: Final = 600
 """Bytes of a page from which it is compressed where the browser takes that."""
+METHODS: Final = ("GET", "HEAD", "POST")
+"""Methods that have metrics of their own."""
 Answers = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -204,7 +206,7 @@ def _edge(site: Site, counters: RouteCounters) -> Middleware:
             response = _problem_page(site, request, error)
             if isinstance(error, PageProblem) and error.status == 429:
                 response.headers["Retry-After"] = str(error.values["seconds"])
-        counters.add(request.method, route_of(request), response.status, monotonic() - began)
+        counters.add(request.method if request.method in METHODS else "other", route_of(request), response.status, monotonic() - began)
         if not response.prepared:
             for name, value in headers.SECURITY.items():
                 response.headers.setdefault(name, value)

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import explorer
+from web.pages import cars, explorer
 
-PAGES: Final[tuple[Page, ...]] = (*explorer.PAGES,)
+PAGES: Final[tuple[Page, ...]] = (*cars.PAGES, *explorer.PAGES)
