@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from node import limits
+from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.genesis import genesis_to_json
 from node.crypto.dev_keys import dev_key
+from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody
 from node.ledger.fields import Money
 from node.ledger.json_form import time_to_text
+from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain, address
@@ -122,6 +125,25 @@ def put_on_sale(chain: Chain, numbers: Iterable[int]) -> None:
     numbers = list(numbers)
     for which in range(ROUNDS):
         chain.produce(*raws_of(chain, round_of(chain, which, numbers)))
+
+
+def commit(chain: Chain, raws: list[bytes]) -> None:
+    """A block of transactions that hold, executed once, without verifying their signatures again."""
+    head, run = chain.store.head(), chain.run()
+    for raw in raws:
+        run.add(CheckedTx(decode_signed_tx(raw, chain.genesis_hash)))
+    result = run.finish()
+    last = chain.store.commit(head.height) if head.height else EMPTY_COMMIT
+    block = seal_block(run, result, head, head.validators.proposer(head.height + 1, 0), (), last)
+    chain.store.commit_block(block, result, chain.commit_for(block))
+    chain.now += 1_000
+
+
+def grow(chain: Chain, count: int, block_txs: int = 1_000) -> None:
+    """So many cars on sale, in large blocks."""
+    for first in range(0, count, block_txs):
+        for which in range(ROUNDS):
+            commit(chain, raws_of(chain, round_of(chain, which, range(first, min(count, first + block_txs)))))
 
 
 class MarketNode:

@@ -53,13 +53,21 @@ def badges(words: Words, row: Row, now_ms: int) -> list[tuple[str, str]]:
     if row.recalls:
         found.append(("bad", words("cars.badge_recall")))
     for brand in row.brands[:BRANDS_SHOWN]:
-        found.append(("warn", words.code("brands", brand)))
+        text = words.code("brands", brand)
+        found.append(("warn", text[:1].upper() + text[1:]))
     if len(row.brands) > BRANDS_SHOWN:
         found.append(("warn", words("cars.badge_more", count=len(row.brands) - BRANDS_SHOWN)))
-    key = "none" if not row.accidents else "one" if row.accidents == 1 else "many"
-    found.append(("warn" if row.accidents else "good", words(f"cars.badge_accidents_{key}", count=row.accidents)))
+    found.append(_accidents(words, row))
     verdict = _VERDICTS.get(row.verdict, "")
     found.append((verdict, words(f"cars.verdict_{row.verdict if verdict else 'OTHER'}")))
     if row.warranty_until_ms > now_ms:
             found.append(("good", words("cars.badge_warranty", day=words.day(time_to_text(row.warranty_until_ms)))))
     return found
+
+
+def _accidents(words: Words, row: Row) -> tuple[str, str]:
+    """Of a car that has come from elsewhere nobody can say that it had none."""
+    if row.accidents:
+        key = "one" if row.accidents == 1 else "many"
+        return "warn", words(f"cars.badge_accidents_{key}", count=row.accidents)
+    return ("", words("cars.badge_accidents_here")) if covered_since(row) else ("good", words("cars.badge_accidents_none"))

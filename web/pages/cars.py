@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from node.rules.iso_codes import MINOR_UNITS
 from node.rules.odometer import MILLIMETRES
@@ -14,6 +15,7 @@ from web.read_model.columns import Columns
 from web.read_model.row import KINDS
 from web.read_model.search import FILTERS_MAX, SORTS, VIN_LETTERS_MIN, BadCursor, Choices, Sort, Wanted
 from web.read_model.store import QueryTooLong
+from web.words import Words
 
 RADII_KM: Final = (25, 50, 100, 250, 500)
 PRICE_MAX: Final = 10**10
@@ -21,7 +23,8 @@ YEARS: Final = range(1900, 2101)
 KM_MAX: Final = 10**7
 PLACES_MAX: Final = 200
 """Places that the form lists."""
-MODELS_MAX: Final = 100
+MODELS_MAX: Final = 60
+"""Models that the form lists, the most frequent ones; any other is found by its name."""
 _VIN_START: Final = re.compile(r"[A-HJ-NPR-Z0-9]{%d,17}" % VIN_LETTERS_MIN)
 _SEPARATORS: Final = re.compile(r"[\s.,'\u2019\u00a0\u202f]")
 _POINT: Final = re.compile(r"(-?[0-9]{1,2}(?:\.[0-9]{1,6})?),(-?[0-9]{1,3}(?:\.[0-9]{1,6})?)")
@@ -129,29 +132,51 @@ def _near(text: str, columns: Columns) -> tuple[float, float] | None:
 
 
 # --- what the form offers -------------------------------------------------------------------------------------
-def options(choices: list[tuple[str, int]], chosen: str, most: int = 1_000) -> list[tuple[str, int]]:
-    """What a field offers: the most frequent values, and always the one that is chosen."""
+class Option(NamedTuple):
+    """A value that a field offers."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
+def options(
+    choices: list[tuple[str, int]], chosen: str, label: Callable[[str], str], number: Callable[[int], str],
+    most: int = 1_000,
+) -> list[Option]:  # fmt: skip
+    """What a field offers: the most frequent values with the number of their cars, and always the chosen one."""
     offered = choices[:most]
-    missing = chosen and chosen not in dict(offered)
-    return offered + ([(chosen, dict(choices).get(chosen, 0))] if missing else [])
+    if chosen and chosen not in dict(offered):
+        offered = [*offered, (chosen, dict(choices).get(chosen, 0))]
+    return [Option(value, f"{label(value)} ({number(count)})", value == chosen) for value, count in offered]
 
 
-def places(columns: Columns) -> list[tuple[str, str]]:
-    """(value, name) of the members' sites, in the order of their names."""
+def places(columns: Columns, chosen: str) -> list[Option]:
+    """The members' sites in the order of their names, and the place that is chosen."""
     found = sorted((member.name, site.code, site.country) for _, member in columns.members() for site in member.sites)
-    return [(f"{name}/{code}", f"{name} · {code} ({country})") for name, code, country in found[:PLACES_MAX]]
+    offered = [Option(value := f"{name}/{code}", f"{name} · {code} ({country})", value == chosen)
+               for name, code, country in found[:PLACES_MAX]]  # fmt: skip
+    if chosen and not any(option.is_chosen for option in offered):
+        offered.append(Option(chosen, chosen, True))
+    return offered
 
 
-def form_of(query: CarsQuery, wanted: Wanted, choices: Choices, columns: Columns) -> dict[str, Any]:
+def form_of(words: Words, query: CarsQuery, wanted: Wanted, choices: Choices, columns: Columns) -> dict[str, Any]:
     """Values and options of every field."""
+    def offered(name: str, chosen: str, label: Callable[[str], str], most: int = 1_000) -> list[Option]:
+        return options(choices[name], chosen, label, words.number, most)
+
     return {
         "value": {name: getattr(query, name) for name in query.__struct_fields__},
-        "models": options(choices["model"], query.model, MODELS_MAX),
-        "countries": options(choices["country"], query.country),
-        "currencies": options(choices["currency"], wanted.currency),
-        "powertrains": options(choices["powertrain"], query.powertrain),
-        "sellers": options(choices["seller"], query.seller), "places": places(columns), "radii": RADII_KM,
-        "currency": wanted.currency,
+        "model": offered("model", query.model, str, MODELS_MAX),
+        "country": offered("country", query.country, lambda code: words.code("countries", code)),
+        "currency": offered("currency", wanted.currency, lambda code: f"{code} · {words.code('currencies', code)}"),
+        "powertrain": offered("powertrain", query.powertrain, lambda code: words.code("powertrains", code)),
+        "seller": offered("seller", query.seller, lambda kind: words(f"cars.kind_{kind}")),
+        "near": places(columns, query.near),
+        "radius": [Option(str(km), words("cars.chip_radius", km=words.number(km)), query.radius == str(km))
+                   for km in RADII_KM],
+        "money": wanted.currency,
     }  # fmt: skip
 
 
@@ -160,7 +185,7 @@ def chips(ask: Ask, query: CarsQuery, wanted: Wanted) -> list[tuple[str, str]]:
     t, found = ask.words, list[tuple[str, str]]()
     texts = {
         "q": lambda text: f"“{text}”", "model": str, "country": lambda text: t.code("countries", text), "currency": str,
-        "powertrain": lambda text: powertrain(ask, text), "seller": lambda text: t(f"cars.kind_{text}"),
+        "powertrain": lambda text: t.code("powertrains", text), "seller": lambda text: t(f"cars.kind_{text}"),
         "price_min": lambda _: t("cars.chip_from", value=_price(ask, wanted.price_min, wanted.currency)),
         "price_max": lambda _: t("cars.chip_to", value=_price(ask, wanted.price_max, wanted.currency)),
         "year_min": lambda _: t("cars.chip_from", value=wanted.year_min),
@@ -180,10 +205,6 @@ def chips(ask: Ask, query: CarsQuery, wanted: Wanted) -> list[tuple[str, str]]:
 
 def _price(ask: Ask, amount: int, currency: str) -> str:
     return ask.words.money({"amount": amount, "currency": currency})
-
-
-def powertrain(ask: Ask, code: str) -> str:
-    return ask.words.code("powertrains", code)
 
 
 # --- the pages ------------------------------------------------------------------------------------------------
@@ -217,7 +238,7 @@ def _searched(ask: Ask) -> dict[str, Any]:
         "cards": [card(ask.words, row, model.columns.member(row.seller), km, model.now_ms)
                   for row, km in zip(rows, distances, strict=False)],
         "total": found.total, "is_complete": model.is_complete, "model_height": model.height,
-        "form": form_of(query, wanted, found.choices, model.columns), "chips": chips(ask, query, wanted),
+        "form": form_of(ask.words, query, wanted, found.choices, model.columns), "chips": chips(ask, query, wanted),
         "sorts": _sorts(ask, query, sort, is_near=wanted.near is not None), "sort": sort,
         "next": ask.link("/cars", **query.given, after=found.cursor) if found.cursor else "",
         "first": ask.link("/cars", **query.given) if query.after else "",

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
 
-from node import limits
 from node.txtypes.members.member import FRAUDS, MEMBER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from web.read_model.columns import Columns
@@ -21,6 +20,8 @@ from web.read_model.store import Meta, Store
 
 FRAUDS_KEY = FRAUDS.key("all")
 LOADED_AT_ONCE = 10_000
+LISTINGS_AT_ONCE = 250
+"""Listings that are read and written together while rows are filled."""
 
 
 class Outdated(Exception):
@@ -63,7 +64,7 @@ class Filling:
         if self._meta.height == 0 and self._meta.cursor == "":
             await self._begin()
         while (cursor := self._meta.cursor) is not None:
-            listings, following, _ = await self._source.listings(cursor, limits.RPC_PAGE_MAX)
+            listings, following, _ = await self._source.listings(cursor, LISTINGS_AT_ONCE)
             await self._take(listings, self._meta._replace(cursor=following))
 
     async def _begin(self) -> None:
@@ -83,7 +84,7 @@ class Filling:
             self._columns.drop(lapsed)
         cursor: str | None = ""
         while cursor is not None:
-            listings, cursor, _ = await self._source.listings(cursor, limits.RPC_PAGE_MAX)
+            listings, cursor, _ = await self._source.listings(cursor, LISTINGS_AT_ONCE)
             known = self._store.slots([bytes.fromhex(listed.id) for listed in listings])
             await self._take([listed for listed in listings if bytes.fromhex(listed.id) not in known], None)
             await asyncio.sleep(pause_s)
