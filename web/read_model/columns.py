@@ -7,13 +7,12 @@ here reads a file, a clock or the network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import cos, radians
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from node.rpc.sites import EARTH_KM
+from node.rpc.sites import distance_metres
 from node.txtypes.members.member import MEMBER, Member
 from web.read_model.row import KINDS, Row, kind_of, places_of
 
@@ -155,16 +154,11 @@ class Columns:
         return found
 
     def kilometres(self, near: tuple[float, float], now_ms: int) -> Array:
-        """The distance of each seller's nearest site, as on a plane, which is right to 1 % within 500 km."""
+        """The distance of each seller's nearest site."""
         found = np.full(len(self._sellers) + 1, FAR_KM)
-        latitude, longitude = near
         for address, member in self._members.items():
-            if not (places := places_of(member, now_ms)):
-                continue
-            found[self._sellers[address]] = min(
-                ((lat - latitude) ** 2 + (((lon - longitude + 180) % 360 - 180) * cos(radians((lat + latitude) / 2))) ** 2)
-                ** 0.5 for lat, lon in places
-            ) * radians(1) * EARTH_KM  # fmt: skip
+            if places := places_of(member, now_ms):
+                found[self._sellers[address]] = min(distance_metres(near, place) for place in places) / 1_000
         return found
 
 

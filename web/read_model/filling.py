@@ -15,7 +15,7 @@ from node.txtypes.members.member import FRAUDS, MEMBER
 from node.txtypes.vehicle.vehicle import VEHICLE
 from web.read_model.columns import Columns
 from web.read_model.row import Row, keys_of, row_of
-from web.read_model.source import WHOLE, Event, Listed, Source, Told
+from web.read_model.source import BEHIND_TRIES, BEHIND_WAIT_S, WHOLE, Event, Listed, Source, Told
 from web.read_model.store import Meta, Store
 
 FRAUDS_KEY = FRAUDS.key("all")
@@ -104,12 +104,17 @@ class Filling:
 
     # --- following ---------------------------------------------------------------------------------------------
     async def check_block(self) -> None:
-        """The block at the rows' height is the one that they were filled at. Raises `Outdated`: the chain has begun
-        anew from the same genesis."""
-        if self._meta.block_id and self._meta.height <= self._source.nodes.height:
-            found = await self._source.block_id(self._meta.height)
-            if found not in (None, self._meta.block_id):
-                raise Outdated(f"block {self._meta.height} is another one")
+        """The block at the rows' height is the one that they were filled at. Raises `Outdated` if not: the chain has
+        begun anew from the same genesis."""
+        height, nodes = self._meta.height, self._source.nodes
+        for _ in range(BEHIND_TRIES):
+            if nodes.height >= height:
+                break
+            await asyncio.sleep(BEHIND_WAIT_S)
+        else:
+            raise Outdated(f"no node has height {height}")
+        if self._meta.block_id and await self._source.block_id(height) not in (None, self._meta.block_id):
+            raise Outdated(f"block {height} is another one")
 
     async def follow(self) -> None:
         """Apply events as they come, without an end. Raises as `Source` does, and `Outdated`."""
