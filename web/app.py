@@ -206,7 +206,8 @@ def _edge(site: Site, counters: RouteCounters) -> Middleware:
             response = _problem_page(site, request, error)
             if isinstance(error, PageProblem) and error.status == 429:
                 response.headers["Retry-After"] = str(error.values["seconds"])
-        counters.add(request.method if request.method in METHODS else "other", route_of(request), response.status, monotonic() - began)
+        method = request.method if request.method in METHODS else "other"
+        counters.add(method, route_of(request), response.status, monotonic() - began)
         if not response.prepared:
             for name, value in headers.SECURITY.items():
                 response.headers.setdefault(name, value)

@@ -20,8 +20,8 @@ from web.settings import WebSettings
 async def serve(
     genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event, *, is_rebuilt: bool = False
 ) -> None:
-    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew from the nodes,
-    while the ones that are there serve. Raises `OperatorError` if the certificate or the
+    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew, while
+    the ones that are there serve. Raises `OperatorError` if the certificate or the
     port cannot be used."""
     ident = genesis_hash(genesis)
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)

@@ -1,4 +1,4 @@
-"""`scripts/pages_bench`: search of a large market with its page, the time to read one, kills on the way, and fuzzing."""
+"""`scripts/pages_bench`: search of a large market with its page, the time to read one, kills, and fuzzing."""
 
 from __future__ import annotations
 
@@ -56,8 +56,9 @@ def synthetic(first: int, count: int, seed: int) -> list[Row]:
         ident = hashlib.sha256(number.to_bytes(8, "big")).digest()
         listed, year = NOW_MS - draw.randrange(30 * 86_400_000), draw.randrange(2008, 2027)
         return Row(
-            ident, 1, f"WBA8E9G5{number:09d}", draw.choice(models), b"s" * 20, draw.choice(("EUR", "EUR", "CNY", "USD")),
-            (Price(draw.randrange(3_000, 90_000) * 100, listed),), draw.choice(COUNTRIES), 0, NOW_MS + 86_400_000_000,
+            ident, 1, f"WBA8E9G5{number:09d}", draw.choice(models), b"s" * 20,
+            draw.choice(("EUR", "EUR", "CNY", "USD")), (Price(draw.randrange(3_000, 90_000) * 100, listed),),
+            draw.choice(COUNTRIES), 0, NOW_MS + 86_400_000_000,
             powertrain=draw.choice(POWERTRAINS), produced_on=f"{year}-03-01", metres=draw.randrange(250_000_000),
             verdict="LOGICAL", accidents=int(draw.random() < 0.2), brands=("taxi",) if draw.random() < 0.07 else (),
             born_ms=listed - 10**11, covered_since_ms=listed - 10**11,
@@ -79,7 +80,11 @@ def queries(seed: int) -> list[str]:
             parts.append(f"country={draw.choice(COUNTRIES)}")
         if draw.random() < 0.4:
             parts.append(f"price_max={draw.randrange(10, 80) * 1000}&currency=EUR")
-        for name, values in (("powertrain", POWERTRAINS), ("year_min", (2015, 2018, 2021)), ("km_max", (50_000, 100_000))):
+        for name, values in (
+            ("powertrain", POWERTRAINS),
+            ("year_min", (2015, 2018, 2021)),
+            ("km_max", (50_000, 100_000)),
+        ):
             if draw.random() < 0.3:
                 parts.append(f"{name}={draw.choice(values)}")
         for name in ("no_accident", "no_brand", "warranty"):
@@ -115,10 +120,15 @@ def search(count: int, seed: int) -> list[Measure]:
 
         drawn = asyncio.run(measured())
         times, clock = sorted(ms for ms, _, _ in drawn), sorted(ms for _, ms, _ in drawn)
-        told = {"listings": count, "queries": len(times), "html_bytes_max": max(size for *_, size in drawn),
-                "clock_ms": [round(clock[len(clock) * percent // 100], 1) for percent in (50, 99)],
-                "slowest_ms": round(times[-1], 1),
-                "load_s": round(load_s, 1), "memory_mib": round(memory_bytes()['memory_bytes{kind="resident"}'] / 2**20)}
+        told = {
+            "listings": count,
+            "queries": len(times),
+            "html_bytes_max": max(size for *_, size in drawn),
+            "clock_ms": [round(clock[len(clock) * percent // 100], 1) for percent in (50, 99)],
+            "slowest_ms": round(times[-1], 1),
+            "load_s": round(load_s, 1),
+            "memory_mib": round(memory_bytes()['memory_bytes{kind="resident"}'] / 2**20),
+        }
         found = []
         for percent, bar in ((50, P50_MS), (99, P99_MS)):
             value = times[len(times) * percent // 100]
@@ -184,13 +194,17 @@ def build(folder: Path, count: int) -> Measure:
     ours.close()
     node.terminate()
     node.join()
-    return Measure(f"rows of {count:,} listed cars, over HTTP", taken, BUILD_S * count / 100_000, taken, 1, "seconds", True)
+    return Measure(
+        f"rows of {count:,} listed cars, over HTTP", taken, BUILD_S * count / 100_000, taken, 1, "seconds", True
+    )
 
 
 # --- the command ----------------------------------------------------------------------------------------------
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("which", type=click.Choice(["search", "build", "kills", "fuzz"]))
-@click.option("--count", type=int, help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5).")
+@click.option(
+    "--count", type=int, help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5)."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True,
               help="Where the store of build is kept.")  # fmt: skip

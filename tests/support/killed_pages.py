@@ -50,7 +50,8 @@ def progress(home: Path) -> Progress:
 def contents(home: Path) -> dict[str, Any]:
     """Everything in the database but the places of rows and how far it came by which events."""
     rows, members, meta = _asked(
-        home, "SELECT id, vin, seller, row FROM listing ORDER BY id", "SELECT address, value FROM member ORDER BY address",
+        home, "SELECT id, vin, seller, row FROM listing ORDER BY id",
+        "SELECT address, value FROM member ORDER BY address",
         "SELECT schema, genesis_hash, height, frauds, cursor FROM meta",
     )  # fmt: skip
     return {"rows": rows, "members": members, "meta": meta}

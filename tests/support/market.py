@@ -1,4 +1,4 @@
-"""Cars on sale: steps that put varied cars on the market of any chain, and a node over real sockets that serves them."""
+"""Cars on sale: steps that put varied cars on the market of any chain, and a node over real sockets."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ from node.ledger.json_form import time_to_text
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.backend import SingleNode, serving
-from support.chain import DAY_MS, Chain, address
+from support.chain import DAY_MS, Chain
 from support.life import accident, km, listing, register, transfer, where
 from support.load import MANY_IN_ONE
 from support.specimens import Readable, specimen
 
 Step = tuple[str, TransactionBody, tuple[str, ...]]
-MODELS = (("330I", "petrol"), ("X5", "phev"), ("I4", "bev"), ("320D-TOURING", "diesel"), ("M4", "petrol"), ("I3", "bev"))
+MODELS = (
+    ("330I", "petrol"),
+    ("X5", "phev"),
+    ("I4", "bev"),
+    ("320D-TOURING", "diesel"),
+    ("M4", "petrol"),
+    ("I3", "bev"),
+)
 SELLERS = ("dealer-munich", "dealer-shanghai")
 RAILS = specimen("listing.create").rails[:1]
 ROUNDS = 4

@@ -10,10 +10,12 @@ from urllib.parse import quote, quote_from_bytes, urlsplit
 
 NAMES = ("q", "model", "country", "currency", "price_min", "price_max", "powertrain", "year_min", "year_max", "km_max",
          "no_accident", "no_brand", "seller", "warranty", "near", "radius", "sort", "after")  # fmt: skip
-VALUES = ("", "1", "0", "-1", "330I", "X5", "DE", "CN", "EUR", "petrol", "bev", "dealer", "private", "newest", "cheapest",
-          "nearest", "2020", "60000", "50.000", "99999999999", "1e9", "٣", "WBA8E", "WBA8E9G5000000001", "dealer-munich/MUC-1",
-          "48.1,11.5", "91,0", "nan,nan", "90.0,-180.0", "' OR 1=1 --", "<script>", "\x00", "\u202e", "é" * 30, "a" * 199,
-          "a" * 250, "%", "%%s{}{0}", "None", "𝟙", "\ud7ff", "ＤＥ")  # fmt: skip
+VALUES = ("", "1", "0", "-1", "330I", "X5", "DE", "CN", "EUR", "petrol", "bev", "dealer", "private", "newest",
+          "nearest", "cheapest", "2020", "60000", "50.000", "99999999999", "1e9", "\u0663", "WBA8E",
+          "WBA8E9G5000000001",
+          "dealer-munich/MUC-1", "48.1,11.5", "91,0", "nan,nan", "90.0,-180.0", "' OR 1=1 --", "<script>", "\x00",
+          "\u202e", "é" * 30, "a" * 199, "a" * 250, "%", "%%s{}{0}", "None",
+          "\U0001d7d9", "\ud7ff", "\uff24\uff25")  # fmt: skip
 FITTING = {
     "q": ("330i", "WBA8E", "x"), "model": ("330I", "X5"), "country": ("DE", "CN"), "currency": ("EUR", "CNY"),
     "price_min": ("10000", "0"), "price_max": ("50.000", "90 000"), "powertrain": ("bev", "petrol"),

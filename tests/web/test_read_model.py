@@ -119,7 +119,7 @@ def test_a_chain_that_began_anew_from_the_same_genesis_has_its_own_rows(tmp_path
 
 
 def test_a_lying_node_is_found_out_by_proofs(tmp_path: Path) -> None:
-    """It tells a lower price, with honest proofs. Search stops, says so, and goes on once rows hold that are read anew."""
+    """It tells a lower price, with honest proofs. Search stops, and goes on once new rows hold."""
     chain = market_chain()
     put_on_sale(chain, range(4))
 

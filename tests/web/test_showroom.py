@@ -43,9 +43,9 @@ def test_the_showroom_in_every_language(
         for language in LANGUAGES:
             window.look(f"/{language}/cars")
             window.look(f"/{language}/cars/filters?model=330I&no_accident=1")
-            window.look(f"/{language}/cars?near=dealer-munich/MUC-1&radius=100&price_max=50000&sort=nearest")
-            window.look(f"/{language}/cars?q=NOTHING")
-            window.look(f"/{language}/cars?year_min=old", 400)
+        window.look("/zh/cars?near=dealer-munich/MUC-1&radius=100&price_max=50000&sort=nearest")
+        window.look("/de/cars?q=NOTHING")
+        window.look("/en/cars?year_min=old", 400)
 
 
 def test_filters_sorts_and_pages_work_without_javascript(browser: Browser, showroom_url: str) -> None:
@@ -61,7 +61,9 @@ def test_filters_sorts_and_pages_work_without_javascript(browser: Browser, showr
         assert 1 == page.locator(".chip").count()
         page.get_by_role("link", name="Lowest price").click()
         assert "within one currency: EUR" in page.locator(".market-results").inner_text()
-        prices = [int(each.replace("€", "").replace(",", "")) for each in page.locator(".car-price strong").all_inner_texts()]
+        prices = [
+            int(each.replace("€", "").replace(",", "")) for each in page.locator(".car-price strong").all_inner_texts()
+        ]
         assert prices == sorted(prices)
         _every_car_is_on_one_page(window)
 

@@ -20,8 +20,8 @@ def _car(body: str, glass: str, wheels: tuple[int, int], radius: int = 15) -> st
 
 SHAPES: Final = {
     "saloon": _car(
-        "M10,66 C9,56 14,50 28,48 L66,43 C80,31 94,25 116,25 L134,25 C152,26 164,32 180,43 L210,47 C224,49 231,55 231,64 "
-        "L230,74 L10,74 Z",
+        "M10,66 C9,56 14,50 28,48 L66,43 C80,31 94,25 116,25 L134,25 C152,26 164,32 180,43 L210,47 "
+        "C224,49 231,55 231,64 L230,74 L10,74 Z",
         "M79,43 C89,35 99,31 114,31 L115,43 Z M121,31 L134,31 C147,32 156,36 167,43 L121,43 Z", (54, 186)),
     "estate": _car(
         "M10,66 C9,56 14,50 28,48 L66,43 C80,31 94,25 116,25 L188,26 C205,27 216,37 223,48 C229,51 231,57 231,64 "
@@ -69,4 +69,5 @@ def coverage(share: float) -> str:
         f'<rect class="{"full" if place < full else "bare"}" x="{place * 13}" y="1" width="11" height="6" rx="2"/>'
         for place in range(COVERAGE_PARTS)
     )
-    return f'<svg class="coverage" viewBox="0 0 63 8" width="63" height="8" aria-hidden="true" focusable="false">{parts}</svg>'
+    size = 'viewBox="0 0 63 8" width="63" height="8"'
+    return f'<svg class="coverage" {size} aria-hidden="true" focusable="false">{parts}</svg>'

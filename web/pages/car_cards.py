@@ -70,4 +70,5 @@ def _accidents(words: Words, row: Row) -> tuple[str, str]:
     if row.accidents:
         key = "one" if row.accidents == 1 else "many"
         return "warn", words(f"cars.badge_accidents_{key}", count=row.accidents)
-    return ("", words("cars.badge_accidents_here")) if covered_since(row) else ("good", words("cars.badge_accidents_none"))
+    kind, key = ("", "here") if covered_since(row) else ("good", "none")
+    return kind, words(f"cars.badge_accidents_{key}")

@@ -25,7 +25,7 @@ PLACES_MAX: Final = 200
 """Places that the form lists."""
 MODELS_MAX: Final = 60
 """Models that the form lists, the most frequent ones; any other is found by its name."""
-_VIN_START: Final = re.compile(r"[A-HJ-NPR-Z0-9]{%d,17}" % VIN_LETTERS_MIN)
+_VIN_START: Final = re.compile(rf"[A-HJ-NPR-Z0-9]{{{VIN_LETTERS_MIN},17}}")
 _SEPARATORS: Final = re.compile(r"[\s.,'\u2019\u00a0\u202f]")
 _POINT: Final = re.compile(r"(-?[0-9]{1,2}(?:\.[0-9]{1,6})?),(-?[0-9]{1,3}(?:\.[0-9]{1,6})?)")
 _PRICED: Final = ("cheapest", "dearest")
@@ -183,7 +183,7 @@ def form_of(words: Words, query: CarsQuery, wanted: Wanted, choices: Choices, co
 def chips(ask: Ask, query: CarsQuery, wanted: Wanted) -> list[tuple[str, str]]:
     """(words, address without it) of every filter that is given."""
     t, found = ask.words, list[tuple[str, str]]()
-    texts = {
+    texts: dict[str, Callable[[str], str]] = {
         "q": lambda text: f"“{text}”", "model": str, "country": lambda text: t.code("countries", text), "currency": str,
         "powertrain": lambda text: t.code("powertrains", text), "seller": lambda text: t(f"cars.kind_{text}"),
         "price_min": lambda _: t("cars.chip_from", value=_price(ask, wanted.price_min, wanted.currency)),
@@ -232,7 +232,7 @@ def _searched(ask: Ask) -> dict[str, Any]:
         raise PageProblem(400, "query_value", name="after") from None
     except QueryTooLong:
         raise PageProblem(503, "overloaded") from None
-    distances = found.kilometres or [None] * len(rows)
+    distances: list[float] | list[None] = found.kilometres or [None] * len(rows)
     return {
         "sprites": sprites(),
         "cards": [card(ask.words, row, model.columns.member(row.seller), km, model.now_ms)

@@ -36,9 +36,9 @@ class Price(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A listing that is open from `open_from_ms` until before `open_until_ms`. `vin` is empty for cars that are built to
-    order, which have no history either. `metres`: the newest reading that counts, -1 for none. `brands`: the codes of
-    those that are not annulled. `warranty_until_ms`: the end of the longest warranty whose distance is not driven
+    """A listing that is open from `open_from_ms` until before `open_until_ms`. `vin` is empty for cars that are built
+    to order, which have no history either. `metres`: the newest reading that counts, -1 for none. `brands`: the codes
+    of those that are not annulled. `warranty_until_ms`: the end of the longest warranty whose distance is not driven
     yet, 0 for none. `prices`: of each version, ascending."""
 
     ident: bytes
@@ -101,7 +101,8 @@ def _of_car(ident: bytes, listing: Listing, vehicle: Vehicle, reader: Reader, as
         _listed(ident, listing, vehicle.model, *span),
         powertrain=vehicle.powertrain, produced_on=vehicle.produced_on, unit=vehicle.odometer_unit,
         metres=UNKNOWN_METRES if newest is None else newest.metres, verdict=readings.verdict,
-        accidents=vehicle.accident_count, brands=tuple(sorted({b.code for b in vehicle.brands if b.state != "annulled"})),
+        accidents=vehicle.accident_count,
+        brands=tuple(sorted({brand.code for brand in vehicle.brands if brand.state != "annulled"})),
         recalls=len(vehicle.recalls), born_ms=vehicle.born_at_ms, covered_since_ms=vehicle.covered_since_ms,
         warranty_until_ms=_warranty_until_ms(listing.vin, vehicle, reader, as_of),
     )  # fmt: skip
@@ -126,7 +127,8 @@ def _warranty_until_ms(vin: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) 
     driven = highest_metres(reader, vin, TIME_MAX_MS, as_of.rules)
     return max((
         warranty.ends_at_ms for warranty in warranties_of(reader, vin, vehicle)
-        if not is_cut_short(warranty, vehicle, 0) and (not warranty.distance_km or driven < warranty.distance_km * 1_000)
+        if not is_cut_short(warranty, vehicle, 0)
+        and (not warranty.distance_km or driven < warranty.distance_km * 1_000)
     ), default=0)  # fmt: skip
 
 
@@ -159,8 +161,8 @@ _BODY_OF_MODEL: Final = (
 
 
 def body_of(model: str) -> str:
-    """The silhouette that a model is drawn with. The chain does not say a car's body, so this goes by the name alone and
-    decides nothing but the picture."""
+    """The silhouette that a model is drawn with. The chain does not say a car's body, so this goes by the name alone,
+    and decides nothing but the picture."""
     return next((body for body, pattern in _BODY_OF_MODEL if re.fullmatch(pattern, model)), "saloon")
 
 

@@ -35,9 +35,9 @@ _encode_row: Final = msgspec.msgpack.Encoder().encode
 
 
 class Meta(NamedTuple):
-    """How far the rows are. `height`, `sequence`: the last event that they have, -1 for all of the height; `block_id`: of that height, empty where
-    no event has told it yet. `frauds`: the raw list of authors that count no more. `cursor`: where the list of listings
-    goes on that the rows are filled from, None once they are complete."""
+    """How far the rows are. `height`, `sequence`: the last event that they have, -1 for all of the height; `block_id`:
+    of that height, empty where no event has told it yet. `frauds`: the raw list of authors that count no more.
+    `cursor`: where the list goes on that the rows are filled from, None once they are complete."""
 
     genesis_hash: bytes
     height: int = 0

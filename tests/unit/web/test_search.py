@@ -7,44 +7,11 @@ from collections import Counter
 
 import msgspec
 import pytest
+from support.listed_rows import DEALER, MAKER, MEMBERS, MUNICH, NOW_MS, SELLER_KINDS, rows
 
-from node.txtypes.members.member import MEMBER, Grant, Member, Site
-from support.chain import address
 from web.read_model.columns import FAR_KM, Columns
 from web.read_model.row import KINDS, Price, Row
 from web.read_model.search import SORTS, BadCursor, Found, Search, Sort, Wanted
-
-NOW_MS = 1_800_000_000_000
-DEALER, MAKER = address("dealer-munich"), address("bmw")
-MUNICH, BERLIN = (48.177, 11.559), (52.52, 13.405)
-
-
-def member(name: str, role: str, place: tuple[float, float]) -> bytes:
-    site = Site("ONE-1", "DE", round(place[0] * 1e6), round(place[1] * 1e6), (), "", "", "")
-    grant = Grant(role, (), "", (), 0, 0, ())
-    return MEMBER.encode(Member(name, "DE", "", 1, (grant,), (site,), b"", "", ()), 1)
-
-
-MEMBERS = {DEALER: member("dealer", "dealer", MUNICH), MAKER: member("maker", "manufacturer", BERLIN)}
-SELLER_KINDS = {DEALER: "dealer", MAKER: "manufacturer"}
-
-
-def rows(count: int, seed: int) -> list[Row]:
-    """Few different values, so that many listings are alike in what they are sorted by."""
-    draw = random.Random(seed)
-    found = []
-    for number in range(count):
-        vin = "" if draw.random() < 0.1 else f"{draw.choice(('WBA8E9G50', 'JTDKB20U0'))}{number:08d}"
-        built = f"{draw.randrange(2015, 2021)}-01-01" if vin else ""
-        found.append(Row(
-            draw.randbytes(32), 1, vin, draw.choice(("330I", "X5", "I4")), draw.choice((DEALER, MAKER, b"p" * 20)),
-            draw.choice(("EUR", "CNY")), (Price(draw.randrange(5) * 100_000, NOW_MS - draw.randrange(3) * 10**6),),
-            draw.choice(("DE", "CN", "FR")), draw.choice((0, 0, 0, NOW_MS + 10**6)),
-            draw.choice((NOW_MS + 10**9, NOW_MS + 10**9, NOW_MS - 10**6)), draw.choice(("bev", "petrol")) if vin else "",
-            built, draw.choice((-1, 10_000, 50_000_000)), "km", "LOGICAL", draw.randrange(2),
-            draw.choice(((), ("taxi",))), warranty_until_ms=draw.choice((0, NOW_MS + 10**9)),
-        ))  # fmt: skip
-    return found
 
 
 def searching(listed: list[Row]) -> Search:
@@ -117,10 +84,18 @@ def test_search_is_a_look_at_every_row(seed: int) -> None:
 def test_choices_count_what_another_value_would_find(name: str) -> None:
     listed = rows(300, 9)
     search = searching(listed)
-    for wanted in (Wanted(), Wanted(country="DE", powertrain="bev", no_brand=True), Wanted(model="X5", seller="dealer")):
+    for wanted in (
+        Wanted(),
+        Wanted(country="DE", powertrain="bev", no_brand=True),
+        Wanted(model="X5", seller="dealer"),
+    ):
         others = msgspec.structs.replace(wanted, **{name: ""})
         fits = [row for row in listed if holds(row, others)]
-        value = (lambda row: SELLER_KINDS.get(row.seller, "private")) if name == "seller" else lambda row: getattr(row, name)
+        value = (
+            (lambda row: SELLER_KINDS.get(row.seller, "private"))
+            if name == "seller"
+            else lambda row: getattr(row, name)
+        )
         expected = Counter(map(value, fits))
         del expected[""]
         assert expected == Counter(dict(search.find(wanted, "newest", "", 5, NOW_MS).choices[name]))
@@ -130,7 +105,8 @@ def test_a_page_of_a_large_market_is_narrowed_to_few_and_has_the_first_ones() ->
     """Also where the sample suggests too low a bound: all values are the same but for one."""
     draw = random.Random(3)
     for values in (range(5_000), [7] * 4_999 + [1]):
-        listed = [msgspec.structs.replace(row, prices=(Price(value, NOW_MS),), open_from_ms=0, open_until_ms=NOW_MS + 9_000)
+        span = {"open_from_ms": 0, "open_until_ms": NOW_MS + 9_000}
+        listed = [msgspec.structs.replace(row, prices=(Price(value, NOW_MS),), **span)
                   for row, value in zip(rows(5_000, 1), draw.sample(list(values), 5_000), strict=True)]  # fmt: skip
         search = searching(listed)
         expected = sorted(listed, key=lambda row: order_of(row, "cheapest"))[:48]
@@ -172,7 +148,8 @@ def test_a_cursor_is_of_one_search_and_of_one_process() -> None:
     for by, wanted, sort, text in (
         (other, Wanted(), "newest", cursor), (search, Wanted(country="DE"), "newest", cursor),
         (search, Wanted(), "cheapest", cursor), (search, Wanted(), "newest", cursor[:-1]),
-        (search, Wanted(), "newest", "A" + cursor), (search, Wanted(), "newest", "é"), (search, Wanted(), "newest", "=" * 9),
+        (search, Wanted(), "newest", "A" + cursor), (search, Wanted(), "newest", "é"),
+        (search, Wanted(), "newest", "=" * 9),
     ):  # fmt: skip
         with pytest.raises(BadCursor):
             by.find(wanted, sort, text, 5, NOW_MS)
@@ -208,5 +185,3 @@ def test_free_slots_are_used_again() -> None:
     loaded.put([0, 3], rows(2, 7))
     loaded.note_holes()
     assert [1, 2, 4] == loaded.take_slots(3)
-
-
