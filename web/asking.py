@@ -65,7 +65,7 @@ class Ask:
     def query(self, kind: type[Q]) -> Q:
         """The query, whose names and values are checked. Raises `PageProblem`."""
         given = self.request.query
-        known = tuple(field.encode_name for field in msgspec.structs.fields(kind))
+        known = kind.__struct_encode_fields__
         for name in given:
             if name not in known:
                 raise PageProblem(
