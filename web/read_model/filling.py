@@ -64,7 +64,7 @@ class Filling:
         if self._meta.height == 0 and self._meta.cursor == "":
             await self._begin()
         while (cursor := self._meta.cursor) is not None:
-            listings, following, _ = await self._source.listings(cursor, LISTINGS_AT_ONCE)
+            listings, following = await self._source.listings(cursor, LISTINGS_AT_ONCE)
             await self._take(listings, self._meta._replace(cursor=following))
 
     async def _begin(self) -> None:
@@ -84,7 +84,7 @@ class Filling:
             self._columns.drop(lapsed)
         cursor: str | None = ""
         while cursor is not None:
-            listings, cursor, _ = await self._source.listings(cursor, LISTINGS_AT_ONCE)
+            listings, cursor = await self._source.listings(cursor, LISTINGS_AT_ONCE)
             known = self._store.slots([bytes.fromhex(listed.id) for listed in listings])
             await self._take([listed for listed in listings if bytes.fromhex(listed.id) not in known], None)
             await asyncio.sleep(pause_s)

@@ -56,7 +56,6 @@ class Listed(msgspec.Struct):
 class _ListingsPage(msgspec.Struct):
     listings: list[Listed]
     cursor: str | None
-    height: int
 
 
 class Event(msgspec.Struct):
@@ -139,11 +138,11 @@ class Source:
             more = await self.values(sorted(missing), height)
             told = Told(told.values | more.values, min(told.height, more.height))
 
-    async def listings(self, cursor: str, limit: int) -> tuple[list[Listed], str | None, int]:
-        """A page of the listings that are open, the cursor of the next one, None behind the last, and the height."""
+    async def listings(self, cursor: str, limit: int) -> tuple[list[Listed], str | None]:
+        """A page of the listings that are open, and the cursor of the next one, None behind the last."""
         query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
         page = _read(_ListingsPage, await self.nodes.bytes("/v1/listings", query))
-        return page.listings, page.cursor or None, page.height
+        return page.listings, page.cursor or None
 
     async def members(self) -> list[bytes]:
         """The addresses of all members."""
