@@ -15,8 +15,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 from node.log import log
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
+from node.rpc.metrics import RouteCounters
 from web import headers
 from web.asking import Ask, Drawn, Page, PageProblem, Site, client_of
+from web.metrics import metrics_page, route_of
 from web.nodes import NodeRefusal, Overloaded, Unreachable
 from web.pages.table import PAGES
 from web.passing import Passing
@@ -27,12 +29,15 @@ from web.words import TAGS, preferred, words_of
 REPORT_BYTES_MAX: Final = 4_096
 GZIP_FROM: Final = 600
 """Bytes of a page from which it is compressed where the browser takes that."""
+METHODS: Final = ("GET", "HEAD", "POST")
+"""Methods that have metrics of their own."""
 Answers = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(site: Site, pictures: Pictures) -> web.Application:
     """All routes over a site."""
-    app = web.Application(client_max_size=64 * 1024, middlewares=[_edge(site)])
+    counters = RouteCounters()
+    app = web.Application(client_max_size=64 * 1024, middlewares=[_edge(site, counters)])
     languages = "{lang:" + "|".join(TAGS) + "}"
     for page in PAGES:
         app.router.add_get(f"/{languages}{page.path}", _page(site, page))
@@ -42,6 +47,7 @@ def make_app(site: Site, pictures: Pictures) -> web.Application:
     app.router.add_get("/manifest.json", _manifest(site))
     app.router.add_get("/health/live", _live)
     app.router.add_get("/health/ready", _ready(site))
+    app.router.add_get("/metrics", _metrics(site, counters))
     app.router.add_post("/report", _report)
     pictures.add_to(app)
     Passing(site).add_to(app)
@@ -140,11 +146,18 @@ async def _live(_: web.Request) -> web.StreamResponse:
 
 def _ready(site: Site) -> Answers:
     async def answer(_: web.Request) -> web.StreamResponse:
-        reasons = [] if site.nodes.is_reachable else ["no node answers"]
+        reasons = ([] if site.nodes.is_reachable else ["no node answers"]) + site.model.faults()
         told = {"Cache-Control": headers.NOT_KEPT}
         return web.json_response(
             {"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200, headers=told
         )
+
+    return answer
+
+
+def _metrics(site: Site, counters: RouteCounters) -> Answers:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return metrics_page(site, counters)
 
     return answer
 
@@ -171,7 +184,7 @@ def _tell_once(directive: str, blocked: str) -> None:
 
 
 # --- the edge ---------------------------------------------------------------------------------------------------
-def _edge(site: Site) -> Middleware:
+def _edge(site: Site, counters: RouteCounters) -> Middleware:
     """Limits before the handler; error pages and security headers after it."""
     settings = site.settings
     buckets = TokenBuckets(settings.requests_per_second, settings.request_burst)
@@ -185,6 +198,7 @@ def _edge(site: Site) -> Middleware:
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
+        began = monotonic()
         try:
             if wait := wait_of(request):
                 raise PageProblem(429, "too_many", seconds=max(1, round(wait)))
@@ -196,6 +210,8 @@ def _edge(site: Site) -> Middleware:
             response = _problem_page(site, request, error)
             if isinstance(error, PageProblem) and error.status == 429:
                 response.headers["Retry-After"] = str(error.values["seconds"])
+        method = request.method if request.method in METHODS else "other"
+        counters.add(method, route_of(request), response.status, monotonic() - began)
         if not response.prepared:
             for name, value in headers.SECURITY.items():
                 response.headers.setdefault(name, value)

@@ -18,6 +18,7 @@ from web.assets import Assets
 from web.directory import Directory
 from web.keeping import Kept, Turn
 from web.nodes import Nodes
+from web.read_model.model import ReadModel
 from web.recent import RecentBlocks
 from web.settings import WebSettings
 from web.words import Tag, Words
@@ -34,6 +35,7 @@ class Site:
     genesis_hash: bytes
     recent: RecentBlocks
     directory: Directory
+    model: ReadModel
     root: Root
     """Of the genesis document: what certificates are verified against."""
     kept: Kept = field(default_factory=lambda: Kept(2_000))
@@ -90,7 +92,7 @@ class Ask:
     def query(self, kind: type[Q]) -> Q:
         """The query, whose names and values are checked. Raises `PageProblem`."""
         given = self.request.query
-        known = tuple(field.encode_name for field in msgspec.structs.fields(kind))
+        known = kind.__struct_encode_fields__
         for name in given:
             if name not in known:
                 raise PageProblem(

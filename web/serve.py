@@ -16,27 +16,34 @@ from web.assets import Assets
 from web.directory import Directory
 from web.nodes import Nodes
 from web.picture_codes import Pictures
+from web.read_model.model import ReadModel
 from web.recent import RecentBlocks
 from web.settings import WebSettings
 
 
-async def serve(genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event) -> None:
-    """Serve until `stopping`. `home`: the folder of the read model. Raises `OperatorError` if the certificate or the
+async def serve(
+    genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event, *, is_rebuilt: bool = False
+) -> None:
+    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew, while
+    the ones that are there serve. Raises `OperatorError` if the certificate or the
     port cannot be used."""
     ident = genesis_hash(genesis)
     pictures = Pictures()
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
+    model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
     root = root_of_genesis(genesis)
-    site = Site(settings, nodes, Assets(genesis), genesis, ident, recent, directory, root)
+    site = Site(settings, nodes, Assets(genesis), genesis, ident, recent, directory, model, root)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:
+        await model.start()
         await listener.listen(make_app(site, pictures))
         log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
         await stopping.wait()
     finally:
         await listener.stop()
+        await model.stop()
         await nodes.stop()
         pictures.close()
 

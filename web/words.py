@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final, Literal, get_args
 
@@ -27,7 +27,9 @@ from node.rules.texts.tables import TEXTS
 Tag = Literal["en", "de", "zh"]
 TAGS: Final[tuple[Tag, ...]] = get_args(Tag)
 NAMES: Final[dict[Tag, str]] = {"en": "English", "de": "Deutsch", "zh": "中文"}
-_LOCALES: Final[dict[Tag, str]] = {"en": "en_GB", "de": "de_DE", "zh": "zh_Hans_CN"}
+_LOCALES: Final[dict[Tag, Locale]] = {
+    "en": Locale.parse("en_GB"), "de": Locale.parse("de_DE"), "zh": Locale.parse("zh_Hans_CN"),
+}  # fmt: skip
 
 
 def _catalogue() -> dict[str, Text]:
@@ -49,7 +51,7 @@ class Words:
     def __init__(self, tag: Tag) -> None:
         self.tag: Tag = tag
         self._index = TAGS.index(tag)
-        self._locale = Locale.parse(_LOCALES[tag])
+        self._locale = _LOCALES[tag]
 
     @property
     def lang(self) -> str:
@@ -83,19 +85,19 @@ class Words:
 
     # --- numbers ---------------------------------------------------------------------------------------------
     def number(self, value: float) -> str:
-        return str(format_decimal(value, locale=self._locale))
+        return _number(self.tag, value)
 
     def money(self, money: Mapping[str, Any] | None) -> str:
         """`{"amount": 5290000, "currency": "EUR"}`, in minor units."""
         if money is None:
             return "–"
         amount, currency = int(money["amount"]), str(money["currency"])
-        digits = MINOR_UNITS.get(currency, 0)
-        pattern = self._locale.currency_formats["standard"].pattern
-        if amount % 10**digits == 0:
-            pattern = pattern.replace("0.00", "0")
-        value = Decimal(amount).scaleb(-digits)
-        return str(format_currency(value, currency, pattern, self._locale, currency_digits=False))
+        whole, rest = divmod(amount, 10 ** MINOR_UNITS.get(currency, 0))
+        if rest or amount < 0:
+            digits = MINOR_UNITS.get(currency, 0)
+            return _currency(self.tag, Decimal(amount).scaleb(-digits), currency)
+        before, after = _around_whole(self.tag, currency)
+        return f"{before}{self.number(whole)}{after}"
 
     def distance(self, metres: int | None, unit: str = "km") -> str:
         """Whole kilometres or miles."""
@@ -133,6 +135,24 @@ class Words:
     @staticmethod
     def address(raw: bytes) -> str:
         return to_text(raw)
+
+
+def _currency(tag: Tag, value: Decimal, currency: str, pattern: str | None = None) -> str:
+    return str(format_currency(value, currency, pattern, _LOCALES[tag], currency_digits=pattern is None))
+
+
+@cache
+def _around_whole(tag: Tag, currency: str) -> tuple[str, str]:
+    """What is before and behind a whole number of a currency's units."""
+    pattern = _LOCALES[tag].currency_formats["standard"].pattern.replace("0.00", "0")
+    before, after = _currency(tag, Decimal(0), currency, pattern).split("0")
+    return before, after
+
+
+@lru_cache(maxsize=4_096)
+def _number(tag: Tag, value: float) -> str:
+    """Pages are full of small numbers, and most of them come again."""
+    return str(format_decimal(value, locale=_LOCALES[tag]))
 
 
 def _parsed(time: str) -> datetime:

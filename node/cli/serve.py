@@ -31,12 +31,13 @@ from node.log import set_up_logging
 @click.option("--host", help="Overrides web.host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Overrides web.port; 0: any free one.")
 @click.option("--tier", type=click.Choice(["showroom", "open"]), help="Overrides web.tier.")
+@click.option("--rebuild", is_flag=True, help="Read the showroom's rows anew; the old ones serve until then.")
 @click.option("--until-stdin-ends", is_flag=True, help="Also stop when standard input ends, as a pipe from a process.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @exit_codes()
 def serve(
     home: Path, genesis_file: Path | None, nodes: tuple[str, ...], host: str | None, port: int | None,
-    tier: str | None, log_level: str | None, *, until_stdin_ends: bool,
+    tier: str | None, log_level: str | None, *, rebuild: bool, until_stdin_ends: bool,
 ) -> None:  # fmt: skip
     """Serve pages for buyers, owners and operators until SIGTERM or SIGINT. The process has no key.
 
@@ -64,7 +65,7 @@ def serve(
             watch_stdin(stopping.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await run(genesis, home, settings, stopping)
+        await run(genesis, home, settings, stopping, is_rebuilt=rebuild)
 
     asyncio.run(until_stopped())
     sys.exit(0)

@@ -50,6 +50,8 @@ class Served:
         ]
         command += [part for url in nodes for part in ("--node", url)]
         self.log = home.with_suffix(".log")
+        self._from = self.log.stat().st_size if self.log.exists() else 0
+        """Where this process begins in the log, which one before it with the same home has written, too."""
         with self.log.open("ab") as log:
             self.process: subprocess.Popen[Any] = started([*command, *options], stdout=log, stderr=log)
         self.url = ""
@@ -57,7 +59,8 @@ class Served:
 
     def _has_url(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        found = re.findall(r"serving url=http://127\.0\.0\.1:(\d+)", self.log.read_text())
+        said = self.log.read_bytes()[self._from :].decode()
+        found = re.findall(r"serving url=http://127\.0\.0\.1:(\d+)", said)
         self.url = f"http://localhost:{found[-1]}" if found else ""
         return bool(self.url)
 

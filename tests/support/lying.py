@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 from aiohttp import web
 
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
@@ -25,7 +26,7 @@ from support.commands import PASSPHRASE, Done, import_dev_keys, run
 from support.life import Life, accident, maintenance
 from support.stages import fork
 
-PASSED = ("Accept", "Content-Type", "Accept-Language")
+PASSED = ("Accept", "Content-Type", "Accept-Language", "Last-Event-ID")
 
 
 class Answer(NamedTuple):
@@ -56,12 +57,14 @@ class LyingNode:
         node = self.honest
         async with serving(node, wait_ms_max=1_000 if is_producing else 10) as (_, _, http):
 
-            async def handler(request: web.Request) -> web.Response:
+            async def handler(request: web.Request) -> web.StreamResponse:
                 body = await request.read()
                 if request.method == "POST":
                     self.posted.append(body)
                 headers = {name: request.headers[name] for name in PASSED if name in request.headers}
                 async with http.request(request.method, request.path_qs, data=body or None, headers=headers) as honest:
+                    if honest.content_type == "text/event-stream":
+                        return await _streamed(request, honest)
                     status, raw, media_type = honest.status, await honest.read(), honest.content_type
                 if "json" in media_type:
                     told = self.lie(request.path, json.loads(raw))
@@ -86,6 +89,16 @@ class LyingNode:
                 with contextlib.suppress(asyncio.CancelledError):
                     await producing
             await runner.cleanup()
+
+
+async def _streamed(request: web.Request, honest: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Events are passed on as they are."""
+    response = web.StreamResponse(status=honest.status, headers={"Content-Type": honest.headers["Content-Type"]})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        async for chunk in honest.content.iter_any():
+            await response.write(chunk)
+    return response
 
 
 @contextlib.contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import blocks, car, car_files, listing, members, service, transactions, verify
+from web.pages import blocks, car, car_files, cars, listing, members, service, transactions, verify
 
 PAGES: Final[tuple[Page, ...]] = (
+    *cars.PAGES,
     *car.PAGES,
     *car_files.PAGES,
     *listing.PAGES,

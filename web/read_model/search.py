@@ -1,0 +1,279 @@
+"""Search over the columns: closed filters, total orders, a signed cursor, and how many cars each further choice has."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import msgspec
+import numpy as np
+
+from web.read_model.columns import GROUPS, Array, Columns, Mask
+from web.read_model.row import KINDS
+
+Sort = Literal["newest", "cheapest", "dearest", "mileage", "youngest", "nearest"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+FILTERS_MAX: Final = 12
+"""Filters of one search. Above: refused."""
+SEARCHES_KEPT: Final = 64
+"""Results that are kept until the columns change."""
+KEPT_S: Final = 10
+"""How long a result is kept at most: a listing that lapses is in it until then."""
+VIN_LETTERS_MIN: Final = 5
+CURSOR_TAG_BYTES: Final = 12
+COMPARED_MAX: Final = 32
+"""Values of a column up to which they are counted by comparing."""
+SAMPLED_EVERY: Final = 64
+"""Of so many slots one is in the sample from which the bound of a page is guessed."""
+
+
+class BadCursor(Exception):
+    """A cursor that this process has not made for this search."""
+
+
+class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is searched for; a field left at its default filters nothing. `vin`: the beginning of a VIN, at least
+    `VIN_LETTERS_MIN` letters; `models`: a part of the name of a model. Prices are in minor units of `currency`, without
+    which neither they nor an order by price are possible. `near`: latitude and longitude in degrees."""
+
+    vin: str = ""
+    models: str = ""
+    model: str = ""
+    country: str = ""
+    currency: str = ""
+    powertrain: str = ""
+    price_min: int = 0
+    price_max: int = 0
+    year_min: int = 0
+    year_max: int = 0
+    metres_max: int = 0
+    no_accident: bool = False
+    no_brand: bool = False
+    seller: str = ""
+    warranty: bool = False
+    near: tuple[float, float] | None = None
+    radius_km: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many filters there are."""
+        return len(msgspec.to_builtins(self)) - (self.near is not None and self.radius_km > 0)
+
+
+Choices = dict[str, list[tuple[str, int]]]
+
+
+class Found(NamedTuple):
+    """A page of a search. `slots`: of the listings in their order; `total`: of all that match; `cursor`: of the next
+    page, empty on the last; `choices`: by filter, each value with the number of cars if this filter alone were changed;
+    `kilometres`: of the slots, where `near` is given."""
+
+    slots: list[int]
+    total: int
+    cursor: str
+    choices: Choices
+    kilometres: list[float]
+
+
+class Search:
+    """Searches the columns of one process."""
+
+    def __init__(self, columns: Columns, key: bytes) -> None:
+        self._columns, self._key = columns, key
+        self._kept: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
+        self._choices_kept: dict[Wanted, Choices] = {}
+        self._moment = (-1, -1)
+        self._open: Mask = np.zeros(0, np.bool_)
+        self._kinds: Array = np.zeros(0, np.uint8)
+
+    def find(self, wanted: Wanted, sort: Sort, cursor: str, count: int, now_ms: int) -> Found:
+        """A page of `count` listings that are open at a time. Raises `BadCursor`."""
+        assert wanted.count <= FILTERS_MAX, "the caller bounds the filters"
+        after = self._read_cursor(wanted, sort, cursor) if cursor else None
+        self._look_at(now_ms)
+        key = (wanted, sort, after, count)
+        found = self._kept.pop(key, None) or self._find(wanted, sort, after, count, now_ms)
+        self._kept[key] = found
+        if len(self._kept) > SEARCHES_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _look_at(self, now_ms: int) -> None:
+        """Forget what was kept of other columns or of another time."""
+        moment = (self._columns.version, now_ms // 1_000 // KEPT_S)
+        if moment != self._moment:
+            now_s, columns = now_ms // 1_000, self._columns
+            self._moment = moment
+            self._kept.clear()
+            self._choices_kept.clear()
+            self._open = (columns["open_from"] <= now_s) & (now_s < columns["open_until"])
+            self._kinds = columns.kinds(now_ms)
+
+    def _find(self, wanted: Wanted, sort: Sort, after: tuple[int, int] | None, count: int, now_ms: int) -> Found:
+        columns = self._columns
+        kilometres = columns.kilometres(wanted.near, now_ms) if wanted.near is not None else None
+        masks = self._masks(wanted, kilometres, now_ms)
+        mask = _all_of(self._open, list(masks.values()))
+        if (choices := self._choices_kept.get(wanted)) is None:
+            matching = np.flatnonzero(mask)
+            choices = {name: self._choices(name, masks, mask, matching) for name in (*GROUPS, "seller")}
+            if len(self._choices_kept) >= SEARCHES_KEPT:
+                self._choices_kept.clear()
+            self._choices_kept[wanted] = choices
+        values = self._order(sort, kilometres)
+        page, following = _page(mask, values, columns["ident"], after, count)
+        found_km = [] if kilometres is None else kilometres[columns["seller"][page]].tolist()
+        made = self._cursor(wanted, sort, following) if following is not None else ""
+        return Found(page.tolist(), int(np.count_nonzero(mask)), made, choices, found_km)
+
+    # --- filters -----------------------------------------------------------------------------------------------
+    def _masks(self, wanted: Wanted, kilometres: Array | None, now_ms: int) -> dict[str, Mask]:
+        """The mask of each filter that is given, by its name."""
+        columns, found = self._columns, dict[str, Mask]()
+        for name in GROUPS:
+            if text := getattr(wanted, name):
+                number = columns.codes[name].known(text)
+                found[name] = columns[name] == number if number is not None else np.zeros(columns.size, np.bool_)
+        bounds: tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...] = (
+            ("amount", wanted.price_min, np.greater_equal), ("amount", wanted.price_max, np.less_equal),
+            ("year", wanted.year_min, np.greater_equal), ("year", wanted.year_max, np.less_equal),
+            ("metres", wanted.metres_max, np.less_equal),
+        )  # fmt: skip
+        for place, (name, bound, holds) in enumerate(bounds):
+            if bound:
+                found[f"{name}-{place}"] = holds(columns[name], columns[name].dtype.type(bound))
+        if wanted.year_max and not wanted.year_min:
+            found["built"] = columns["year"] > 0
+        if wanted.no_accident:
+            found["accidents"] = ~columns["accidents"]
+        if wanted.no_brand:
+            found["brands"] = ~columns["brands"]
+        if wanted.warranty:
+            found["warranty"] = columns["warranty_until"] > now_ms // 1_000
+        if wanted.seller:
+            found["seller"] = self._kinds == KINDS.index(wanted.seller)
+        if kilometres is not None and wanted.radius_km:
+            found["radius"] = (kilometres <= wanted.radius_km)[columns["seller"]]
+        if wanted.models:
+            texts = columns.codes["model"].texts
+            found["models"] = np.array([wanted.models in text for text in texts] or [False])[columns["model"]]
+        if wanted.vin:
+            found["vin"] = self._vin_mask(wanted.vin.encode("ascii"))
+        return found
+
+    def _vin_mask(self, start: bytes) -> Mask:
+        """VINs that begin so: a range in the number of the letters in which it ends, equal numbers before it."""
+        low, high = start.ljust(17, b"\0"), start.ljust(17, b"\xff")
+        mask: Mask | None = None
+        for name, part in (("vin_high", slice(0, 8)), ("vin_low", slice(8, 16)), ("vin_last", slice(16, 17))):
+            array = self._columns[name]
+            least, most = (array.dtype.type(int.from_bytes(text[part], "big")) for text in (low, high))
+            if part.start < len(start):
+                here = array == least if least == most else (array >= least) & (array <= most)
+                mask = here if mask is None else mask & here
+        assert mask is not None, "at least one letter"
+        return mask
+
+    # --- choices -----------------------------------------------------------------------------------------------
+    def _choices(self, name: str, masks: dict[str, Mask], mask: Mask, matching: Array) -> list[tuple[str, int]]:
+        """The values of a filter, the most frequent first, under all other filters."""
+        if name in masks:
+            mask = _all_of(self._open, [each for other, each in masks.items() if other != name])
+            matching = np.flatnonzero(mask)
+        array, texts = self._kinds, list(KINDS)
+        if name != "seller":
+            array, texts = self._columns[name], self._columns.codes[name].texts
+        counts = _counts(array, mask, matching, len(texts))
+        found = [(text, count) for text, count in zip(texts, counts, strict=True) if count and text]
+        return sorted(found, key=lambda each: (-each[1], each[0]))
+
+    # --- orders and cursors --------------------------------------------------------------------------------------
+    def _order(self, sort: Sort, kilometres: Array | None) -> Array:
+        """A number for each slot, by which they ascend. The complement of a number descends where it ascends."""
+        columns = self._columns
+        match sort:
+            case "cheapest":
+                return columns["amount"]
+            case "dearest":
+                return ~columns["amount"]
+            case "mileage":
+                return columns["metres"]
+            case "youngest":
+                return ~columns["year"]
+            case "nearest":
+                assert kilometres is not None, "the caller gives a place"
+                return (kilometres * 1_000).astype(np.int32)[columns["seller"]]
+            case "newest":
+                return ~columns["listed"]
+
+    def _signed(self, wanted: Wanted, sort: Sort, place: bytes) -> bytes:
+        return hmac.digest(self._key, msgspec.msgpack.encode([wanted, sort, place]), "sha256")[:CURSOR_TAG_BYTES]
+
+    def _cursor(self, wanted: Wanted, sort: Sort, place: tuple[int, int]) -> str:
+        raw = place[0].to_bytes(8, "big", signed=True) + place[1].to_bytes(8, "big")
+        return base64.urlsafe_b64encode(raw + self._signed(wanted, sort, raw)).rstrip(b"=").decode("ascii")
+
+    def _read_cursor(self, wanted: Wanted, sort: Sort, text: str) -> tuple[int, int]:
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        except ValueError:
+            raise BadCursor from None
+        place, tag = raw[:16], raw[16:]
+        if len(place) != 16 or not hmac.compare_digest(tag, self._signed(wanted, sort, place)):
+            raise BadCursor
+        return int.from_bytes(place[:8], "big", signed=True), int.from_bytes(place[8:], "big")
+
+
+def _all_of(mask: Mask, masks: list[Mask]) -> Mask:
+    for each in masks:
+        mask = mask & each
+    return mask
+
+
+def _counts(array: Array, mask: Mask, matching: Array, values: int) -> list[int]:
+    """How often each number below `values` is in an array, where a mask holds; `matching`: these places. A few
+    comparisons of bytes are faster than counting many places."""
+    if array.dtype == np.uint8 and values <= COMPARED_MAX and len(matching) > len(mask) // 16:
+        return [int(np.count_nonzero((array == value) & mask)) for value in range(values)]
+    found: list[int] = np.bincount(array[matching], minlength=values).tolist()
+    return found
+
+
+def _page(
+    mask: Mask, values: Array, idents: Array, after: tuple[int, int] | None, count: int
+) -> tuple[Array, tuple[int, int] | None]:
+    """The first `count` slots behind `after` in the order of (value, id), and where the next page begins, None behind
+    the last. Only those that can be among them are sorted."""
+    if after is not None:
+        value, ident = values.dtype.type(after[0]), np.uint64(after[1])
+        mask = mask & ((values > value) | ((values == value) & (idents > ident)))
+    slots = np.flatnonzero(mask)
+    if len(slots) > count * SAMPLED_EVERY:
+        slots = _narrowed(slots, mask, values, count)
+    found = values[slots]
+    if len(slots) > count:
+        last = np.partition(found, count)[count]
+        before, ties = np.flatnonzero(found < last), np.flatnonzero(found == last)
+        lacking = count + 1 - len(before)
+        if len(ties) > lacking:
+            ties = ties[np.argpartition(idents[slots[ties]], lacking - 1)[:lacking]]
+        chosen = np.concatenate((before, ties))
+        slots, found = slots[chosen], found[chosen]
+    order = np.lexsort((idents[slots], found))
+    page = slots[order]
+    if len(page) <= count:
+        return page, None
+    place = order[count - 1]
+    return page[:count], (int(found[place]), int(idents[slots[place]]))
+
+
+def _narrowed(slots: Array, mask: Mask, values: Array, count: int) -> Array:
+    """Of many slots a few that have the first `count` + 1 among them, by a bound that a sample of them suggests; all
+    where it is too low."""
+    sample = values[slots[::SAMPLED_EVERY]]
+    place = min(len(sample) - 1, 2 * count // SAMPLED_EVERY + 8)
+    narrowed = np.flatnonzero(mask & (values <= np.partition(sample, place)[place]))
+    return narrowed if len(narrowed) > count else slots
