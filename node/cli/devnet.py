@@ -16,6 +16,7 @@ from node.chain.genesis import genesis_hash
 from node.cli.exit_codes import FAILED, exit_codes, fail
 from node.cli.guide import show_accounts, show_commands
 from node.cli.local_network import BASE_PORT, LocalNetwork, start_of_day_ms
+from node.cli.local_pages import LocalPages
 from node.cli.options import example
 from node.cli.stage import StoryFailed
 from node.cli.story import Story
@@ -48,6 +49,7 @@ def devnet(validators: int, folder: Path | None, base_port: int | None, story: b
     today = start_of_day_ms(time.time_ns() // 1_000_000)
     network = LocalNetwork(place.absolute(), validators, base_port, genesis_ms=today)
     network.check_ports()
+    pages = LocalPages(network)
     keep = folder is not None
     try:
         click.echo(f"starting {validators} validators in {network.folder}")
@@ -56,6 +58,8 @@ def devnet(validators: int, folder: Path | None, base_port: int | None, story: b
             click.echo(f"  {node.name:<18} {node.url}")
         click.echo(f"genesis hash {genesis_hash(network.genesis).hex()}")
         played = Story(network).play() if story else None
+        if not once and pages.start():
+            click.echo(f"pages to look at: {pages.url}")
         show_accounts(network.genesis, played)
         if not once:
             with contextlib.suppress(KeyboardInterrupt):
@@ -68,6 +72,7 @@ def devnet(validators: int, folder: Path | None, base_port: int | None, story: b
         keep = keep or not isinstance(error, SystemExit | KeyboardInterrupt)
         raise
     finally:
+        pages.stop()
         network.stop()
         if not keep:
             shutil.rmtree(place, ignore_errors=True)
