@@ -112,9 +112,10 @@ class ParallelReplay:
             if self._progress_to is not None:
                 self._on_progress = self._progress_to(self._job.last)
             try:
-                self._results = self._folder.results()
-                resumed = sum(1 for _ in self._valid())
+                found = self._folder.results()
+                self._results = dict(found)
                 self._replay_all(source)
+                resumed = sum(1 for result in self._valid() if found.get(result.start.height) is result)
                 report = ReplayReport(self._genesis.chain_id, genesis_hash(self._genesis), source.name)
                 report.not_continued = source.last - self._job.last if to is not None else 0
                 self._join(source, report)

@@ -208,7 +208,7 @@ DECODERS = [
 
 def _values_of(family: str) -> list[bytes]:
     """The story's; it has neither frauds nor evidence nor disputes nor claims."""
-    claim = Claim("WBA8E9G50GNU12345", b"", bytes(20), bytes(20), Money(1, "EUR"), "promise", 1)
+    claim = Claim("WBA8E9G50GNU12345", bytes(20), bytes(20), Money(1, "EUR"), "credit", 1)
     made = {
         "order-claims": OrderClaims((claim,)),
         "debtor": Debtor(1),
