@@ -365,16 +365,21 @@ async function signedBy(header, blockId, round, signatures, validators, genesisH
   return signed;
 }
 
-/** A header after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. */
-async function follow(link, trusted, genesisHash) {
+/**
+ * A header at or after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. `named` is the set that
+ * the link may leave out.
+ */
+async function follow(link, trusted, genesisHash, named = trusted.set) {
   const [raw, round, signatures, ownGiven, nextGiven] = shaped(link, "bilBB", "a link");
-  const [header, ownSet] = [headerOf(raw), ownGiven ?? trusted.set];
+  const [header, ownSet] = [headerOf(raw), ownGiven ?? named];
   const nextSet = nextGiven ?? ownSet;
   const blockId = tagged("bmw/header", genesisHash, raw);
   const isNamed =
     same(tagged("bmw/validators", ownSet), header.validatorsHash) &&
     same(tagged("bmw/validators", nextSet), header.nextValidatorsHash);
-  if (!(header.height > trusted.height && header.timeMs > trusted.timeMs && isNamed)) {
+  const isIt = same(blockId, trusted.blockId);
+  const isLater = header.height > trusted.height && header.timeMs > trusted.timeMs;
+  if (!((isIt || isLater) && isNamed)) {
     throw new InvalidCertificateFile(
       "not_followed", `height ${header.height} does not follow height ${trusted.height} with the sets given`,
     ); // prettier-ignore
@@ -387,7 +392,7 @@ async function follow(link, trusted, genesisHash) {
   } else {
     const known = new Map(validatorsOf(trusted.set).map((each) => [each.name, each.power]));
     const both = sum(signed.map((each) => known.get(each.name) ?? 0));
-    isFollowed = 3n * BigInt(both) > BigInt(sum([...known.values()]));
+    isFollowed = isIt || 3n * BigInt(both) > BigInt(sum([...known.values()]));
   }
   if (!isFollowed) {
     const text = `height ${header.height}: too few of the validators trusted at ${trusted.height} signed it`;
@@ -396,13 +401,26 @@ async function follow(link, trusted, genesisHash) {
   return { header, blockId, nextSet, signedPower: powerOf(signed), totalPower: powerOf(validators) };
 }
 
+/**
+ * The point that the last link leads to. Links lead there from the genesis block: those below the root's height are
+ * passed over, and tell no more than the set that the next one may leave out.
+ */
 async function followAll(links, root) {
   let trusted = { blockId: root.blockId, timeMs: root.timeMs, height: root.height, set: root.validators };
-  let point;
+  let [point, named] = [null, root.validators];
   for (const link of links) {
-    point = await follow(link, trusted, root.genesisHash);
-    const { height, timeMs } = point.header;
-    trusted = { blockId: point.blockId, timeMs, height, set: point.nextSet };
+    const [raw, , , ownSet, nextSet] = shaped(link, "bilBB", "a link");
+    if (headerOf(raw).height < root.height) {
+      named = nextSet ?? ownSet ?? named;
+    } else {
+      point = await follow(link, trusted, root.genesisHash, named);
+      const { height, timeMs } = point.header;
+      trusted = { blockId: point.blockId, timeMs, height, set: point.nextSet };
+      named = point.nextSet;
+    }
+  }
+  if (point === null) {
+    throw new InvalidCertificateFile("not_followed", `it is of a height below the root's, ${root.height}`);
   }
   return point;
 }
