@@ -1,4 +1,4 @@
-"""Attack: seller and lender end an order by a credit that fails when its part is long due, and share the buyer's fee."""
+"""Attack: seller and lender end an order by a credit that fails when its part is long due, and get the fee."""
 
 from __future__ import annotations
 

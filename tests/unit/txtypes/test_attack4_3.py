@@ -14,7 +14,6 @@ from support.selling import (
     euro,
     hand_over,
     ordered,
-    pay,
     reinstate,
     tell,
     with_credit,
