@@ -28,6 +28,7 @@ def test_money_that_was_on_its_way_back_at_a_reinstatement_is_not_paid() -> None
     life.chain.do(SELLER, about_payment(life, "payment.refund", ALL))
     life.chain.do(SELLER, reinstate(life, 60), BUYER)
     tell(life, "refunded", ALL)
-    assert (0, 0) == (order_of(life).net, market_of_car(life).lock_ms)
+    lock_ms = market_of_car(life).lock_ms
     after(life, 20)
     assert [] == codes_of(life, SELLER, cancel(life, "buyer_default"))
+    assert (0, 0) == (order_of(life).net, lock_ms)
