@@ -1,4 +1,4 @@
-"""Attack: in an open dispute a seller names a carrier of the arbiters' group, and so chooses who may not judge it."""
+"""Nobody chooses who judges a dispute about an order."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from node.txtypes.members.member import MEMBER
 
 
 def test_nobody_chooses_in_a_dispute_who_may_judge_it() -> None:
+    """In an open dispute a seller names a carrier of the arbiters' group, and so chooses who may not judge it."""
     life = ordered(stage="paid", listed_ms=89 * DAY_MS)
     for name in ("carrier-1", *ARBITERS[:2]):
         change(life.chain, MEMBER, address(name), group="logistics")
