@@ -164,7 +164,8 @@ def _order_facts(body: TransactionBody, order: Order, reader: Reader, as_of: AsO
             yield DealFact("goes_back", MONEY, Money(back, currency))
         case OrderHandover():
             payments = payments_of(reader, order.payments)
-            after = replace(order, status="completed", lent=lent_at_handover(order, payments, promises=body.promises))
+            lent = lent_at_handover(order, payments, as_of.now_ms, promises=body.promises)
+            after = replace(order, status="completed", lent=lent)
             yield DealFact("goes_back", MONEY, Money(_owed(after, payments), currency))
         case OrderWithdraw():
             after = replace(order, status="returned", kept=0)

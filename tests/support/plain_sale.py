@@ -109,6 +109,8 @@ class Deal:
     """What of the price the lender has paid at the handover, or has promised."""
     told: Counter[bytes] = field(default_factory=Counter)
     """What counts as paid by a party though no money says so, below 0 as got back."""
+    released: Counter[bytes] = field(default_factory=Counter)
+    """What a party has said to have got back otherwise."""
     disputed: tuple[bytes, int] = (b"", 0)
     """Whose account with the seller the newest dispute is about, and what has been owed on it all the time since."""
     purses: dict[bytes, Purse] = field(default_factory=dict)
@@ -167,6 +169,15 @@ class Deal:
         money = hard_end if self.net else max((purse.under_way_until_ms for purse in self.of_price), default=0)
         is_in_time = now_ms < self.until_ms or now_ms < min(money, hard_end)
         return self.status == "accepted" and not self.has_lapsed and is_in_time
+
+    def lent(self, *, promises: bool) -> int:
+        """What of the credit has come and not been released, and what the lender promises."""
+        credit = sum(leg.amount for leg in self.terms.legs if leg.kind == "finance")
+        own = self.purses_of(self.lender) if self.lender else []
+        come = sum(max(0, purse.net - max(0, purse.instructed - purse.refunded)) for purse in own)
+        come += min(0, self.told[self.lender]) if self.lender != self.buyer else 0
+        more = max(0, credit - sum(purse.net for purse in own)) if promises else 0
+        return min(credit, max(0, come) + more)
 
     def fee(self, body: Any) -> int:
         """What the seller keeps of a cancelled order."""
@@ -255,11 +266,13 @@ class PlainSale:
             deal.told[body.debtor if is_sellers else sender] += (
                 body.amount.amount if is_sellers else -body.amount.amount
             )
+            deal.released[sender] += 0 if is_sellers else body.amount.amount
         else:
             self._done(tag, body, sender, deal, now_ms)
         self._age_dispute(deal, now_ms)
         if deal.status == "cancelled":
             own = sum(purse.net for purse in deal.purses_of(deal.buyer) if purse.leg != CLAIM)
+            own = max(0, own - deal.released[deal.buyer])
             deal.taken = min(deal.kept, max(deal.taken, own))
         return order
 
@@ -300,13 +313,11 @@ class PlainSale:
                 deal.until_ms = body.until_ms + deal.pausing_ms
                 deal.spent_ms, deal.credit, deal.taken = 0, 0, 0
                 deal.told = Counter({party: told for party, told in deal.told.items() if told < 0})
+                deal.released = Counter({party: min(deal.released[party], -told) for party, told in deal.told.items()})
             case "order.withdraw":
                 deal.status = "withdrawn"
             case "order.handover":
-                lent = sum(leg.amount for leg in deal.terms.legs if leg.kind == "finance")
-                own = deal.purses_of(deal.lender)
-                paid = sum(max(0, purse.net - max(0, purse.instructed - purse.refunded)) for purse in own)
-                deal.status, deal.credit = "completed", lent if body.promises else min(lent, paid)
+                deal.status, deal.credit = "completed", deal.lent(promises=body.promises)
                 self.holders[deal.vin] = deal.receiver
                 if deal.terms.trade_in is not None:
                     self.holders[deal.terms.trade_in.vin] = deal.terms.trade_in.taker
@@ -332,7 +343,7 @@ class PlainSale:
         if not dispute.closed_at_ms:
             return
         self._age_dispute(deal, now_ms)
-        used = min(deal.pausing_ms, now_ms - deal.disputed_ms)
+        used = min(deal.pausing_ms, now_ms - max(deal.disputed_ms, deal.accepted_ms))
         deal.until_ms -= deal.pausing_ms - used
         deal.spent_ms += used
         deal.pausing_ms = 0

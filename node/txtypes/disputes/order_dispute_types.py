@@ -74,10 +74,10 @@ DECISION_UNFIT = Guard("decision_unfit", "this cannot be decided about an order 
 
 
 class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
-    """A party disputes an accepted order, until 180 days after its end, at most three times; one that is barred for
-    what it owes of the order at any time. An open dispute pauses the deadlines, 60 days in all, and blocks the
-    handover. `ask`: what the sender asks to get, in minor units. `party`: with whom the seller or its agent disputes,
-    null for the buyer."""
+    """A party disputes an accepted order, until 180 days after its end, and 28 days more for each dispute of another
+    one, at most three times; one that is barred for what it owes of the order at any time. An open dispute pauses the
+    deadlines, 60 days in all, and blocks the handover. `ask`: what the sender asks to get, in minor units. `party`:
+    with whom the seller or its agent disputes, null for the buyer."""
 
     order: Id
     reason: Reason
@@ -101,8 +101,9 @@ class OrderDisputeOpen(TransactionBody, tag="order.dispute", frozen=True):
         elif ledger.sender == order.agent and ledger.sender not in known:
             check_mandate(ledger, "handover", order, is_priced=False)
         is_ended = order.status != "accepted" or not is_live(order, ledger.now_ms)
-        is_late = is_ended and ledger.now_ms > max(ended_ms(order), order.return_by_ms) + OPENED_WITHIN_MS
         before = order.openers.count(ledger.sender)
+        by_others = (order.disputes - before) * (ANSWER_MS + VOTING_MS)  # meanwhile the sender could open none
+        is_late = is_ended and ledger.now_ms > max(ended_ms(order), order.return_by_ms) + OPENED_WITHIN_MS + by_others
         is_past = (is_late or before >= DISPUTES_PER_OPENER_MAX) and not self._is_barred(ledger, order)
         if not order.accepted_at_ms or is_past or order.dispute:
             have = "a dispute is open" if order.dispute else f"{before} before"
@@ -238,7 +239,7 @@ def _close(ledger: Ledger, body: TransactionBody, ident: bytes, dispute: OrderDi
     order = ledger.the(ORDER, dispute.order)
     was = balances(ledger, order)
     at_issue = still_at_issue(order, was)
-    used = min(order.pausing_ms, ledger.now_ms - dispute.opened_at_ms)
+    used = min(order.pausing_ms, ledger.now_ms - max(dispute.opened_at_ms, order.accepted_at_ms))
     rest = order.pausing_ms - used
     order = replace(
         order, dispute=b"", at_issue=0, issue_with=None, paused_ms=order.paused_ms + used, pausing_ms=0,

@@ -116,7 +116,8 @@ class PaymentAttest(TransactionBody, tag="payment.attest", frozen=True):
             ledger.unmet(PAYMENT_AMOUNT, subject, amount, f"at most {most}")
         if self.kind == "refunded":
             order = ledger.the(ORDER, payment.order)
-            allowed = max(payment.instructed - payment.refunded, owed_to(ledger, order, creditor_of(order, payment)))
+            owed = owed_to(ledger, order, creditor_of(order, payment), besides=self.payment)
+            allowed = max(payment.instructed - payment.refunded, owed)
             if amount > allowed:
                 ledger.unmet(REFUND_NOT_INSTRUCTED, subject, amount, f"at most {allowed}")
 

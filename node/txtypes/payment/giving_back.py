@@ -18,7 +18,7 @@ from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.order import Order, is_open
 from node.txtypes.sale.order_body import ORDER_DISPUTED, balances, owed_to, write_money
 from node.txtypes.sale.order_family import ORDER
-from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, payments_of, refunds_open
+from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, Payment, net_of, refunds_open
 from node.txtypes.sale.terms import (
     PROVIDER_IS_PARTY,
     RAIL_NOT_ACCEPTED,
@@ -64,9 +64,7 @@ class PaymentRefund(PaymentBody, tag="payment.refund", frozen=True):
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment) - refunds_open(payment)
         if ledger.sender == order.agent != order.seller:  # what is not owed only the seller gives
-            creditor = creditor_of(order, payment)
-            own = [p for p in payments_of(ledger, order.payments) if creditor_of(order, p) == creditor]
-            most = min(most, owed_to(ledger, order, creditor) - sum(map(refunds_open, own)))
+            most = min(most, owed_to(ledger, order, creditor_of(order, payment)))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {max(0, most)}")
 
@@ -93,7 +91,7 @@ class PaymentConfirmRefund(PaymentBody, tag="payment.confirm_refund", frozen=Tru
         check_currency(ledger, self.payment.hex(), self.amount.currency, payment.amount.currency)
         most = net_of(payment)
         if not is_open(order, ledger.now_ms):
-            most = min(most, owed_to(ledger, order, ledger.sender))
+            most = min(most, max(0, balances(ledger, order).get(ledger.sender, 0)))
         if self.amount.amount > most:
             ledger.unmet(REFUND_EXCEEDS, self.payment.hex(), self.amount.amount, f"at most {most}")
 

@@ -16,12 +16,13 @@ from node.ledger.guards import Guard
 from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.members.member import MEMBER, has_role_at
+from node.txtypes.members.member import MEMBER
 from node.txtypes.sale.accounts import claim_unpaid
 from node.txtypes.sale.deal import CLAIM_LEG, Leg
-from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
+from node.txtypes.sale.listing import LISTING, NOT_A_PARTY, Listing
 from node.txtypes.sale.order import Order, is_live, reserved_until_ms
 from node.txtypes.sale.order_body import (
+    ORDER_DISPUTED,
     ORDER_EXPIRED,
     ORDER_STATUS,
     VIN_MISSING,
@@ -32,7 +33,15 @@ from node.txtypes.sale.order_body import (
 )
 from node.txtypes.sale.order_family import ORDER
 from node.txtypes.sale.payments import PAYMENT, PAYMENT_UNKNOWN, UETR_LENGTH, Payment, net_of, occupied, payments_of
-from node.txtypes.sale.terms import check_currency, check_provider, check_rail, check_sponsor, countries_of
+from node.txtypes.sale.terms import (
+    check_currency,
+    check_provider,
+    check_rail,
+    check_sponsor,
+    countries_of,
+    is_provider_fit,
+    is_refused_sponsor,
+)
 from node.txtypes.vehicle.vehicle import VEHICLE
 
 OPEN_MAX = 8
@@ -87,6 +96,9 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
         check_currency(ledger, subject, self.amount.currency, order.price.currency)
         self._check_provider(ledger, order, leg)
         payments = payments_of(ledger, order.payments)
+        known = {payment.provider for payment in payments} | {each.provider for each in order.terms.legs}
+        if order.dispute and leg.provider not in known:  # who may judge it depends on the providers
+            ledger.unmet(ORDER_DISPUTED, subject, order.dispute.hex())
         taken, most = self._taken(ledger, order, payments, leg)
         if taken + self.amount.amount > most:
             ledger.unmet(PAYMENT_EXCEEDS_PRICE, subject, taken + self.amount.amount, most)
@@ -144,23 +156,35 @@ class PaymentInitiate(OrderBody, tag="payment.initiate", frozen=True):
 
 def leg_paid(reader: Reader, order: Order, body: PaymentInitiate, as_of: AsOf) -> Leg | None:
     """The part that is paid. A claim is paid on a rail of the scheme that the buyer names: as a part of the price was,
-    else as the listing accepts it, and through a provider that still holds its role and is no party."""
+    else as the listing accepts it, and through a provider that may still carry it out and is no party."""
     legs = order.terms.legs
     if body.leg != CLAIM_LEG:
         leg = legs[body.leg] if body.leg < len(legs) else None
         return leg if leg is not None and leg.provider is not None else None
-    listing = reader.get(LISTING, order.listing)
+    if (listing := reader.get(LISTING, order.listing)) is None:
+        return None
     agreed = [(leg.rail, leg.provider) for leg in legs if leg.provider is not None]
-    accepted = [(each.rail, provider) for each in (listing.rails if listing else ()) for provider in each.providers]
+    accepted = [(each.rail, provider) for each in listing.rails for provider in each.providers]
     trade_in = order.terms.trade_in
     parties = (order.buyer, order.seller, order.agent, trade_in.taker if trade_in is not None else None)
     for rail, provider in (*agreed, *accepted):
-        is_fit = (
-            rail != "finance" and provider not in parties and body.scheme in as_of.rules.tables.rail_rules[rail].schemes
-        )
-        if is_fit and has_role_at(reader, provider, as_of.now_ms, "payment_provider"):
+        is_free = rail != "finance" and provider not in parties
+        if is_free and _is_fit_now(reader, order, listing, rail, provider, body.scheme, as_of):
             return Leg("balance", rail, provider, "direct", body.amount.amount, 0)
     return None
+
+
+def _is_fit_now(
+    reader: Reader, order: Order, listing: Listing, rail: str, provider: bytes, scheme: str, as_of: AsOf
+) -> bool:
+    """Whether a claim could be paid through the provider, by the scheme."""
+    places, member = as_of.rules.tables.rail_rules[rail].schemes.get(scheme), reader.get(MEMBER, provider)
+    accepted = next((each for each in listing.rails if each.rail == rail), None)
+    return (
+        places is not None and member is not None and (not places or member.country in places)
+        and is_provider_fit(reader, provider, rail, listing.country, as_of.now_ms)
+        and not is_refused_sponsor(reader, provider, order.buyer, accepted)
+    )  # fmt: skip
 
 
 class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):

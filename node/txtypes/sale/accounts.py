@@ -39,9 +39,12 @@ def is_paid_in_full(order: Order, payments: Iterable[Payment]) -> bool:
 def paid_in_all(order: Order, payments: Iterable[Payment]) -> int:
     """Minor units of the price that have come since the order was accepted or reinstated, also what the seller has
     refunded since."""
-    payments = list(payments)
-    paid = sum(paid_of(payment) for payment in payments if payment.leg != CLAIM_LEG)
-    return paid - order.given_back + credited(order, payments)
+    return sum(map(paid_of, payments)) - order.given_back + posted_in_all(order)
+
+
+def posted_in_all(order: Order) -> int:
+    """Minor units that were posted and count as paid of the price of an order that goes on."""
+    return sum(account.posted for account in order.accounts if account.party != taker_of(order))
 
 
 def credited(order: Order, payments: Iterable[Payment], final_ms: int = TIME_MAX_MS) -> int:
@@ -50,7 +53,7 @@ def credited(order: Order, payments: Iterable[Payment], final_ms: int = TIME_MAX
     final, far off where it need not."""
     own = [payment for payment in payments if payment.leg == CLAIM_LEG]
     paid = sum(max(0, final_of(payment, final_ms) - refunds_open(payment)) for payment in own)
-    return sum(account.posted for account in order.accounts if account.party != taker_of(order)) + paid
+    return posted_in_all(order) + paid
 
 
 def claim_unpaid(order: Order, payments: Iterable[Payment], now_ms: int) -> int:
@@ -69,8 +72,9 @@ def creditor_of(order: Order, payment: Payment) -> bytes:
 
 
 def own_money(order: Order, payments: Iterable[Payment]) -> int:
-    """Minor units that have come from the buyer itself, not from its lender."""
-    return sum(net_of(p) for p in payments if p.leg != CLAIM_LEG and creditor_of(order, p) == order.buyer)
+    """Minor units that are there of the buyer itself, not of its lender."""
+    come = sum(net_of(p) for p in payments if p.leg != CLAIM_LEG and creditor_of(order, p) == order.buyer)
+    return max(0, come - account_of(order, order.buyer).released)
 
 
 def taker_of(order: Order) -> bytes | None:
@@ -159,9 +163,9 @@ def aged(account: Account, before: int, after: int, now_ms: int) -> Account:
     whoever gives back everything within half the time that it has is never late, however money keeps coming: what came
     while something older was owed counts from the first of it on."""
     if not after:
-        return Account(account.party, account.posted)
+        return replace(account, since_ms=0, fresh=0, fresh_since_ms=0)
     if before * after <= 0:
-        return Account(account.party, account.posted, now_ms)
+        return replace(account, since_ms=now_ms, fresh=0, fresh_since_ms=0)
     if after > before > 0:
         fresh_since = account.fresh_since_ms if account.fresh else now_ms
         return replace(account, fresh=account.fresh + after - before, fresh_since_ms=fresh_since)

@@ -126,6 +126,7 @@ class OrderAssignVin(OrderBody, tag="order.assign_vin", frozen=True):
             agreed_root=NO_ROOT,
             agreed_verdict="NO_VERDICT",
             agreed_metres=0,
+            due_from_ms=0,
             is_window_confirmed=False,
         )
         vehicle = replace(ledger.the(VEHICLE, self.vin), market=reserving(ledger, self.order, order, self.vin))

@@ -29,7 +29,7 @@ from node.txtypes.sale.order_body import (
     withdraw_claim,
 )
 from node.txtypes.sale.order_family import ORDER
-from node.txtypes.sale.payments import net_of, payments_of
+from node.txtypes.sale.payments import net_of, payments_of, refunds_open
 from node.txtypes.sale.terms import check_currency, check_terms
 from node.txtypes.sale.trade_in import check_taker, check_trade_in
 from node.txtypes.vehicle.claims import CLAIMS_OPEN, is_debtor
@@ -103,7 +103,7 @@ class OrderAmend(OrderBody, tag="order.amend", frozen=True):
         check_currency(ledger, subject, self.terms.price.currency, order.price.currency)
         listing = require_listing(ledger, order.listing)
         if listing is not None:
-            check_terms(ledger, subject, self.terms, listing, order.buyer)
+            check_terms(ledger, subject, self.terms, listing, order.buyer, agreed=order.terms)
         for payment in payments_of(ledger, order.payments):
             if payment.leg == CLAIM_LEG or (payment.is_closed and not net_of(payment)):
                 continue
@@ -196,9 +196,10 @@ class OrderReinstate(OrderBody, tag="order.reinstate", frozen=True):
             count_ordered(ledger, order, 1)
         until = self.until_ms + order.pausing_ms
         accounts = tuple(  # what counts against a party stays
-            Account(each.party, each.posted) for each in order.accounts if each.posted < 0
+            Account(each.party, each.posted, released=min(each.released, -each.posted))
+            for each in order.accounts if each.posted < 0
         )  # fmt: skip
-        given_back = sum(p.refunded for p in payments_of(ledger, order.payments) if p.leg != CLAIM_LEG)
+        given_back = sum(p.refunded + refunds_open(p) for p in payments_of(ledger, order.payments))
         order = self.follow(
             ledger, order.agreed_to(ledger, ledger.the(VEHICLE, order.vin)), cause="", kept=0, ended_at_ms=0,
             accepted_at_ms=ledger.now_ms, due_from_ms=ledger.now_ms, is_claimed=False, missed_at_ms=0,

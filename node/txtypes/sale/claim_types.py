@@ -10,9 +10,11 @@ from node.ledger.fields import Address, Id, Money
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.ledger.static_rules import AmountAboveZero, StaticRule
-from node.txtypes.sale.order import Order
-from node.txtypes.sale.order_body import balances, posted, write_order
+from node.txtypes.sale.accounts import account_of, credited
+from node.txtypes.sale.order import Order, is_open
+from node.txtypes.sale.order_body import balances, owed_to, posted, write_order
 from node.txtypes.sale.order_family import ORDER
+from node.txtypes.sale.payments import payments_of
 
 CLAIM_ABSENT = Guard("claim_absent", "the sender has no such claim of this order, or a smaller one",
                      "der Absender hat keine solche Forderung aus diesem Auftrag, oder eine kleinere",
@@ -38,17 +40,28 @@ class ClaimRelease(TransactionBody, tag="claim.release", frozen=True):
         return self.debtor if ledger.sender == order.seller else ledger.sender
 
     def guards(self, ledger: Ledger) -> None:
-        order, most = ledger.get(ORDER, self.order), 0
-        if order is not None and order.seller in (ledger.sender, self.debtor):
-            balance = balances(ledger, order).get(self._party(ledger, order), 0)
-            most = max(0, balance if self.debtor == order.seller else -balance)
+        order = ledger.get(ORDER, self.order)
+        most = self._most(ledger, order) if order is not None else 0
         currency = order.price.currency if order is not None else self.amount.currency
         if self.amount.amount > most or self.amount.currency != currency:
             ledger.unmet(CLAIM_ABSENT, self.order.hex(), f"{most} {currency}", f"{self.amount.amount}")
+
+    def _most(self, ledger: Ledger, order: Order) -> int:
+        """What a provider has been told to refund is not released: `payment.confirm_refund` says that it came."""
+        if order.seller not in (ledger.sender, self.debtor):
+            return 0
+        party = self._party(ledger, order)
+        if self.debtor == order.seller:
+            return owed_to(ledger, order, party)
+        owed = max(0, -balances(ledger, order).get(party, 0))
+        if not is_open(order, ledger.now_ms):
+            return owed
+        short = -credited(order, payments_of(ledger, order.payments))  # a price that was paid is no debt, but stays due
+        return max(owed, min(short, -account_of(order, party).posted))
 
     def apply(self, ledger: Ledger) -> None:
         order = ledger.the(ORDER, self.order)
         was, amount = balances(ledger, order), self.amount.amount
         is_sellers = self.debtor == order.seller
-        after = posted(order, self._party(ledger, order), -amount if is_sellers else amount)
+        after = posted(order, self._party(ledger, order), -amount if is_sellers else amount, is_release=is_sellers)
         write_order(ledger, self.order, after, was)

@@ -85,7 +85,8 @@ class Terms(Value, frozen=True):
 class Account(Value, frozen=True):
     """What a party of an order and its seller owe each other besides its payments and what is due of the price.
     `posted`: minor units that count as if the party had paid them, below 0 as if it had got them back: gifts of the
-    seller, releases, what arbiters have decided. `since_ms`: since when either owes the other. `fresh`: how much of
+    seller, releases, what arbiters have decided. `released`: how much of that below 0 the party itself has said to have
+    got back. `since_ms`: since when either owes the other. `fresh`: how much of
     what the seller owes came later, from `fresh_since_ms` on."""
 
     party: Address
@@ -93,6 +94,7 @@ class Account(Value, frozen=True):
     since_ms: OptionalTime = 0
     fresh: Amount = 0
     fresh_since_ms: OptionalTime = 0
+    released: Amount = 0
 
 
 def traded_in(terms: Terms) -> int:

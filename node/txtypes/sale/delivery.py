@@ -145,6 +145,8 @@ class DeliverySchedule(DeliveryBody, tag="delivery.schedule", frozen=True):
     def order_guards(self, ledger: Ledger, order: Order) -> None:
         check_acting(ledger, "handover", order, self.order.hex(), is_priced=False)
         self.check_step(ledger, order, "scheduled", self.site, self.carrier)
+        if order.dispute and self.carrier not in (None, order.carrier):  # who may judge it depends on the carrier
+            ledger.unmet(ORDER_DISPUTED, self.order.hex(), order.dispute.hex())
         if self.carrier is not None and not has_role(ledger, self.carrier, "carrier"):
             ledger.unmet(ROLE_MISSING, to_text(self.carrier), need="carrier")
         is_short = ledger.now_ms < self.window_from_ms < self.window_to_ms <= self.window_from_ms + WINDOW_MAX_MS
@@ -213,7 +215,8 @@ class DeliveryEvent(DeliveryBody, tag="delivery.event", frozen=True):
             ledger.unmet(
                 DELIVERY_ORDER, self.order.hex(), time_to_text(self.event_at_ms), f"at least {time_to_text(earliest)}"
             )
-        if self.stage == "no_show" and not (order.is_window_confirmed and ledger.now_ms > order.window_to_ms):
+        is_missed = order.is_window_confirmed and ledger.now_ms > order.window_to_ms and not order.refused_at_ms
+        if self.stage == "no_show" and not is_missed:  # who refuses the car is there
             ledger.unmet(DELIVERY_WINDOW, self.order.hex(), need="a confirmed window that has passed")
         check_reading(ledger, order.vin, self.odometer, is_optional=True)
         if ledger.sender not in (order.seller, order.agent):

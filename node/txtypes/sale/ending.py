@@ -15,7 +15,7 @@ from node.ledger.json_form import time_to_text
 from node.ledger.overlay import Ledger
 from node.rules.deals import CURE_MS, DEFAULT_GRACE_MS, LOST_FLAGS
 from node.txtypes.members.conduct import count, count_refund
-from node.txtypes.sale.accounts import credited, is_paid_in_full, own_money, paid_in_all
+from node.txtypes.sale.accounts import account_of, credited, is_paid_in_full, own_money, paid_in_all
 from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
 from node.txtypes.sale.order import Order, due_at_ms, is_live, reserved_until_ms
@@ -94,7 +94,7 @@ class OrderCancel(OrderBody, tag="order.cancel", frozen=True):
                 return _default_missing(order, payments, ledger.now_ms)
             case "late_delivery":
                 paused = order.paused_ms + order.pausing_ms
-                is_late = 0 < order.terms.deliver_by_ms < ledger.now_ms - paused
+                is_late = order.accepted_at_ms < order.terms.deliver_by_ms < ledger.now_ms - paused
                 return "" if is_buyer and is_late else "the buyer, after the agreed time of delivery"
             case "vehicle_changed":
                 return (
@@ -153,28 +153,41 @@ def fee_of(order: Order, payments: list[Payment], reason: str) -> int:
 
 def _default_missing(order: Order, payments: list[Payment], now_ms: int) -> str:
     """The buyer is in default for what is due of it by now, whichever parts it has paid with; a credit is its lender's
-    to pay once its payment is begun."""
+    to pay once its payment is begun. Where money did not come or was taken back, it has as long again."""
     is_begun = any(payment.rail == "finance" and not payment.is_closed for payment in payments)
     due = sum(
         leg.amount for place, leg in enumerate(order.terms.legs)
-        if leg.kind != "trade_in" and now_ms > due_at_ms(order, place) + DEFAULT_GRACE_MS
-        and not (leg.kind == "finance" and is_begun)
+        if leg.kind != "trade_in" and not (leg.kind == "finance" and is_begun)
+        and now_ms > max(due_at_ms(order, place), _missed_at_ms(payments, place)) + DEFAULT_GRACE_MS
     )  # fmt: skip
     own = [payment for payment in payments if payment.leg != CLAIM_LEG]
-    paid = paid_in_all(order, payments) - min(0, credited(order, payments))  # what was decided is no part of the price
+    released = account_of(order, order.buyer).released
+    decided = min(0, credited(order, payments) + released)  # what was decided is no part of the price
+    paid = paid_in_all(order, payments) - decided
     if paid < due and not any(is_under_way(payment, now_ms) for payment in own):
         return ""
     return "a part of the price that is three days overdue, with no money under way"
 
 
+def _missed_at_ms(payments: list[Payment], place: int) -> int:
+    """When money of a part last failed to come, or was taken back from it; 0 for never."""
+    steps = (step for payment in payments if payment.leg == place for step in payment.steps)
+    return max((step.at_ms for step in steps if step.kind in ("failed", "returned", "charged_back")), default=0)
+
+
 def _is_credit_refused(order: Order, payments: list[Payment], now_ms: int) -> bool:
+    """Whether the credit that is agreed on now has failed, or is overdue: what failed before a reinstatement, or of
+    another lender, says nothing about it."""
+    finance = order.terms.finance
     place = next((n for n, leg in enumerate(order.terms.legs) if leg.kind == "finance"), None)
-    if place is None:
+    if place is None or finance is None:
         return False
     own = [payment for payment in payments if payment.leg == place and payment.rail == "finance"]
     if any(net_of(payment) or (payment.authorised and not payment.is_closed) for payment in own):
         return False
-    return any(payment.is_closed for payment in own) or now_ms > due_at_ms(order, place)
+    begun = [p for p in own if p.provider == finance.lender and p.initiated_at_ms >= order.accepted_at_ms]
+    has_failed = bool(begun) and all(payment.is_closed for payment in begun)
+    return has_failed or now_ms > due_at_ms(order, place)
 
 
 def _time_missing(order: Order, payments: list[Payment], now_ms: int, *, is_buyer: bool) -> str:
@@ -186,10 +199,13 @@ def _time_missing(order: Order, payments: list[Payment], now_ms: int, *, is_buye
 
 
 def has_changed(ledger: Ledger, order: Order) -> bool:
-    """Whether the car has a material record that the buyer has neither agreed to nor made."""
+    """Whether the car has a material record that the buyer has neither agreed to nor made. That a car was built for it
+    is no change."""
     if not order.vin:
         return False
     vehicle = ledger.the(VEHICLE, order.vin)
+    if not any(order.agreed_root) and not vehicle.material_changes:
+        return False
     is_by_another = vehicle.material_author != order.buyer
     return is_by_another and material_root(order.vin, vehicle) != order.agreed_root
 

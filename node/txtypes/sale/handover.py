@@ -19,7 +19,7 @@ from node.limits import DAY_MS
 from node.rules.deals import WITHDRAWAL_ROOM_MS, WITHDRAWAL_UNINFORMED_MS
 from node.rules.odometer import is_worse, tolerance_metres
 from node.txtypes.members.member import has_role
-from node.txtypes.sale.accounts import creditor_of, final_amount
+from node.txtypes.sale.accounts import account_of, creditor_of, final_amount
 from node.txtypes.sale.acting import check_mandate
 from node.txtypes.sale.deal import CLAIM_LEG, Terms, in_money, lent
 from node.txtypes.sale.order import Order
@@ -206,21 +206,22 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         terms, finance = order.terms, order.terms.finance
         assert self.odometer is not None, "guarded"
         receiver = finance.lender if finance is not None and finance.title_to == "lender" else order.buyer
-        self._hand_over(ledger, order, order.vin, self.odometer, receiver, self.paid_off)
+        payments = payments_of(ledger, order.payments)
+        lent_now = lent_at_handover(order, payments, ledger.now_ms, promises=self.promises)
+        self._hand_over(ledger, order, order.vin, self.odometer, receiver, self.paid_off, lent_now)
         if terms.trade_in is not None and self.trade_odometer is not None:
             taker = terms.trade_in.taker
-            self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off)
-        payments = payments_of(ledger, order.payments)
+            self._hand_over(ledger, order, terms.trade_in.vin, self.trade_odometer, taker, self.trade_paid_off, 0)
         self.follow(
-            ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms,
-            lent=lent_at_handover(order, payments, promises=self.promises),
+            ledger, order, title_record=ledger.txid, ended_at_ms=ledger.now_ms, lent=lent_now,
             withdraw_until_ms=_withdraw_until_ms(ledger, order), handed_over_metres=newest_distance(ledger, order.vin),
         )  # fmt: skip
         step_listing(ledger, order, type_of(self))
 
     def _hand_over(
-        self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff
-    ) -> None:
+        self, ledger: Ledger, order: Order, vin: str, odometer: Odometer, receiver: bytes, paid_off: PaidOff,
+        lent_now: int,
+    ) -> None:  # fmt: skip
         before = ledger.the(VEHICLE, vin)
         read = add_reading(
             ledger, vin, before, odometer, self.event_at_ms, standing_of(ledger, order), is_acknowledged=True
@@ -229,7 +230,7 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         existence = "in_service" if vehicle.existence == "born" else vehicle.existence
         vehicle = with_title(ledger, vin, replace(vehicle, existence=existence), receiver)
         finance = order.terms.finance
-        is_pledged = vin == order.vin and finance is not None and finance.takes_lien
+        is_pledged = vin == order.vin and finance is not None and finance.takes_lien and lent_now > 0
         if finance is not None and is_pledged:
             vehicle = with_firm_flag(ledger, vehicle, "lien", setter=finance.lender)
         append_record(
@@ -238,12 +239,17 @@ class OrderHandover(OrderBody, tag="order.handover", frozen=True):
         )  # fmt: skip
 
 
-def lent_at_handover(order: Order, payments: Iterable[Payment], *, promises: bool) -> int:
-    """Minor units of the price that the lender has to have paid: its credit if it promises that, else what has come."""
-    finance = order.terms.finance
-    own = [p for p in payments if finance is not None and creditor_of(order, p) == finance.lender]
-    paid = sum(max(0, net_of(p) - refunds_open(p)) for p in own)
-    return lent(order.terms) if promises else min(lent(order.terms), paid)
+def lent_at_handover(order: Order, payments: Iterable[Payment], now_ms: int, *, promises: bool) -> int:
+    """Minor units of the price that the lender has to have paid: what has come of its credit and was not released, and
+    what it promises."""
+    finance, payments = order.terms.finance, list(payments)
+    if finance is None:
+        return 0
+    own = [payment for payment in payments if creditor_of(order, payment) == finance.lender]
+    come = sum(max(0, net_of(payment) - refunds_open(payment)) for payment in own)
+    released = min(0, account_of(order, finance.lender).posted) if finance.lender != order.buyer else 0
+    promised = _promised(order.terms, payments, now_ms) if promises else 0
+    return min(lent(order.terms), max(0, come + released) + promised)
 
 
 def _withdraw_until_ms(ledger: Ledger, order: Order) -> int:

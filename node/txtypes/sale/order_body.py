@@ -21,6 +21,7 @@ from node.txtypes.sale.accounts import (
     aged,
     balance_of,
     claims_on_parties,
+    creditor_of,
     debts_of,
     is_paid_in_full,
     with_money,
@@ -31,7 +32,7 @@ from node.txtypes.sale.listing import LISTING, NOT_A_PARTY
 from node.txtypes.sale.listing import TRANSITIONS as LISTING_STEPS
 from node.txtypes.sale.order import TRANSITIONS, Order, is_live, parties_of, reserved_until_ms
 from node.txtypes.sale.order_family import ORDER
-from node.txtypes.sale.payments import payments_of
+from node.txtypes.sale.payments import payments_of, refunds_open
 from node.txtypes.vehicle.claims import write_claims
 from node.txtypes.vehicle.regions import OFF_MARKET, Market, listed_market
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, market_of
@@ -173,6 +174,8 @@ def write_money(ledger: Ledger, ident: bytes, order: Order, was: Balances, *, ha
     if order.status == "accepted" and not is_reserving:
         order = replace(order, hold_until_ms=reserved_until_ms(order))
     order = with_money(order, payments_of(ledger, order.payments), ledger.now_ms, has_come=has_come)
+    if is_reserving and not is_live(order, ledger.now_ms):  # only money had kept it until now
+        order = replace(order, money_until_ms=ledger.now_ms)
     order = write_order(ledger, ident, order, was)
     if is_reserving:
         for vin in vins_of_deal(order.vin, order.terms):
@@ -189,18 +192,23 @@ def still_at_issue(order: Order, now: Balances) -> int:
     return min(then, max(0, balance)) if then > 0 else max(then, min(0, balance))
 
 
-def posted(order: Order, party: bytes, amount: int) -> Order:
+def posted(order: Order, party: bytes, amount: int, *, is_release: bool = False) -> Order:
     """The order with so many minor units more that count as if the party had paid them, as far as an account holds
-    them."""
+    them. `is_release`: the party says that it has got them back."""
     account = account_of(order, party)
+    if is_release:
+        account = replace(account, released=min(POSTED_MAX, account.released - amount))
     total = max(-POSTED_MAX, min(POSTED_MAX, account.posted + amount))
     others = tuple(other for other in order.accounts if other.party != party)
     return replace(order, accounts=(*others, replace(account, posted=total)))
 
 
-def owed_to(ledger: Ledger, order: Order, creditor: bytes) -> int:
-    """Minor units that the seller owes one party. What another one is owed is not its to forgive."""
-    return max(0, balances(ledger, order).get(creditor, 0))
+def owed_to(ledger: Ledger, order: Order, creditor: bytes, besides: bytes = b"") -> int:
+    """Minor units that the seller owes one party, and has told no provider to refund: of all payments of the party, or
+    of those besides one. What another party is owed is not its to forgive."""
+    payments = [p for ident in order.payments if ident != besides for p in payments_of(ledger, (ident,))]
+    instructed = sum(refunds_open(payment) for payment in payments if creditor_of(order, payment) == creditor)
+    return max(0, balances(ledger, order).get(creditor, 0) - instructed)
 
 
 def debts_now(ledger: Ledger, order: Order) -> tuple[Debt, ...]:

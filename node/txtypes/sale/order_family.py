@@ -75,7 +75,7 @@ class OrderView(Order, frozen=True):
             seller_name=name_of(reader, order.seller), buyer_name=name_of(reader, order.buyer),
             payments=tuple(PaymentView.of(p.hex(), value, reader, as_of) for p, value in given),
             legs=tuple(_leg_view(order, place, payments, now) for place in range(len(order.terms.legs))),
-            settled=Money(max(0, order.net), currency), final=Money(final, currency),
+            settled=Money(max(0, order.net), currency), final=Money(max(0, final), currency),
             is_paid=final >= in_money(order.terms), debts=debts_of(order, payments, now, params.refund_ms),
         )  # fmt: skip
 

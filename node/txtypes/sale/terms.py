@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from node import limits
 from node.crypto.addresses import to_text
+from node.ledger.family import Reader
 from node.ledger.guards import Guard
 from node.ledger.overlay import Ledger
 from node.rules.deals import DEPOSIT_MAX_PER_MILLE
 from node.rules.rails import UNPROVEN_RAILS
 from node.txtypes.identity.account import ACCOUNT
 from node.txtypes.members.accepted_rail import AcceptedRail
-from node.txtypes.members.member import MEMBER, ROLE_SCOPE, has_role
+from node.txtypes.members.member import MEMBER, ROLE_SCOPE, Grant, has_role
 from node.txtypes.sale.deal import Leg, Terms, in_money
 from node.txtypes.sale.listing import Listing
 from node.txtypes.vehicle.vehicle import VEHICLE, vehicle_at
@@ -94,12 +95,16 @@ CONTRACT_KIND = Guard(
 )
 
 
-def check_terms(ledger: Ledger, subject: str, terms: Terms, listing: Listing, buyer: bytes) -> None:
-    """Notes everything for which a listing's seller and a buyer could not agree on the terms now."""
+def check_terms(
+    ledger: Ledger, subject: str, terms: Terms, listing: Listing, buyer: bytes, agreed: Terms | None = None
+) -> None:
+    """Notes everything for which a listing's seller and a buyer could not agree on the terms now. `agreed`: terms whose
+    providers both have accepted already, whoever the listing names."""
+    known = {(leg.rail, leg.provider) for leg in agreed.legs} if agreed is not None else set()
     _check_price(ledger, subject, terms, listing)
     _check_parts(ledger, subject, terms, listing)
     for leg in terms.legs:
-        _check_leg(ledger, subject, terms, leg, listing, buyer)
+        _check_leg(ledger, subject, terms, leg, listing, buyer, is_known=(leg.rail, leg.provider) in known)
     due = max((leg.due_ms for leg in terms.legs if leg.kind != "trade_in"), default=0)
     last = due + max((a.hold_ms for a in listing.rails), default=0)
     if last > terms.reserve_ms:
@@ -165,9 +170,12 @@ def _check_parts(ledger: Ledger, subject: str, terms: Terms, listing: Listing) -
         ledger.unmet(LEGS_SUM, subject, "no part in money", "a part in money")
 
 
-def _check_leg(ledger: Ledger, subject: str, terms: Terms, leg: Leg, listing: Listing, buyer: bytes) -> None:
+def _check_leg(
+    ledger: Ledger, subject: str, terms: Terms, leg: Leg, listing: Listing, buyer: bytes, *, is_known: bool
+) -> None:
     accepted = next((a for a in listing.rails if a.rail == leg.rail), None)
-    if accepted is None or (leg.provider not in accepted.providers if leg.provider else leg.rail != "trade_in"):
+    is_named = leg.provider in accepted.providers if accepted is not None and leg.provider else leg.rail == "trade_in"
+    if (accepted is None or not is_named) and not is_known:
         provider = to_text(leg.provider) if leg.provider else "nobody"
         ledger.unmet(RAIL_NOT_ACCEPTED, subject, f"{leg.rail} by {provider}")
     check_rail(ledger, subject, leg.rail, terms.price.currency, countries_of(ledger, listing, leg.provider))
@@ -187,22 +195,41 @@ def _check_leg(ledger: Ledger, subject: str, terms: Terms, leg: Leg, listing: Li
 
 def check_sponsor(ledger: Ledger, provider: bytes, buyer: bytes, accepted: AcceptedRail | None) -> None:
     """Notes a provider that sponsors the buyer, unless the seller takes that rail from such a one."""
-    account = ledger.get(ACCOUNT, buyer)
-    is_sponsor = account is not None and account.sponsor == provider
-    if is_sponsor and not (accepted is not None and accepted.allow_sponsored):
+    if is_refused_sponsor(ledger, provider, buyer, accepted):
         ledger.unmet(PROVIDER_SPONSORS_BUYER, to_text(provider))
+
+
+def is_refused_sponsor(reader: Reader, provider: bytes, buyer: bytes, accepted: AcceptedRail | None) -> bool:
+    account = reader.get(ACCOUNT, buyer)
+    is_sponsor = account is not None and account.sponsor == provider
+    return is_sponsor and not (accepted is not None and accepted.allow_sponsored)
 
 
 def check_provider(ledger: Ledger, provider: bytes, rail: str, country: str) -> None:
     """Notes a provider without the role for the rail: `bank` for a credit, else `payment_provider`; or one whose grants
     do not reach the country."""
-    role = "bank" if rail == "finance" else "payment_provider"
-    member = ledger.get(MEMBER, provider)
-    held = [g for g in member.grants if g.role == role and g.is_active(ledger.now_ms)] if member is not None else []
-    if member is None or not held or not member.is_active(ledger.now_ms):
-        ledger.unmet(PROVIDER_UNACCREDITED, to_text(provider), need=role)
+    held = _grants(ledger, provider, rail, ledger.now_ms)
+    if not held:
+        ledger.unmet(PROVIDER_UNACCREDITED, to_text(provider), need=_role_for(rail))
     elif not any(grant.covers("", country) for grant in held):
         ledger.unmet(ROLE_SCOPE, to_text(provider), need=country)
+
+
+def is_provider_fit(reader: Reader, provider: bytes, rail: str, country: str, now_ms: int) -> bool:
+    """Whether `check_provider` would note nothing."""
+    return any(grant.covers("", country) for grant in _grants(reader, provider, rail, now_ms))
+
+
+def _role_for(rail: str) -> Literal["bank", "payment_provider"]:
+    return "bank" if rail == "finance" else "payment_provider"
+
+
+def _grants(reader: Reader, provider: bytes, rail: str, now_ms: int) -> list[Grant]:
+    """The active grants of the role for the rail, none of a member that is not active."""
+    member = reader.get(MEMBER, provider)
+    if member is None or not member.is_active(now_ms):
+        return []
+    return [grant for grant in member.grants if grant.role == _role_for(rail) and grant.is_active(now_ms)]
 
 
 def check_rail(ledger: Ledger, subject: str, rail: str, currency: str, countries: Iterable[str]) -> None:

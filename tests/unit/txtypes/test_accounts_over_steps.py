@@ -59,7 +59,7 @@ from support.stages import at, fork, ledger_of
 from node.ledger.family import AsOf
 from node.rpc.moments import moment_of
 from node.rpc.obligations import _of_order
-from node.txtypes.disputes.order_dispute import Decision
+from node.txtypes.disputes.order_dispute import OPENED_WITHIN_MS, ORDER_DISPUTE, Decision
 from node.txtypes.members.accepted_rail import AcceptedRail
 from node.txtypes.members.conduct import CONDUCT
 from node.txtypes.sale.claim_types import ClaimRelease
@@ -372,3 +372,17 @@ def test_no_more_is_to_be_refunded_than_the_payments_have() -> None:
     assert {BUYER: ALL} == debts(life)
     (refund,) = steps(life, "payment.refund")
     assert [] == codes_of(life, SELLER, about_payment(life, "payment.refund", refund[1]))
+
+
+def test_disputes_of_one_debtor_do_not_use_up_the_time_in_which_another_may_dispute() -> None:
+    """Who owes of an order opens one dispute after the other, until it is too late for the buyer."""
+    life = agent_trade()  # the taker has not paid for the car that it has taken
+    last = order_of(life).ended_at_ms + OPENED_WITHIN_MS
+    while life.chain.now <= last:
+        dispute = disputed(life, AGENT, "other")
+        assert ["order_dispute_past"] == codes_of(life, BUYER, disputing(life, "not_as_described"))
+        life.chain.now = life.chain.state(ORDER_DISPUTE, dispute).ends_at_ms
+        life.chain.do(AGENT, specimen("order.close", life.chain, dispute=dispute))
+    assert life.chain.now < last + 28 * DAY_MS
+    assert [] == codes_of(life, AGENT, disputing(life, "other")), "it goes on for as long as it does not pay"
+    assert [] == codes_of(life, BUYER, disputing(life, "not_as_described"))
