@@ -20,7 +20,7 @@ from node.ledger.kinds import fields_of
 from node.txtypes.registry import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path for room in ("node", "wallet") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(path for room in ("node", "wallet", "web") for path in (ROOT / room).rglob("*.py"))
 LINES_MAX = 420
 
 
