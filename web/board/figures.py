@@ -69,7 +69,7 @@ def name_of(node: NodeSeen) -> str:
 def size_text(words: Words, size: float) -> str:
     """A number of bytes in the unit that it has most of."""
     unit, of = next(((unit, of) for unit, of in SIZES if size >= of), ("B", 1))
-    return f"{words.number(round(size / of, 1 if of > 1 and size < 100 * of else 0))} {unit}"
+    return f"{words.number(round(size / of, 1 if of > 1 and size < 100 * of else 0))}\N{NO-BREAK SPACE}{unit}"
 
 
 # --- numbers at a glance -----------------------------------------------------------------------------------------
