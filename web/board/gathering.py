@@ -37,7 +37,7 @@ LOOKED_S: Final = 20.0
 FRESH_S: Final = 3.0
 """How long a page waits for figures that are no older than this."""
 REQUESTS_PER_SECOND: Final = 10.0
-"""To all nodes together."""
+"""To all nodes together, evenly: one request at a time, so that no second has more."""
 PEERS_EVERY_S: Final = 10.0
 PAST_EVERY_S: Final = 10.0
 """Time between two points of a counter's past."""
@@ -92,7 +92,7 @@ class Board:
         self._looked, self._peers_at, self._past_at = -LOOKED_S, -PEERS_EVERY_S, -PAST_EVERY_S
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._bucket = TokenBucket(REQUESTS_PER_SECOND, REQUESTS_PER_SECOND, monotonic() * 1_000)
+        self._bucket = TokenBucket(REQUESTS_PER_SECOND, 1, monotonic() * 1_000)
         self._peers: dict[str, tuple[Mapping[str, Any], ...]] = {}
         self._past: dict[str, deque[Past]] = {node.url: deque() for node in nodes.watched}
         self._begun: Begun = {}
