@@ -62,7 +62,8 @@ def test_quantiles_are_values_that_were_there() -> None:
 HEALTHY = {
     UP: 1, "bmw_is_halted": 0, "bmw_is_validator": 1, "bmw_is_signing": 1, "bmw_upgrade_needed_before_height": 0,
     "bmw_head_age_seconds": 3, "bmw_peers": 3, "bmw_is_syncing": 0, "bmw_pool_txs": 10,
-    "bmw_clock_offset_seconds": -0.1, "bmw_rpc_certificate_seconds_left": 5e6, "bmw_disk_free_bytes": 50, "bmw_disk_bytes": 100,
+    "bmw_clock_offset_seconds": -0.1, "bmw_rpc_certificate_seconds_left": 5e6, "bmw_disk_free_bytes": 50,
+    "bmw_disk_bytes": 100,
     **dict.fromkeys(COUNTERS, 5),
 }  # fmt: skip
 SICK: dict[str, dict[str, float]] = {
