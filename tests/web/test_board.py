@@ -166,6 +166,12 @@ def test_strangers_of_the_showroom_see_nothing(showroom: Served, own: Own) -> No
     assert 200 == asked(own.served, "/en/board")[0]
 
 
+def test_a_stranger_is_told_in_every_language(browser: Browser, showroom: Served) -> None:
+    with looking(browser, showroom.url, 390, "dark") as window:
+        for language in LANGUAGES:
+            window.look(f"/{language}/board", 403)
+
+
 def test_no_query_is_taken(own: Own) -> None:
     assert 400 == asked(own.served, "/en/board?x=1")[0]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from web.board.alarms import RULES, Alarm
-from web.board.gathering import WATCHED, NodeSeen, Seen, height_of
+from web.board.gathering import WATCHED, NodeSeen, PeerTold, Seen, height_of
 from web.board.samples import quantile
 from web.pages.blocks import SILENT, Record, records
 from web.party import Party
@@ -63,7 +63,7 @@ FAULT_SIGNS: Final[tuple[tuple[Fault, str], ...]] = (
 
 def name_of(node: NodeSeen) -> str:
     """How the board calls a node: as its operator does, else by its address."""
-    return str(node.status.get("moniker") or urlsplit(node.url).netloc)
+    return (node.status.moniker if node.status else "") or urlsplit(node.url).netloc
 
 
 def size_text(words: Words, size: float) -> str:
@@ -147,7 +147,7 @@ def _node(node: NodeSeen, seen: Seen, words: Words) -> dict[str, Value]:
         "badge": {"text": badge[0], "tone": badge[1]},
         "why": node.fault,
         "height": words.number(height_of(node)) if status else NONE,
-        "step": f"{words.number(status['round'])} · {_step(status['step'], words)}" if status else NONE,
+        "step": f"{words.number(status.round)} · {_step(status.step, words)}" if status else NONE,
         "signing": {"text": signing[0], "tone": signing[1]},
         "peers": NONE if kind else words.number(int(sample("bmw_peers", 0))),
         "pool": NONE if kind else f"{words.number(int(sample('bmw_pool_txs', 0)))} · "
@@ -159,7 +159,7 @@ def _node(node: NodeSeen, seen: Seen, words: Words) -> dict[str, Value]:
         "tls": words("board.no_tls") if (left := sample("bmw_rpc_certificate_seconds_left")) is None and not kind
                else NONE if left is None else words("board.tls_ended") if left <= 0 else words.ago(left),
         "clock": NONE if (off := sample("bmw_clock_offset_seconds")) is None else _offset(words, off),
-        "version": str(status.get("version") or NONE),
+        "version": status.version if status else NONE,
         "links": [_peer(peer, words) for peer in node.peers or ()],
         "links_note": "" if node.peers else words("board.no_peers" if node.peers == () else "board.peers_unknown"),
     }  # fmt: skip
@@ -169,9 +169,9 @@ def _signing(node: NodeSeen, words: Words) -> tuple[str, Tone]:
     """The node's role: whether it signs, else why not; with what the node says besides."""
     if not node.status or node.fault:
         return NONE, ""
-    code, _, rest = str(node.status["signing"]).partition(": ")
+    code, _, rest = node.status.signing.partition(": ")
     if code not in SIGNING_TONES:
-        return str(node.status["signing"]), "warn"
+        return node.status.signing, "warn"
     text = words(f"board.signing_{code.replace(' ', '_')}")
     return f"{text}: {rest}" if rest else text, SIGNING_TONES[code]
 
@@ -192,14 +192,13 @@ def _offset(words: Words, seconds: float) -> str:
     return f"{'+' if seconds > 0 else '−' if seconds < 0 else '±'}{words.number(round(abs(seconds), 3))} s"
 
 
-def _peer(peer: Mapping[str, Any], words: Words) -> dict[str, Field]:
-    score = int(peer.get("score", 0))
+def _peer(peer: PeerTold, words: Words) -> dict[str, Field]:
     return {
-        "name": str(peer["member_name"] or peer["moniker"] or peer["node_key"][:16]),
-        "address": str(peer["address"]),
-        "direction": words("board.outbound" if peer["is_outbound"] else "board.inbound"),
-        "height": words.number(peer["height"]) if peer["height"] >= 0 else NONE,
-        "score": {"text": words.number(score), "tone": "warn" if score else ""},
+        "name": peer.member_name or peer.moniker or peer.node_key[:16],
+        "address": peer.address,
+        "direction": words("board.outbound" if peer.is_outbound else "board.inbound"),
+        "height": words.number(peer.height) if peer.height >= 0 else NONE,
+        "score": {"text": words.number(peer.score), "tone": "warn" if peer.score else ""},
     }
 
 

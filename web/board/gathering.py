@@ -39,6 +39,8 @@ FRESH_S: Final = 3.0
 REQUESTS_PER_SECOND: Final = 10.0
 """To all nodes together, evenly: one request at a time, so that no second has more."""
 PEERS_EVERY_S: Final = 10.0
+PEERS_MAX: Final = 200
+"""Peers of a node that are shown."""
 PAST_EVERY_S: Final = 10.0
 """Time between two points of a counter's past."""
 WATCHED: Final = 100
@@ -51,15 +53,50 @@ STREAM_SILENT_S: Final = 45.0
 TROUBLE: Final = (NodeRefusal, Unreachable, Overloaded, msgspec.DecodeError, KeyError, TypeError, ValueError)
 
 
+class HeadTold(msgspec.Struct, frozen=True):
+    """A head, as a node tells it."""
+
+    height: int
+
+
+class StatusTold(msgspec.Struct, frozen=True):
+    """What the board shows of a node's status."""
+
+    head: HeadTold
+    moniker: str
+    signing: str
+    round: int
+    step: str
+    version: str
+
+
+class PeerTold(msgspec.Struct, frozen=True):
+    """What the board shows of a peer. Older nodes tell no score."""
+
+    node_key: str
+    address: str
+    moniker: str
+    is_outbound: bool
+    height: int
+    member_name: str
+    score: int = 0
+
+
+class PeersTold(msgspec.Struct, frozen=True):
+    """The peers of a node."""
+
+    peers: tuple[PeerTold, ...]
+
+
 class NodeSeen(NamedTuple):
-    """A node. `fault`: why it does not answer, empty where it does; `status`: the last that it told; `samples`: of its
-    metrics, empty where it is silent; `peers`: None where they are not known."""
+    """A node. `fault`: why it does not answer, empty where it does; `status`: the last that it told, None if it never
+    did; `samples`: of its metrics, but for `up` none where it is silent; `peers`: None where they are not known."""
 
     url: str
     fault: str
-    status: Mapping[str, Any]
+    status: StatusTold | None
     samples: Mapping[str, float]
-    peers: tuple[Mapping[str, Any], ...] | None
+    peers: tuple[PeerTold, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +130,8 @@ class Board:
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._bucket = TokenBucket(REQUESTS_PER_SECOND, 1, monotonic() * 1_000)
-        self._peers: dict[str, tuple[Mapping[str, Any], ...]] = {}
+        self._peers: dict[str, tuple[PeerTold, ...]] = {}
+        self._statuses: dict[str, StatusTold] = {}
         self._past: dict[str, deque[Past]] = {node.url: deque() for node in nodes.watched}
         self._begun: Begun = {}
         self._blocks: dict[int, BlockSummary] = {}
@@ -172,16 +210,18 @@ class Board:
         fault = node.fault
         if not fault:
             try:
+                self._statuses[node.url] = msgspec.convert(node.status, StatusTold)
                 samples = parsed((await self._asked(node, "/metrics")).decode("utf-8", "replace"))
-                if is_due:
-                    told = msgspec.json.decode(await self._asked(node, "/v1/peers"))["peers"]
-                    self._peers[node.url] = tuple(told)
             except TROUBLE as error:
                 fault = str(error)
-        if fault:
-            samples = {}
+        if fault or is_due:
             self._peers.pop(node.url, None)
-        return NodeSeen(node.url, fault, node.status, samples | {UP: float(not fault)}, self._peers.get(node.url))
+        if is_due and not fault:
+            with suppress(*TROUBLE):
+                told = msgspec.json.decode(await self._asked(node, "/v1/peers"), type=PeersTold)
+                self._peers[node.url] = told.peers[:PEERS_MAX]
+        samples[UP] = float(not fault)
+        return NodeSeen(node.url, fault, self._statuses.get(node.url), samples, self._peers.get(node.url))
 
     def _history(self, node: NodeSeen, now_s: float) -> list[Past]:
         """The past of a node's counters, with the present. The present is kept if it is time for another point."""
@@ -247,5 +287,5 @@ class Board:
 
 def height_of(node: NodeSeen) -> int:
     """The height of a node's head, as it told last."""
-    told = int(node.status["head"]["height"]) if node.status else 0
+    told = node.status.head.height if node.status else 0
     return max(told, int(node.samples.get("bmw_height", 0)))

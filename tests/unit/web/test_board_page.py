@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from msgspec import json
+from msgspec import convert, json
 from support.rendering import page_of
 
 from web.board import gathering
 from web.board.alarms import RULES, UP, Alarm
 from web.board.figures import fault_of, size_text, values_of
-from web.board.gathering import REQUESTS_PER_SECOND, Board, NodeSeen, Seen
+from web.board.gathering import REQUESTS_PER_SECOND, Board, NodeSeen, PeerTold, Seen, StatusTold
 from web.nodes import Nodes, Unreachable, Watched
 from web.pages.board import Blank
 from web.recent import BlockSummary, RecentBlocks
@@ -40,7 +40,8 @@ CURRENT = {"total_power": 20, "validators": [{"address": "a", "name": "bmw", "po
 
 def a_node(number: int = 1, fault: str = "", **told: Any) -> NodeSeen:
     samples = {UP: 0.0} if fault else SAMPLES
-    return NodeSeen(f"http://10.0.0.{number}:26700", fault, STATUS | told, samples, None if fault else (PEER,))
+    peers = None if fault else (convert(PEER, PeerTold),)
+    return NodeSeen(f"http://10.0.0.{number}:26700", fault, convert(STATUS | told, StatusTold), samples, peers)
 
 
 def a_board(*nodes: NodeSeen, **told: Any) -> Seen:
@@ -95,7 +96,7 @@ def test_all_silent() -> None:
 
 
 def test_a_node_that_was_never_reached_has_no_figures() -> None:
-    nothing = NodeSeen("http://10.0.0.1:26700", "not asked yet", {}, {UP: 0.0}, None)
+    nothing = NodeSeen("http://10.0.0.1:26700", "not asked yet", None, {UP: 0.0}, None)
     page = drawn(Seen(1_767_225_601.0, (nothing,)))
     for text in ("10.0.0.1:26700", "not asked yet", "No block is known.", "no block since this server began to look"):
         assert text in page, text
@@ -152,6 +153,8 @@ class Counting(Nodes):
             raise Unreachable("TimeoutError: ")
         if path == "/metrics":
             return b"bmw_height 70\nbmw_peers 3\n"
+        if node.url == "http://n1":
+            return b'{"peers": [{"address": 7}]}'
         return json.encode({"peers": [PEER]})
 
     async def json(self, path: str, query: Mapping[str, str] | None = None, language: str = "en") -> Any:
@@ -186,7 +189,9 @@ def test_the_nodes_are_asked_no_more_often_than_promised(monkeypatch: pytest.Mon
     assert len(at) > 2 * REQUESTS_PER_SECOND
     assert all(later - earlier >= 0.99 for earlier, later in zip(at, at[int(REQUESTS_PER_SECOND) :], strict=False))
     assert board.seen is not None
-    assert ["TimeoutError: ", "", ""] == [node.fault for node in board.seen.nodes]
+    silent, odd, good = board.seen.nodes
+    assert ("TimeoutError: ", "", "") == (silent.fault, odd.fault, good.fault)
+    assert (None, (convert(PEER, PeerTold),)) == (odd.peers, good.peers)
 
 
 def test_a_board_that_nobody_may_see_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
