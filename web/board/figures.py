@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from node.ledger.json_form import time_from_text
 from web.board.alarms import RULES, Alarm
 from web.board.gathering import WATCHED, NodeSeen, PeerTold, Seen, height_of
 from web.board.samples import quantile
@@ -26,6 +27,8 @@ Link = Callable[[str], str]
 Tone = Literal["good", "warn", "bad", ""]
 Fault = Literal["", "unasked", "chain", "slow", "refused", "other"]
 NONE: Final = "–"
+STALE_S: Final = 60.0
+"""Age of the head from which the chain stands still, as other pages and the alarm `stalled` have it."""
 DISK_LOW: Final = 0.1
 """The share of a disk from which its free space is marked, as the alarm `disk` has it."""
 SIGNING_TONES: Final[Mapping[str, Tone]] = {
@@ -39,7 +42,10 @@ SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 def values_of(seen: Seen, words: Words, link: Link) -> dict[str, Value]:
     """All values of the board."""
-    found: dict[str, Value] = {**_numbers(seen, words), **_alarms(seen, words, link), **_votes(seen, words, link)}
+    found: dict[str, Value] = {
+        "notice": _notice(seen, words), **_numbers(seen, words), **_alarms(seen, words, link),
+        **_votes(seen, words, link),
+    }  # fmt: skip
     for place, node in enumerate(seen.nodes):
         found |= {f"n{place}.{name}": value for name, value in _node(node, seen, words).items()}
     return found
@@ -76,15 +82,14 @@ def size_text(words: Words, size: float) -> str:
 def _numbers(seen: Seen, words: Words) -> dict[str, Value]:
     answering = [node for node in seen.nodes if not node.fault]
     nodes = {"count": words.number(len(answering)), "total": words.number(len(seen.nodes))}
-    heights = [height_of(node) for node in seen.nodes]
-    ages = [node.samples["bmw_head_age_seconds"] for node in answering if "bmw_head_age_seconds" in node.samples]
+    heights, age = [height_of(node) for node in seen.nodes], _head_age(seen)
     middle, high = quantile(seen.finality_s, 0.5), quantile(seen.finality_s, 0.99)
     peers = [node.samples["bmw_peers"] for node in answering if "bmw_peers" in node.samples]
     fullest = max(answering, key=lambda node: node.samples.get("bmw_pool_txs", 0), default=None)
     return {
         "gathered": words("board.gathered", time=words.time(datetime.fromtimestamp(seen.at_s, UTC).isoformat())),
         "height": words.number(max(heights, default=0)) if any(heights) else NONE,
-        "height_note": words("board.age", ago=words.ago(min(ages))) if ages else words("board.unknown"),
+        "height_note": words("board.unknown") if age is None else words("board.age", ago=words.ago(age)),
         "finality": NONE if middle is None else _seconds(words, middle),
         "finality_note": words("board.finality_none") if high is None else words(
             "board.finality_note", high=_seconds(words, high), count=words.number(len(seen.finality_s))),
@@ -93,6 +98,23 @@ def _numbers(seen: Seen, words: Words) -> dict[str, Value]:
         "pool": words.number(int(fullest.samples.get("bmw_pool_txs", 0))) if fullest else NONE,
         "pool_note": size_text(words, fullest.samples.get("bmw_pool_bytes", 0)) if fullest else words("board.unknown"),
     }  # fmt: skip
+
+
+def _head_age(seen: Seen) -> float | None:
+    """The age of the newest head: as the nodes tell it, else by this machine's clock; None if there is none."""
+    told = [node.samples["bmw_head_age_seconds"] for node in seen.nodes if "bmw_head_age_seconds" in node.samples]
+    known = [seen.at_s - time_from_text(node.status.head.time) / 1_000 for node in seen.nodes if node.status]
+    return min(told or known, default=None)
+
+
+def _notice(seen: Seen, words: Words) -> Field:
+    """What stands above everything else, empty as a rule."""
+    age = _head_age(seen)
+    if all(node.fault for node in seen.nodes):
+        return {"text": words("board.all_silent"), "tone": "bad"}
+    if age is not None and age > STALE_S:
+        return {"text": words("board.stale", ago=words.ago(age)), "tone": "warn"}
+    return {"text": "", "tone": ""}
 
 
 def _seconds(words: Words, seconds: float) -> str:

@@ -57,6 +57,7 @@ class HeadTold(msgspec.Struct, frozen=True):
     """A head, as a node tells it."""
 
     height: int
+    time: str
 
 
 class StatusTold(msgspec.Struct, frozen=True):
@@ -136,6 +137,7 @@ class Board:
         self._begun: Begun = {}
         self._blocks: dict[int, BlockSummary] = {}
         self._current: Mapping[str, Any] | None = None
+        self._sets: Mapping[str, Sequence[Mapping[str, Any]]] = {}
         self._finality: deque[float] = deque(maxlen=TIMED_MAX)
 
     async def start(self) -> None:
@@ -191,10 +193,9 @@ class Board:
         if is_due:
             self._peers_at = monotonic()
         nodes = tuple(await asyncio.gather(*(self._node(node, is_due=is_due) for node in self._nodes.watched)))
-        sets: dict[str, Sequence[Mapping[str, Any]]] = {}
         if self._is_looked_at:
             with suppress(*TROUBLE):
-                sets = await self._chain(max(height_of(node) for node in nodes), is_due=is_due)
+                await self._chain(max(height_of(node) for node in nodes), is_due=is_due)
         now_s = time.time()
         observed = [Observed(node.url, node.samples, self._history(node, now_s)) for node in nodes]
         if monotonic() - self._past_at >= PAST_EVERY_S:
@@ -202,8 +203,9 @@ class Board:
         self._begun = judged(observed, self._begun, now_s)
         blocks = tuple(self._blocks[height] for height in sorted(self._blocks, reverse=True))
         self.seen = Seen(
-            now_s, nodes, tuple(alarms_of(self._begun, now_s)), blocks, self._current, sets, tuple(self._finality)
-        )
+            now_s, nodes, tuple(alarms_of(self._begun, now_s)), blocks, self._current, self._sets,
+            tuple(self._finality),
+        )  # fmt: skip
 
     async def _node(self, node: Watched, *, is_due: bool) -> NodeSeen:
         samples: dict[str, float] = {}
@@ -234,8 +236,8 @@ class Board:
             past.extend(present)
         return found
 
-    async def _chain(self, head: int, *, is_due: bool) -> dict[str, Sequence[Mapping[str, Any]]]:
-        """The newest blocks and the validator set in force. Returns the sets of the blocks."""
+    async def _chain(self, head: int, *, is_due: bool) -> None:
+        """Read the newest blocks, their validator sets, and the one in force."""
         lacking = [height for height in range(max(1, head - WATCHED + 1), head + 1) if height not in self._blocks]
         while lacking:
             first, last = lacking[0], min(lacking[0] + ASKED_MAX - 1, head)
@@ -248,7 +250,7 @@ class Board:
             await self._pace()
             self._current = await self._nodes.json("/v1/validators")
         first_of_set = {block.validators_hash: block for block in self._blocks.values()}
-        return {ident: await self._recent.validators(block) for ident, block in first_of_set.items()}
+        self._sets = {ident: await self._recent.validators(block) for ident, block in first_of_set.items()}
 
     async def _asked(self, node: Watched, path: str) -> bytes:
         await self._pace()
