@@ -21,6 +21,7 @@ LOOK_S: Final = 3.0
 BEHIND_MAX: Final = 5
 """A node that is more heights below the highest one is asked only where no other answers."""
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
+NOT_ASKED: Final = "not asked yet"
 
 
 class Unreachable(Exception):
@@ -46,7 +47,7 @@ class Watched:
     url: str
     height: int = 0
     time_ms: int = 0
-    fault: str = "not asked yet"
+    fault: str = NOT_ASKED
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -121,7 +122,7 @@ class Nodes:
             msgspec.DecodeError,
         ) as error:
             node.fault = f"{type(error).__name__}: {error}"
-        if node.fault and not before:
+        if node.fault and before in ("", NOT_ASKED):
             log("node_silent", "warning", {"url": node.url, "why": node.fault})
         elif before and not node.fault:
             log("node_answers", "info", {"url": node.url})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from node.certificates.roots import root_of_genesis
+from node.certificates.verifier import Root
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
 from node.rpc.config import RpcConfig
@@ -25,20 +25,25 @@ from web.settings import WebSettings
 
 
 async def serve(
-    genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event, *, is_rebuilt: bool = False
+    genesis: Genesis,
+    root: Root,
+    home: Path,
+    settings: WebSettings,
+    stopping: asyncio.Event,
+    *,
+    is_rebuilt: bool = False,
 ) -> None:
-    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew, while
-    the ones that are there serve. Raises `OperatorError` if the certificate or the
-    port cannot be used."""
+    """Serve until `stopping`. `root`: what readers' browsers verify from. `home`: the folder of the read model.
+    `is_rebuilt`: its rows are read anew, while those that are there serve. Raises `OperatorError` if the TLS
+    certificate or the port cannot be used."""
     ident = genesis_hash(genesis)
     pictures = Pictures()
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
     model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
-    root = root_of_genesis(genesis)
     board = Board(nodes, recent, is_on=is_board_on(settings))
     streams = Counted(settings.streams_max, settings.streams_max, is_loopback_limited=False)
-    site = Site(settings, nodes, Assets(genesis), genesis, ident, recent, directory, model, root, board, streams)
+    site = Site(settings, nodes, Assets(root), genesis, ident, recent, directory, model, root, board, streams)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:

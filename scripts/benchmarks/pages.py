@@ -24,12 +24,12 @@ from support.killed_pages import kill_and_compare, progress
 from support.market import genesis_file, grow, market_chain, market_node
 from support.page_queries import fuzz
 from support.processes import wait_for
+from support.rendering import a_site
 
 from benchmarks.measure import Measure
 from node.chain.genesis import Genesis, parse_genesis
 from node.storage.leveldb import LevelStore
 from web.asking import Ask, Site
-from web.assets import Assets
 from web.metrics import memory_bytes
 from web.nodes import Nodes
 from web.pages.cars import cars
@@ -112,7 +112,7 @@ def search(count: int, seed: int) -> list[Measure]:
         began = time.perf_counter()
         model = ReadModel(chain.genesis, Path(folder), nodes, settings)
         load_s = time.perf_counter() - began
-        site = Site(settings, nodes, Assets(), "bench", chain.genesis_hash, model)
+        site = a_site(settings, chain.genesis, nodes, model)
         requests = [make_mocked_request("GET", url) for url in queries(seed)]
 
         async def measured() -> list[tuple[float, float, int]]:

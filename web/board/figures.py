@@ -16,6 +16,7 @@ from node.ledger.json_form import time_from_text
 from web.board.alarms import RULES, Alarm
 from web.board.gathering import WATCHED, NodeSeen, PeerTold, Seen, height_of
 from web.board.samples import quantile
+from web.nodes import NOT_ASKED
 from web.pages.blocks import SILENT, Record, records
 from web.party import Party
 from web.words import Words
@@ -43,7 +44,7 @@ SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 def values_of(seen: Seen, words: Words, link: Link) -> dict[str, Value]:
     """All values of the board."""
     found: dict[str, Value] = {
-        "notice": _notice(seen, words), **_numbers(seen, words), **_alarms(seen, words, link),
+        "notice": _above(seen, words), **_numbers(seen, words), **_alarms(seen, words, link),
         **_votes(seen, words, link),
     }  # fmt: skip
     for place, node in enumerate(seen.nodes):
@@ -62,7 +63,7 @@ def fault_of(fault: str) -> Fault:
 
 
 FAULT_SIGNS: Final[tuple[tuple[Fault, str], ...]] = (
-    ("unasked", "not asked yet"), ("chain", "another chain"), ("slow", "Timeout"), ("refused", "ConnectorError"),
+    ("unasked", NOT_ASKED), ("chain", "another chain"), ("slow", "Timeout"), ("refused", "ConnectorError"),
     ("refused", "Disconnected"), ("refused", "ConnectionReset"),
 )  # fmt: skip
 
@@ -107,7 +108,7 @@ def _head_age(seen: Seen) -> float | None:
     return min(told or known, default=None)
 
 
-def _notice(seen: Seen, words: Words) -> Field:
+def _above(seen: Seen, words: Words) -> Field:
     """What stands above everything else, empty as a rule."""
     age = _head_age(seen)
     if all(node.fault for node in seen.nodes):
