@@ -44,7 +44,9 @@ from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
 from wallet.examples import example_of
 from web import metrics as web_metrics
+from web.board.alarms import RULES, span_text
 from web.settings import SETTINGS as WEB_SETTINGS
+from web.words import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -352,6 +354,18 @@ def metrics(prefix: str, texts: Mapping[str, str]) -> str:
     return "\n".join(rows)
 
 
+def alerts() -> str:
+    """The rules that the board raises alarms by, with its English texts."""
+    rows = ["| alert | when | severity | meaning | first look |", "|---|---|---|---|---|"]
+    for rule in RULES:
+        anchor = rule.section.lower().replace(" ", "-")
+        look = f"{CATALOGUE[f'alarms.{rule.code}_look'].en} ([{rule.section}](#{anchor}))"
+        when = span_text(rule.after_s) if rule.after_s else "at once"
+        meaning = CATALOGUE[f"alarms.{rule.code}"].en
+        rows.append(f"| `{rule.expression}` | {when} | {rule.severity} | {meaning} | {look} |")
+    return "\n".join(rows)
+
+
 def problems() -> str:
     rows = ["| code | status | title |", "|---|---|---|"]
     rows += [f"| `{code}` | {status} | {title} |" for code, (status, title) in PROBLEMS.items()]
@@ -420,6 +434,7 @@ TABLES = {
     "web-settings": lambda: settings(WEB_SETTINGS.sections),
     "metrics": lambda: metrics(PREFIX, METRICS),
     "web-metrics": lambda: metrics(web_metrics.PREFIX, web_metrics.METRICS),
+    "alerts": alerts,
     "problems": problems,
 }  # fmt: skip
 assert msgspec.structs.fields(ChainParams), "parameters have fields"

@@ -13,8 +13,9 @@ from aiohttp import web
 from node.certificates.verifier import Root
 from node.chain.genesis import Genesis
 from node.ledger.family import nearest
-from node.rpc.limiter import TokenBuckets
+from node.rpc.limiter import Counted, TokenBuckets
 from web.assets import Assets
+from web.board.gathering import Board
 from web.directory import Directory
 from web.keeping import Kept, Turn
 from web.nodes import Nodes
@@ -38,6 +39,9 @@ class Site:
     model: ReadModel
     root: Root
     """Of the genesis document: what certificates are verified against."""
+    board: Board
+    streams: Counted
+    """Open event streams, those of the nodes and the board's."""
     kept: Kept = field(default_factory=lambda: Kept(2_000))
     """Small answers of the nodes."""
     files: Kept = field(default_factory=lambda: Kept(32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
@@ -42,12 +42,13 @@ class NodeRefusal(Exception):
 
 @dataclass
 class Watched:
-    """A node as it was seen last. `fault`: why it cannot be asked, empty where it can."""
+    """A node as it was seen last. `fault`: why it cannot be asked, empty where it can; `status`: what it told last."""
 
     url: str
     height: int = 0
     time_ms: int = 0
     fault: str = NOT_ASKED
+    status: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Nodes:
@@ -110,7 +111,7 @@ class Nodes:
                 node.fault = f"it is of another chain, with genesis hash {status['genesis_hash']}"
             else:
                 node.height, node.fault = status["head"]["height"], ""
-                node.time_ms = time_from_text(status["head"]["time"])
+                node.time_ms, node.status = time_from_text(status["head"]["time"]), status
         except (
             aiohttp.ClientError,
             TimeoutError,
@@ -159,6 +160,18 @@ class Nodes:
             raise Unreachable(last)
         finally:
             self._waiting -= 1
+
+    async def told_by(self, node: Watched, path: str) -> bytes:
+        """What this one node answers. Raises `NodeRefusal`, `Unreachable`."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=LOOK_S)
+            async with self._open.get(node.url + path, allow_redirects=False, timeout=timeout) as response:
+                body = await _body(response)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unreachable(f"{type(error).__name__}: {error}") from None
+        if response.status != 200:
+            raise _refusal(response.status, body)
+        return body
 
     async def json(self, path: str, query: Mapping[str, str] | None = None, language: str = "en") -> Any:
         """A JSON answer, with its sentences in the language. Raises `NodeRefusal`, `Unreachable`, `Overloaded`."""

@@ -9,7 +9,6 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from node.rpc.limiter import Counted
 from node.rpc.problems import PROBLEM_TYPE
 from web import headers
 from web.asking import Site
@@ -33,8 +32,6 @@ class Passing:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        most = site.settings.streams_max
-        self._streams = Counted(most, most, is_loopback_limited=False)
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/v1/stream", self._stream)
@@ -55,7 +52,7 @@ class Passing:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        party = self._streams.enter(request.remote or "")
+        party = self._site.streams.enter(request.remote or "")
         if party is None:
             return problem(503, "streams_full", "no more event streams are served now", **{"Retry-After": "10"})
         try:
@@ -72,7 +69,7 @@ class Passing:
         except (Unreachable, aiohttp.ClientError, TimeoutError, OSError):
             return problem(502, "node_unreachable", "no node answers", **{"Retry-After": "5"})
         finally:
-            self._streams.leave(party)
+            self._site.streams.leave(party)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if len(request.rel_url.raw_query_string) > QUERY_LETTERS_MAX:

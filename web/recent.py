@@ -46,6 +46,8 @@ class BlockSummary:
     signed: tuple[bool, ...]
     signed_before: tuple[bool, ...]
     sent: tuple[Sent, ...]
+    evidence: int = 0
+    """Proofs in it that a validator has signed two votes for one step."""
 
 
 def summary(block: Mapping[str, Any]) -> BlockSummary:
@@ -56,6 +58,7 @@ def summary(block: Mapping[str, Any]) -> BlockSummary:
         block["header"]["validators_hash"], len(block["transactions"]), tuple(map(bool, block["commit"]["signatures"])),
         tuple(map(bool, block["last_commit"]["signatures"])),
         tuple(Sent(tx["txid"], tx["type"], tx["sender"], height, time) for tx in block["transactions"][:SENT_MAX]),
+        len(block.get("evidence", ())),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from web.asking import Ask, Drawn
+from web.board.access import may_see_board
 from web.words import NAMES, TAGS
 
 STALE_S: Final = 60.0
@@ -38,7 +39,7 @@ def _frame(ask: Ask, room: str) -> dict[str, Any]:
     age_s = max(0.0, time.time() - nodes.head_time_ms / 1000) if nodes.head_time_ms else None
     return {
         "t": ask.words, "words": ask.words, "lang": ask.words.lang, "link": ask.link, "path": ask.path, "room": room,
-        "rooms": [name for name in ROOMS if site.is_open or name != "board"],
+        "rooms": [name for name in ROOMS if name != "board" or may_see_board(ask.request, site.settings)],
         "languages": [(tag, NAMES[tag], ask.in_language(tag)) for tag in TAGS],
         "asset": site.assets.url, "has_asset": site.assets.by_path.__contains__,
         "release": site.assets.release, "chain_id": site.chain_id,

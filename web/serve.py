@@ -9,10 +9,13 @@ from node.certificates.verifier import Root
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
 from node.rpc.config import RpcConfig
+from node.rpc.limiter import Counted
 from node.rpc.listener import Listener
 from web.app import make_app
 from web.asking import Site
 from web.assets import Assets
+from web.board.access import is_board_on
+from web.board.gathering import Board
 from web.directory import Directory
 from web.nodes import Nodes
 from web.picture_codes import Pictures
@@ -38,15 +41,19 @@ async def serve(
     nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
     model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
-    site = Site(settings, nodes, Assets(root), genesis, ident, recent, directory, model, root)
+    board = Board(nodes, recent, is_on=is_board_on(settings))
+    streams = Counted(settings.streams_max, settings.streams_max, is_loopback_limited=False)
+    site = Site(settings, nodes, Assets(root), genesis, ident, recent, directory, model, root, board, streams)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:
         await model.start()
+        await board.start()
         await listener.listen(make_app(site, pictures))
         log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
         await stopping.wait()
     finally:
+        await board.stop()
         await listener.stop()
         await model.stop()
         await nodes.stop()

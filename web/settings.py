@@ -43,6 +43,9 @@ class WebSettings(Section, frozen=True):
     forwarded: Annotated[bool, "take the client's address from X-Forwarded-For, which a proxy in front has to set"] = (
         False
     )
+    board: Annotated[
+        bool, "in the tier showroom, show the operator board to clients on loopback; not together with a proxy"
+    ] = False
     connections_max: Annotated[Positive, "open connections in total"] = 2_000
     connections_per_address: Annotated[Positive, "open connections per address"] = 100
     streams_max: Annotated[Positive, "open event streams in total"] = 500
@@ -78,6 +81,10 @@ def load_settings(path: Path | None, environment: Mapping[str, str], flags: Mapp
         raise OperatorError(f"web.port must be between 0 and 65535, not {web.port}")
     if bool(web.tls_certificate) != bool(web.tls_key):
         raise OperatorError("web.tls_certificate and web.tls_key must be set together")
+    if web.board and web.forwarded:
+        raise OperatorError(
+            "web.board and web.forwarded exclude each other: run another `bmw-node serve` without a proxy for the board"
+        )
     if web.host not in LOOPBACK and not web.contact:
         raise OperatorError(
             "web.contact is needed where others can reach the pages: a folder with en.txt, de.txt, zh.txt"

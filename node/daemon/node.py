@@ -130,6 +130,8 @@ class Node:
             self._verifiers,
             self._clock,
             self._clock_watch,
+            self._pruner.snapshots,
+            home.store,
         )
         self.backend = NodeBackend(
             self.genesis,

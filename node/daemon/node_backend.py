@@ -99,6 +99,7 @@ class NodeBackend:
                 link.is_outbound,
                 self._network.height_of(peer),
                 by_key.get(link.hello.node_key, b""),
+                self._network.score_of(peer),
             )
             for peer, link in self._network.connected().items()
         ]

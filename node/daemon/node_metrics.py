@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from node.daemon.clocks import Clock, ClockWatch
 from node.daemon.memory import memory_numbers
+from node.daemon.snapshots import SnapshotServer
 from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
 from node.p2p.network import Network
@@ -26,6 +29,9 @@ class NodeMetrics:
     verifiers: Verifiers
     clock: Clock
     clock_watch: ClockWatch
+    snapshots: SnapshotServer
+    folder: Path
+    """Of the store."""
     blocks_committed: int = 0
     txs_committed: int = 0
     rounds_above_zero: int = 0
@@ -61,6 +67,8 @@ class NodeMetrics:
             "clock_offset_seconds": self.clock_watch.offset_ms / 1000,
             "verifiers_replaced_total": self.verifiers.replaced,
             **memory_numbers(*self.databases),
+            **self._disk_numbers(),
+            "newest_snapshot_height": self.snapshots.newest_height,
             "p2p_bytes_in_total": received,
             "p2p_bytes_out_total": sent,
             "txs_submitted_total": self.submissions.count,
@@ -70,3 +78,11 @@ class NodeMetrics:
             "proposals_untimely_total": self.proposals_untimely,
             **{f"p2p_{name}_total": value for name, value in self.network.counters.items()},
         }
+
+    def _disk_numbers(self) -> dict[str, int]:
+        """Missing where the file system does not say."""
+        try:
+            disk = shutil.disk_usage(self.folder)
+        except OSError:
+            return {}
+        return {"disk_free_bytes": disk.free, "disk_bytes": disk.total}

@@ -59,6 +59,11 @@ class SnapshotServer:
             return head + 1
         return min((int(path.name) for path in self._offers.values()), default=0)
 
+    @property
+    def newest_height(self) -> int:
+        """Height of the newest snapshot that is served; 0: none."""
+        return max((int(path.name) for path in self._offers.values()), default=0)
+
     # --- cutting ---
     def committed(self, height: int) -> None:
         """Cut a snapshot if one is due and none is being cut: of the store at this moment, in a thread."""

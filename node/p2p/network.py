@@ -196,6 +196,10 @@ class Network:
         """Head height in the peer's last status; -1 before the first."""
         return self._peers[peer_id].height if peer_id in self._peers else -1
 
+    def score_of(self, peer_id: int) -> int:
+        """Misbehaviour of the peer now; at `BAN_SCORE` it is banned."""
+        return round(self.book.score(self._peers[peer_id].key, self._clock())) if peer_id in self._peers else 0
+
     def oldest_of(self, peer_id: int) -> int:
         """Oldest block in the peer's last status."""
         return self._peers[peer_id].oldest if peer_id in self._peers else 1

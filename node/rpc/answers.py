@@ -100,6 +100,7 @@ class Peer(View, frozen=True):
     height: Height
     member: OptionalAddress
     member_name: str
+    score: int
 
 
 class Peers(View, frozen=True):

@@ -52,6 +52,8 @@ class PeerInfo:
     height: int
     member: bytes
     """Address of the member that runs the peer, empty if unknown."""
+    score: int = 0
+    """Misbehaviour of the peer, which decays; at 100 it is banned."""
 
 
 @dataclass(frozen=True, slots=True)

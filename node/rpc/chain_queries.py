@@ -105,7 +105,7 @@ async def peers(call: Call) -> answers.Peers:
     for peer in call.backend.peers():
         member, name = to_text(peer.member) if peer.member else "", name_of(moment, peer.member)
         link = (peer.node_key, peer.address, peer.moniker, peer.is_outbound, peer.height)
-        peers.append(answers.Peer(*link, member, name))
+        peers.append(answers.Peer(*link, member, name, peer.score))
     return answers.Peers(tuple(peers), moment.height)
 
 

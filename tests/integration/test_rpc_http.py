@@ -113,6 +113,7 @@ async def test_peers() -> None:
     async with serving() as (_, _, http):
         (peer,) = (await get(http, "/v1/peers"))["peers"]
         assert ("dealer-munich", "two", True) == (peer["member_name"], peer["moniker"], peer["is_outbound"])
+        assert 0 == peer["score"]
 
 
 @over_http

@@ -11,8 +11,10 @@ from aiohttp.test_utils import make_mocked_request
 from node.certificates.roots import root_of_genesis
 from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_hash
+from node.rpc.limiter import Counted
 from web.asking import Ask, Drawn, Site
 from web.assets import Assets
+from web.board.gathering import Board
 from web.directory import Directory
 from web.nodes import Nodes
 from web.recent import RecentBlocks
@@ -24,7 +26,10 @@ from web.words import Tag, words_of
 def a_site(settings: WebSettings, genesis: Genesis, nodes: Nodes, model: Any = None) -> Site:
     root = root_of_genesis(genesis)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
-    return Site(settings, nodes, _assets(root), genesis, genesis_hash(genesis), recent, directory, model, root)
+    board, streams = Board(nodes, recent, is_on=False), Counted(1, 1, is_loopback_limited=False)
+    return Site(
+        settings, nodes, _assets(root), genesis, genesis_hash(genesis), recent, directory, model, root, board, streams
+    )  # fmt: skip
 
 
 _assets = cache(Assets)

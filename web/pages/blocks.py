@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -172,7 +172,7 @@ async def validators(ask: Ask) -> Drawn:
 
 def records(
     current: Mapping[str, Any], blocks: Sequence[BlockSummary],
-    sets: Mapping[str, Sequence[Mapping[str, Any]]], parties: Parties,
+    sets: Mapping[str, Sequence[Mapping[str, Any]]], parties: Callable[[str], Party],
 ) -> list[Record]:  # fmt: skip
     """A record for each validator of the set in force. `blocks`: the newest first; `sets` by their hash. A signature
     counts if the node's certificate has it, or the one in the next block."""

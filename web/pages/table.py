@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from web.asking import Page
-from web.pages import blocks, car, car_files, cars, listing, members, service, transactions, verify
+from web.pages import blocks, board, car, car_files, cars, listing, members, service, transactions, verify
 
 PAGES: Final[tuple[Page, ...]] = (
     *cars.PAGES,
@@ -15,6 +15,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *members.PAGES,
     *service.PAGES,
     *blocks.PAGES,
+    *board.PAGES,
     *transactions.PAGES,
     *verify.PAGES,
 )

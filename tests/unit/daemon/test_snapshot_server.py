@@ -115,7 +115,7 @@ def test_snapshots_for_auditors_are_kept_and_only_the_newest_are_served(tmp_path
         assert 15 == one.needed_from(16)
         newest = one.answer(GetOffer())
         assert isinstance(newest, OfferMessage) and newest.offer is not None
-        assert 16 == newest.offer.manifest.header.height
+        assert 16 == newest.offer.manifest.header.height == one.newest_height
 
 
 def test_a_node_may_keep_snapshots_for_auditors_and_serve_none(tmp_path: Path) -> None:
