@@ -141,3 +141,5 @@ class Page:
     room: str = ""
     only_open: bool = field(default=False)
     """Whether the tier `showroom` does not have it."""
+    asks: bool = field(default=True)
+    """Whether it asks the nodes: if so, it does not begin while they are asked for much."""

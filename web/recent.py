@@ -86,16 +86,17 @@ class RecentBlocks:
                 height = await self._ask(height, min(ASKED_MAX, last - height + 1))
 
     async def _ask(self, height: int, count: int) -> int:
-        """Ask for `count` blocks from this height on. Returns the height to go on from."""
+        """Ask for `count` blocks from this height on. Returns the height to go on from: a node ends a page of large
+        blocks before."""
         try:
             found = await self._nodes.json("/v1/blocks", {"from": str(height), "limit": str(count)})
         except NodeRefusal:  # below the first block that the node keeps
             return height + count
-        for block in map(summary, found["blocks"]):
-            self._blocks[block.height] = block
+        blocks = list(map(summary, found["blocks"]))
+        self._blocks |= {block.height: block for block in blocks}
         while len(self._blocks) > KEPT_MAX:
             self._blocks.popitem(last=False)
-        return height + count
+        return max((block.height for block in blocks), default=height + count - 1) + 1
 
     async def validators(self, block: BlockSummary) -> tuple[Mapping[str, Any], ...]:
         """The validators of a block, in the order of its signatures; empty if no node knows them any more."""

@@ -19,6 +19,7 @@ from web.picture_codes import Pictures
 from web.read_model.model import ReadModel
 from web.recent import RecentBlocks
 from web.settings import WebSettings
+from web.share import Share
 
 
 async def serve(
@@ -29,7 +30,8 @@ async def serve(
     port cannot be used."""
     ident = genesis_hash(genesis)
     pictures = Pictures()
-    nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
+    strangers = Share(settings.node_requests_max, settings.node_requests_per_second)
+    nodes = Nodes(settings.nodes, ident, strangers, settings.node_seconds_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
     model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
     root = root_of_genesis(genesis)

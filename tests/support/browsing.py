@@ -33,27 +33,22 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best
 
 
 class Served:
-    """A process of `bmw-node serve`."""
+    """A process of `bmw-node serve`. `settings`: of `[web]`, by name."""
 
-    def __init__(self, home: Path, genesis: Path, nodes: Sequence[str], *options: str, port: int = 0) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "node.cli.node",
-            "serve",
-            "--home",
-            home,
-            "--genesis",
-            genesis,
-            "--port",
-            str(port),
-        ]
+    def __init__(
+        self, home: Path, genesis: Path, nodes: Sequence[str], *options: str, port: int = 0, **settings: object
+    ) -> None:
+        command: list[str | Path] = [sys.executable, "-m", "node.cli.node", "serve", "--home", home]
+        command += ["--genesis", genesis, "--port", str(port)]
+        environment = os.environ | {f"BMW_WEB_{name.upper()}": str(value) for name, value in settings.items()}
         command += [part for url in nodes for part in ("--node", url)]
         self.log = home.with_suffix(".log")
         self._from = self.log.stat().st_size if self.log.exists() else 0
         """Where this process begins in the log, which one before it with the same home has written, too."""
         with self.log.open("ab") as log:
-            self.process: subprocess.Popen[Any] = started([*command, *options], stdout=log, stderr=log)
+            self.process: subprocess.Popen[Any] = started(
+                [*command, *options], stdout=log, stderr=log, env=environment
+            )  # fmt: skip
         self.url = ""
         wait_for(self._has_url, what="the pages")
 
@@ -74,8 +69,10 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving_pages(home: Path, genesis: Path, nodes: Sequence[str], *options: str) -> Iterator[Served]:
-    served = Served(home, genesis, nodes, *options)
+def serving_pages(
+    home: Path, genesis: Path, nodes: Sequence[str], *options: str, **settings: object
+) -> Iterator[Served]:
+    served = Served(home, genesis, nodes, *options, **settings)  # type: ignore[arg-type]
     try:
         yield served
     finally:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from aiohttp.test_utils import make_mocked_request
 
+from node.certificates.roots import root_of_genesis
+from node.chain.dev_genesis import dev_genesis
+from node.chain.genesis import Genesis, genesis_hash
 from web.asking import Ask, Drawn, Site
 from web.assets import Assets
 from web.directory import Directory
@@ -14,15 +18,22 @@ from web.nodes import Nodes
 from web.recent import RecentBlocks
 from web.rendering import page_html
 from web.settings import WebSettings
+from web.share import Share
 from web.words import Tag, words_of
 
-_ASSETS = Assets()
+def a_site(settings: WebSettings, genesis: Genesis, nodes: Nodes, model: Any = None) -> Site:
+    return Site(
+        settings, nodes, _assets(genesis), genesis, genesis_hash(genesis), RecentBlocks(nodes), Directory(nodes), model,
+        root_of_genesis(genesis),
+    )  # fmt: skip
+
+
+_assets = cache(Assets)
 
 
 def an_ask(path: str, tag: Tag = "en", tier: str = "open") -> Ask:
-    """A request for a page of a site whose nodes were never asked."""
-    nodes = Nodes((), bytes(32), 1)
-    site = Site(WebSettings(tier=tier), nodes, _ASSETS, "bmw-dev-1", bytes(32), RecentBlocks(nodes), Directory(nodes))
+    """A request for a page of a site whose nodes were never asked, and that has no rows."""
+    site = a_site(WebSettings(tier=tier), dev_genesis(), Nodes((), bytes(32), Share(1, 1)))
     return Ask(make_mocked_request("GET", f"/{tag}{path}"), site, words_of(tag), path)
 
 

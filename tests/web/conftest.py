@@ -10,12 +10,16 @@ import pytest
 from playwright.sync_api import Browser
 from support.browsing import MISSING, Looking, Served, browsing, looking, serving_pages
 from support.javascript.asking import chromium
-from support.lying import LyingNode, lying, today
+from support.lying import LyingNode, lying, today_on_sale
 from support.processes import running_network
 
 from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
 from node.cli.story import Story
+
+
+MANY = 5_000
+"""Requests per second that reach the nodes: tests ask faster than people do."""
 
 
 class Played(NamedTuple):
@@ -42,8 +46,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 def pages(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The pages in the tier `open`."""
     with serving_pages(
-        tmp_path_factory.mktemp("serve") / "home", played.genesis, played.urls, "--tier", "open"
-    ) as served:
+        tmp_path_factory.mktemp("serve") / "home", played.genesis, played.urls, tier="open",
+        node_requests_per_second=MANY,
+    ) as served:  # fmt: skip
         yield served
 
 
@@ -68,7 +73,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def liar() -> Iterator[LyingNode]:
     """A car's life on a chain of its own, served by a node that can be made to lie."""
-    with lying(today().chain) as node:
+    with lying(today_on_sale().chain) as node:
         yield node
 
 
@@ -77,7 +82,7 @@ def node(liar: LyingNode) -> Iterator[LyingNode]:
     """Honest until a test sets `lie`, `swap` or another chain."""
     chain = liar.honest.chain
     yield liar
-    liar.lie, liar.swap = (lambda _, document: document), (lambda _, file: file)
+    liar.lie, liar.swap, liar.hangs = (lambda _, document: document), (lambda _, file: file), (lambda _: False)
     liar.honest.chain = chain
 
 

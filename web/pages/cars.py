@@ -255,4 +255,4 @@ def _sorts(ask: Ask, query: CarsQuery, sort: Sort, *, is_near: bool) -> list[tup
             for name in SORTS if name != "nearest" or is_near]  # fmt: skip
 
 
-PAGES: Final = (Page("/cars", cars, "cars"), Page("/cars/filters", filters, "cars"))
+PAGES: Final = (Page("/cars", cars, "cars", asks=False), Page("/cars/filters", filters, "cars", asks=False))
