@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -36,12 +36,15 @@ from node.replica import messages
 from node.rpc.metrics import METRICS, PREFIX, kind_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.schema import schema_document
+from node.settings import Setting
 from node.txtypes import envelope
 from node.txtypes.chain.actions import Action
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS
 from node.txtypes.vehicle.record import Content, Face
 from wallet.examples import example_of
+from web import metrics as web_metrics
+from web.settings import SETTINGS as WEB_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -335,17 +338,17 @@ def chain_parameters() -> str:
     return "\n".join(rows)
 
 
-def settings() -> str:
+def settings(sections: Mapping[str, Mapping[str, Setting]]) -> str:
     rows = ["| setting | default | what it does |", "|---|---|---|"]
-    for section, keys in SETTINGS.items():
+    for section, keys in sections.items():
         for key, setting in keys.items():
             rows.append(f"| `{section}.{key}` | `{json.dumps(setting.default)}` | {setting.text} |")
     return "\n".join(rows)
 
 
-def metrics() -> str:
+def metrics(prefix: str, texts: Mapping[str, str]) -> str:
     rows = ["| metric | type | meaning |", "|---|---|---|"]
-    rows += [f"| `{PREFIX}{name}` | {kind_of(name)} | {text} |" for name, text in METRICS.items()]
+    rows += [f"| `{prefix}{name}` | {kind_of(name)} | {text} |" for name, text in texts.items()]
     return "\n".join(rows)
 
 
@@ -413,8 +416,10 @@ TABLES = {
         with_json=True,
     ),
     "body-structs": lambda: structs(*nested(*TYPES.values(), *action_structs()), with_json=True),
-    "settings": settings,
-    "metrics": metrics,
+    "settings": lambda: settings(SETTINGS),
+    "web-settings": lambda: settings(WEB_SETTINGS.sections),
+    "metrics": lambda: metrics(PREFIX, METRICS),
+    "web-metrics": lambda: metrics(web_metrics.PREFIX, web_metrics.METRICS),
     "problems": problems,
 }  # fmt: skip
 assert msgspec.structs.fields(ChainParams), "parameters have fields"

@@ -144,9 +144,10 @@ class Nodes:
                 node.height, node.fault = status.head.height, ""
         except (*_FAULTS, Misread, Rejected, ValueError) as error:
             node.fault = f"{type(error).__name__}: {error}"
-        if bool(before) != bool(node.fault):
-            log("node_answers" if not node.fault else "node_silent", "info" if not node.fault else "warning",
-                {"url": node.url, "why": node.fault or "it answers"})  # fmt: skip
+        if node.fault and not before:
+            log("node_silent", "warning", {"url": node.url, "why": node.fault})
+        elif before and not node.fault:
+            log("node_answers", "info", {"url": node.url})
 
     # --- asking ------------------------------------------------------------------------------------------------
     @property

@@ -61,7 +61,7 @@ def _served(pages: list[str]) -> set[str]:
 
 
 def test_every_metric_that_the_documents_name_is_served(pages: list[str]) -> None:
-    named = {path.name: set(re.findall(r"\bbmw_[a-z0-9_]+", path.read_text())) for path in DOCUMENTS}
+    named = {path.name: set(re.findall(r"\bbmw_(?!web_)[a-z0-9_]+", path.read_text())) for path in DOCUMENTS}
 
     assert {name: found - _served(pages) for name, found in named.items() if found - _served(pages)} == {}
     assert len(named["OPERATING_REFERENCE.md"]) > 30
@@ -82,16 +82,17 @@ def test_every_kind_of_memory_is_documented(pages: list[str]) -> None:
 
 # --- notices -------------------------------------------------------------------------------------------------
 OTHERS = {
-    "SIGNER.md": ("cli/signer.py", "daemon/signer.py"),
-    "CERTIFICATES.md": ("cli/audit_witness.py", "audit/witness.py", "audit/witness_server.py"),
+    "SIGNER.md": ("node/cli/signer.py", "node/daemon/signer.py"),
+    "CERTIFICATES.md": ("node/cli/audit_witness.py", "node/audit/witness.py", "node/audit/witness_server.py"),
+    "PAGES.md": tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "web").rglob("*.py"))),
 }
-"""What the processes of a signer and of a witness log; all else is the node's."""
+"""What the processes of a signer, of a witness and of the pages log; all else is the node's."""
 
 
 def _notices(document: str) -> set[tuple[str, str]]:
     """(name, level) of everything that is logged by what a document is about; an empty level where it is computed."""
-    found, of_others = set(), {name: [ROOT / "node" / file for file in files] for name, files in OTHERS.items()}
-    for path in sorted((ROOT / "node").rglob("*.py")):
+    found, of_others = set(), {name: [ROOT / file for file in files] for name, files in OTHERS.items()}
+    for path in sorted([*(ROOT / "node").rglob("*.py"), *(ROOT / "web").rglob("*.py")]):
         owner = next((name for name, files in of_others.items() if path in files), "OPERATING_REFERENCE.md")
         if owner != document:
             continue
