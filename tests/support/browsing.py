@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,15 +128,23 @@ class Looking:
         assert status == response.status, f"{path}: {response.status}"
         return self.page
 
-    def look(self, path: str, status: int = 200) -> Page:
+    def look(self, path: str, status: int = 200, *, with_axe: bool = True) -> Page:
         """Go there, and hold the page to everything."""
         page = self.at(path, status)
-        self.check(path)
+        self.check(path, with_axe=with_axe)
         return page
 
-    def check(self, name: str) -> None:
+    def look_in_every_language(self, paths: Mapping[str, int]) -> None:
+        """Go to each path, whose status has to be this one, in every language. Axe takes longer than everything else
+        and finds the same in all of them, so each page has it in one, in the next window in the next one."""
+        turn = WIDTHS.index(self.width) + SCHEMES.index(self.scheme)
+        for place, (path, status) in enumerate(paths.items()):
+            for number, language in enumerate(LANGUAGES):
+                self.look(f"/{language}{path}", status, with_axe=(place + turn + number) % len(LANGUAGES) == 0)
+
+    def check(self, name: str, *, with_axe: bool = True) -> None:
         """Hold the page as it is now to everything."""
-        found = Axe().run(self.page, options=AXE).response["violations"]
+        found = Axe().run(self.page, options=AXE).response["violations"] if with_axe else []
         self.faults += [f"axe: {each['id']} {each['nodes'][0]['html'][:200]} {each['help']}" for each in found]
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
