@@ -18,15 +18,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from node.certificates.roots import checkpoint_json, root_of_genesis
-from node.chain.genesis import Genesis
+from node.certificates.roots import checkpoint_json
+from node.certificates.verifier import Root
 from web.module_files import module_files
 
 FOLDERS: Final = ("js", "vendor", "pictures")
 STYLE: Final = "css/site.css"
 """Made of `css/*.css` in the order of their names."""
 ROOT: Final = "root.json"
-"""The trust root that readers' browsers verify from, as a checkpoint document: that of the genesis document."""
+"""The trust root that readers' browsers verify from, as a checkpoint document."""
 MEDIA_TYPES: Final = {
     "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
     "json": "application/json", "png": "image/png", "ico": "image/x-icon", "webmanifest": "application/manifest+json",
@@ -62,10 +62,10 @@ def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
 class Assets:
     """Every file by its path below `/static/<release>/`."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, trusted_root: Root) -> None:
         root = files("web")
         style = b"\n".join(body for _, body in _files(root.joinpath("css"), "css"))
-        trusted = checkpoint_json(root_of_genesis(genesis), [])
+        trusted = checkpoint_json(trusted_root, [])
         found = {STYLE: style, ROOT: trusted.encode(), **module_files(json.loads(trusted))}
         for folder in FOLDERS:
             if root.joinpath(folder).is_dir():

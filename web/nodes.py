@@ -30,6 +30,7 @@ ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 STATUS_BYTES_MAX: Final = 64 * 1024
 HEIGHT_MAX: Final = 2**53
 CODE_LETTERS_MAX: Final = 60
+NOT_ASKED: Final = "not asked yet"
 _FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """What a connection to a node raises that does not work."""
 
@@ -58,7 +59,7 @@ class Watched:
     url: str
     height: int = 0
     time_ms: int = 0
-    fault: str = "not asked yet"
+    fault: str = NOT_ASKED
     is_foreign: bool = False
 
 
@@ -144,7 +145,7 @@ class Nodes:
                 node.height, node.fault = status.head.height, ""
         except (*_FAULTS, Misread, Rejected, ValueError) as error:
             node.fault = f"{type(error).__name__}: {error}"
-        if node.fault and not before:
+        if node.fault and before in ("", NOT_ASKED):
             log("node_silent", "warning", {"url": node.url, "why": node.fault})
         elif before and not node.fault:
             log("node_answers", "info", {"url": node.url})

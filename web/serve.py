@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from node.certificates.roots import root_of_genesis
+from node.certificates.verifier import Root
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
 from node.rpc.config import RpcConfig
@@ -23,19 +23,24 @@ from web.share import Share
 
 
 async def serve(
-    genesis: Genesis, home: Path, settings: WebSettings, stopping: asyncio.Event, *, is_rebuilt: bool = False
+    genesis: Genesis,
+    root: Root,
+    home: Path,
+    settings: WebSettings,
+    stopping: asyncio.Event,
+    *,
+    is_rebuilt: bool = False,
 ) -> None:
-    """Serve until `stopping`. `home`: the folder of the read model; `is_rebuilt`: its rows are read anew, while
-    the ones that are there serve. Raises `OperatorError` if the certificate or the
-    port cannot be used."""
+    """Serve until `stopping`. `root`: what readers' browsers verify from. `home`: the folder of the read model.
+    `is_rebuilt`: its rows are read anew, while those that are there serve. Raises `OperatorError` if the TLS
+    certificate or the port cannot be used."""
     ident = genesis_hash(genesis)
     pictures = Pictures()
     strangers = Share(settings.node_requests_max, settings.node_requests_per_second)
     nodes = Nodes(settings.nodes, ident, strangers, settings.node_seconds_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
     model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
-    root = root_of_genesis(genesis)
-    site = Site(settings, nodes, Assets(genesis), genesis, ident, recent, directory, model, root)
+    site = Site(settings, nodes, Assets(root), genesis, ident, recent, directory, model, root)
     listener = Listener(_listening(settings), lambda: nodes.height, "web")
     await nodes.start()
     try:

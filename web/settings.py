@@ -29,8 +29,9 @@ class WebSettings(Section, frozen=True):
     tls_certificate: Annotated[str, "PEM file; empty: plain HTTP"] = ""
     tls_key: Annotated[str, "PEM file of the certificate's key"] = ""
     tier: Annotated[str, "what strangers may read: showroom or open"] = "showroom"
-    trusted_root: Annotated[
-        str, "the genesis document that pages are checked against; empty: genesis.json of the home"
+    genesis: Annotated[str, "the chain's genesis file; empty: genesis.json of the home"] = ""
+    checkpoint: Annotated[
+        str, "checkpoint that readers' browsers verify from; empty: the genesis file, until it is 180 days old"
     ] = ""
     contact: Annotated[
         str, "folder with the operator's imprint, en.txt, de.txt and zh.txt; needed unless host is loopback"

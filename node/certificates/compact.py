@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from node.certificates.canonical import InvalidCertificateFile, decode, encode, malformed, shaped, tagged
 from node.certificates.subjects import car_of, summary_of, vin_of
-from node.certificates.verifier import Header, Root, check_age, check_root_age, follow, trust_in, validators_of
+from node.certificates.verifier import Header, Root, at_root, check_age, check_root_age, follow, trust_in, validators_of
 
 VERSION: Final = 1
 HEADER_VERSION: Final = 1
@@ -100,7 +100,7 @@ def verify_compact(
         rules, NO_EVIDENCE, last_commit,
     )  # fmt: skip
     link = [encode(list(header)), round_, _by_validator(signatures, bitmap, len(validators)), None, None]
-    point = follow(link, root.block_id, root.time_ms, root.height, root.validators, root.genesis_hash)
+    point = follow(link, at_root(root), root.genesis_hash)
     age = check_age(time_ms, now_ms, age_max_ms)
     car = car_of(leaf, f"vehicle/{vin}")
     return age | {

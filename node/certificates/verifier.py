@@ -134,32 +134,48 @@ def signed_by(header: Header, block_id: bytes, round_: int, signatures: Sequence
     return signed
 
 
-def follow(link: Any, trusted_id: bytes, trusted_time: int, trusted_height: int, trusted: bytes,
-           genesis_hash: bytes) -> Point:  # fmt: skip
-    """A header after the trusted point. It follows where its certificate has more than two thirds of its own set, and
-    more than a third of the trusted one has signed it too; the height next to the trusted one builds on it and is
-    decided by exactly its set. Raises `not_followed`, `quorum_missing`, `signature_wrong`."""
+class Trusted(NamedTuple):
+    """A point that a header follows. `validators` decide the next height; `named` is the set that a link may leave
+    out."""
+
+    block_id: bytes
+    time_ms: int
+    height: int
+    validators: bytes
+    named: bytes
+
+
+def at_root(root: Root) -> Trusted:
+    """The point of a trust root."""
+    return Trusted(root.block_id, root.time_ms, root.height, root.validators, root.validators)
+
+
+def follow(link: Any, trusted: Trusted, genesis_hash: bytes) -> Point:
+    """A header at or after the trusted point. A later one follows where its certificate has more than two thirds of its
+    own set, and more than a third of the trusted one has signed it too; the height next to the trusted one builds on it
+    and is decided by exactly its set. Raises `not_followed`, `quorum_missing`, `signature_wrong`."""
     raw, round_, signatures, own_set, next_set = shaped(link, "bilBB", "a link")
-    header, own_set = header_of(raw), trusted if own_set is None else own_set
+    header, own_set = header_of(raw), trusted.named if own_set is None else own_set
     next_set = own_set if next_set is None else next_set
     block_id = tagged("bmw/header", genesis_hash + raw)
-    is_later = header.height > trusted_height and header.time_ms > trusted_time
+    is_it = block_id == trusted.block_id
+    is_later = header.height > trusted.height and header.time_ms > trusted.time_ms
     names = (tagged("bmw/validators", own_set), tagged("bmw/validators", next_set))
-    if not is_later or names != (header.validators_hash, header.next_validators_hash):
+    if not (is_it or is_later) or names != (header.validators_hash, header.next_validators_hash):
         raise InvalidCertificateFile(
-            "not_followed", f"height {header.height} does not follow height {trusted_height} with the sets given"
+            "not_followed", f"height {header.height} does not follow height {trusted.height} with the sets given"
         )
     validators = validators_of(own_set)
     signed = signed_by(header, block_id, round_, signatures, validators, genesis_hash)
-    if header.height == trusted_height + 1:
-        is_followed = header.parent_id == trusted_id and own_set == trusted
+    if header.height == trusted.height + 1:
+        is_followed = header.parent_id == trusted.block_id and own_set == trusted.validators
     else:
-        known = {(each.address, each.key): each.power for each in validators_of(trusted)}
+        known = {(each.address, each.key): each.power for each in validators_of(trusted.validators)}
         both = sum(known.get((each.address, each.key), 0) for each in signed)
-        is_followed = 3 * both > sum(known.values())
+        is_followed = is_it or 3 * both > sum(known.values())
     if not is_followed:
         raise InvalidCertificateFile(
-            "not_followed", f"height {header.height}: too few of the validators trusted at {trusted_height} signed it"
+            "not_followed", f"height {header.height}: too few of the validators trusted at {trusted.height} signed it"
         )
     power = sum(each.power for each in signed)
     return Point(header, block_id, next_set, power, sum(each.power for each in validators))
@@ -300,13 +316,20 @@ def check_age(time_ms: int, now_ms: int, age_max_ms: int) -> dict[str, Any]:
 
 
 def _follow_all(links: Sequence[Any], root: Root) -> Point:
-    before, trusted_id, time_ms, height, trusted = None, root.block_id, root.time_ms, root.height, root.validators
+    """The point that the last link leads to. Links lead there from the genesis block: those below the root's height are
+    passed over, and tell no more than the set that the next one may leave out."""
+    point, trusted = None, at_root(root)
     for link in links:
-        before = follow(link, trusted_id, time_ms, height, trusted, root.genesis_hash)
-        header = before.header
-        trusted_id, time_ms, height, trusted = before.block_id, header.time_ms, header.height, before.next_set
-    assert before is not None, "the point is the last link"
-    return before
+        raw, _, _, own_set, next_set = shaped(link, "bilBB", "a link")
+        if header_of(raw).height < root.height:
+            own_set = trusted.named if own_set is None else own_set
+            trusted = trusted._replace(named=own_set if next_set is None else next_set)
+        else:
+            point = follow(link, trusted, root.genesis_hash)
+            trusted = Trusted(point.block_id, point.header.time_ms, point.header.height, point.next_set, point.next_set)
+    if point is None:
+        raise InvalidCertificateFile("not_followed", f"it is of a height below the root's, {root.height}")
+    return point
 
 
 def _items(items: Sequence[Any], state_root: bytes, tree_depth: int) -> dict[str, bytes | None]:

@@ -10,19 +10,26 @@ from pypdfium2 import raw as pdfium
 from node.certificates.build import Certificates, Form, packed
 from node.certificates.roots import root_of_genesis
 from node.certificates.verifier import Root
+from node.ledger.json_form import time_to_text
 from node.txtypes.members.member import FRAUDS, Fraud, Frauds
 from support.chain import DAY_MS, Chain, address
 from support.disputing import answered, crashed, decided, disputed, reading
-from support.life import VIN, Life, maintenance
+from support.life import VIN, Life, maintenance, register
 from support.stages import at, force
 
 FORMS: dict[int, Form] = {2: "redacted", 5: "hidden"}
 
 
-def eventful_life() -> Life:
-    """A car with services, an accident, a false reading that arbiters annul, and an author revoked for fraud."""
-    life = at("wholesale")
-    chain = life.chain
+def eventful_life(chain: Chain | None = None) -> Life:
+    """A car with services, an accident, a false reading that arbiters annul, and an author revoked for fraud. `chain`:
+    a new one to begin it on."""
+    if chain is None:
+        life = at("wholesale")
+        chain = life.chain
+    else:
+        life = Life(chain)
+        chain.do("bmw", register(produced_on=time_to_text(chain.now - 40 * DAY_MS)[:10]))
+        life.wholesale()
     for days, author, value, services in (
         (90, "workshop-berlin", 8_400, ("ENGINE_OIL", "BRAKE_FLUID")),
         (210, "workshop-hamburg", 21_950, ("TYRES_SEASONAL",)),

@@ -19,13 +19,14 @@ from web.recent import RecentBlocks
 from web.rendering import page_html
 from web.settings import WebSettings
 from web.share import Share
+from web.share import Share
 from web.words import Tag, words_of
 
+
 def a_site(settings: WebSettings, genesis: Genesis, nodes: Nodes, model: Any = None) -> Site:
-    return Site(
-        settings, nodes, _assets(genesis), genesis, genesis_hash(genesis), RecentBlocks(nodes), Directory(nodes), model,
-        root_of_genesis(genesis),
-    )  # fmt: skip
+    root = root_of_genesis(genesis)
+    recent, directory = RecentBlocks(nodes), Directory(nodes)
+    return Site(settings, nodes, _assets(root), genesis, genesis_hash(genesis), recent, directory, model, root)
 
 
 _assets = cache(Assets)

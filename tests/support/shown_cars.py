@@ -3,15 +3,18 @@ blemish, a total loss, one that is imported, cars to order."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.genesis import genesis_to_json
+from node.crypto.dev_keys import dev_key
 from node.ledger.fields import Attachment, Money
 from node.txtypes.sale.deal import Tax
 from node.txtypes.service.recall import RecallExtend
-from support.chain import DAY_MS, Chain
+from support.chain import DAY_MS, START_MS, Chain
 from support.life import VIN, Life, km, listing, maintenance, read, register, transfer
 from support.papers import eventful_life
 from support.specimens import specimen
@@ -30,9 +33,10 @@ class Shown(NamedTuple):
     imported: str
 
 
-def shown_cars() -> Shown:
-    """The chain. `VIN` has the full life of `eventful_life`, a warranty, an open recall and a document."""
-    chain = eventful_life().chain
+def shown_cars(new: Chain | None = None) -> Shown:
+    """The chain. `VIN` has the full life of `eventful_life`, a warranty, an open recall and a document. `new`: a chain
+    to begin on."""
+    chain = eventful_life(new).chain
     paper = Attachment(bytes(range(32)), 48_213, "application/pdf")
     chain.do("workshop-berlin", maintenance(chain, 41_800, services=("ENGINE_OIL",), attachments=(paper,)))
     chain.do("bmw", specimen("warranty.start", chain))
@@ -59,6 +63,19 @@ def shown_cars() -> Shown:
     born = specimen("vehicle.import", chain)
     chain.do(born.EXAMPLE.sender, born, *born.EXAMPLE.cosigners)  # type: ignore[attr-defined]
     return Shown(chain, ident, build, born.vin)  # type: ignore[attr-defined]
+
+
+def shown_today() -> Shown:
+    """The same on a chain whose head is of now."""
+    now = time.time_ns() // 1_000_000
+    lived = shown_cars().chain.now - START_MS
+    genesis = build_genesis("bmw-test", now - lived - DAY_MS, DEV_PARTIES, dev_key, tree_depth=6)
+    chain = Chain(genesis)
+    chain.now = genesis.time_ms + DAY_MS
+    shown = shown_cars(chain)
+    chain.now = now
+    chain.produce()
+    return shown
 
 
 def private_sale() -> Life:

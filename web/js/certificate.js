@@ -373,22 +373,25 @@ async function signedBy(header, blockId, round, signatures, validators, genesisH
 }
 
 /**
- * A header after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. Throws `not_followed` for one
- * that the validators trusted there have not decided.
+ * A header at or after the trusted point: `{header, blockId, nextSet, signedPower, totalPower}`. Throws `not_followed` for
+ * one that the validators trusted there have not decided.
  *
  * @param link  the header's canonical bytes, the round and the signatures of its certificate, the validators of its
- *   height and of the next one as canonical bytes (null: those of the trusted point, and those of its own height)
+ *   height and of the next one as canonical bytes (null: `named`, and those of its own height)
  * @param {{blockId: Uint8Array, timeMs: number, height: number, set: Uint8Array}} trusted  `set`: decides the next height
+ * @param {Uint8Array} [named]  the set that the link may leave out
  */
-export async function follow(link, trusted, genesisHash) {
+export async function follow(link, trusted, genesisHash, named = trusted.set) {
   const [raw, round, signatures, ownGiven, nextGiven] = shaped(link, "bilBB", "a link");
-  const [header, ownSet] = [headerOf(raw), ownGiven ?? trusted.set];
+  const [header, ownSet] = [headerOf(raw), ownGiven ?? named];
   const nextSet = nextGiven ?? ownSet;
   const blockId = tagged("bmw/header", genesisHash, raw);
   const isNamed =
     same(tagged("bmw/validators", ownSet), header.validatorsHash) &&
     same(tagged("bmw/validators", nextSet), header.nextValidatorsHash);
-  if (!(header.height > trusted.height && header.timeMs > trusted.timeMs && isNamed)) {
+  const isIt = same(blockId, trusted.blockId);
+  const isLater = header.height > trusted.height && header.timeMs > trusted.timeMs;
+  if (!((isIt || isLater) && isNamed)) {
     throw new InvalidCertificateFile(
       "not_followed", `height ${header.height} does not follow height ${trusted.height} with the sets given`,
     ); // prettier-ignore
@@ -401,7 +404,7 @@ export async function follow(link, trusted, genesisHash) {
   } else {
     const known = new Map(validatorsOf(trusted.set).map((each) => [each.name, each.power]));
     const both = sum(signed.map((each) => known.get(each.name) ?? 0));
-    isFollowed = 3n * BigInt(both) > BigInt(sum([...known.values()]));
+    isFollowed = isIt || 3n * BigInt(both) > BigInt(sum([...known.values()]));
   }
   if (!isFollowed) {
     const text = `height ${header.height}: too few of the validators trusted at ${trusted.height} signed it`;
@@ -410,13 +413,26 @@ export async function follow(link, trusted, genesisHash) {
   return { header, blockId, nextSet, signedPower: powerOf(signed), totalPower: powerOf(validators) };
 }
 
+/**
+ * The point that the last link leads to. Links lead there from the genesis block: those below the root's height are
+ * passed over, and tell no more than the set that the next one may leave out.
+ */
 async function followAll(links, root) {
   let trusted = { blockId: root.blockId, timeMs: root.timeMs, height: root.height, set: root.validators };
-  let point;
+  let [point, named] = [null, root.validators];
   for (const link of links) {
-    point = await follow(link, trusted, root.genesisHash);
-    const { height, timeMs } = point.header;
-    trusted = { blockId: point.blockId, timeMs, height, set: point.nextSet };
+    const [raw, , , ownSet, nextSet] = shaped(link, "bilBB", "a link");
+    if (headerOf(raw).height < root.height) {
+      named = nextSet ?? ownSet ?? named;
+    } else {
+      point = await follow(link, trusted, root.genesisHash, named);
+      const { height, timeMs } = point.header;
+      trusted = { blockId: point.blockId, timeMs, height, set: point.nextSet };
+      named = point.nextSet;
+    }
+  }
+  if (point === null) {
+    throw new InvalidCertificateFile("not_followed", `it is of a height below the root's, ${root.height}`);
   }
   return point;
 }

@@ -131,6 +131,10 @@ def _broken_certificates() -> Iterator[Vector]:
         "not_followed: the root is of this height",
         real.about(real.absence(), root=replace_root(real.root, height=header_of(real.absence()[5][0]).height)),
     )
+    yield (
+        "not_followed: the root is of a later height",
+        real.about(real.absence(), root=replace_root(real.root, height=header_of(real.absence()[5][0]).height + 1)),
+    )
     yield "not_followed: other validators", real.about(real.absence(), root=replace_root(
         real.root, validators=encode(validators_named({"bank-1": 1}).entries)
     ))  # fmt: skip

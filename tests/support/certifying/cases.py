@@ -145,6 +145,16 @@ def good() -> Iterator[Vector]:
         "from a checkpoint between them",
         changed.about([*links[:4], links[4][1:], *links[5:]], root=checkpoint_of(changing, links[4][0])),
     )
+    for link in (*links[4], links[5]):
+        height = header_of(link[0]).height
+        yield (
+            f"from a checkpoint of height {height}, with all links",
+            changed.about(links, root=checkpoint_of(changing, link)),
+        )
+    yield (
+        "a code of the checkpoint",
+        car.asked(compact=car.compact(), root=checkpoint_of(car_chain(), car.absence()[5])),
+    )
     large = Reading.of(car_chain(depth=1, values=filled(640)))
     yield "a large bucket: a car", large.about(large.history("hidden"))
     yield "a large bucket: an absence", large.about(large.absence())
