@@ -90,8 +90,10 @@ class Nodes:
     async def start(self) -> None:
         # the share of strangers and the number of streams bound the connections
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), auto_decompress=True, trust_env=False
-        )
+            connector=aiohttp.TCPConnector(limit=0), trust_env=False,
+            # what is read has the size that was sent
+            auto_decompress=False, headers={"Accept-Encoding": "identity"},
+        )  # fmt: skip
         await self._look_at_all()
         self._task = asyncio.create_task(self._watch())
 
@@ -161,9 +163,9 @@ class Nodes:
         self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
         *, is_stream: bool = False, is_own: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
-        """The answer of the first node that gives one, whatever its status. Within `answer_s` it begins, and ends unless
-        it is a stream, which leaves the share of strangers once it has begun: streams are counted by whoever opens them.
-        `is_own`: for the rows of this process. Raises `Unreachable`, `Overloaded`."""
+        """The answer of the first node that gives one, whatever its status. It begins within `answer_s`, and also ends
+        unless it is a stream. That leaves the share of strangers once it has begun: streams are counted by whoever
+        opens them. `is_own`: for the rows of this process. Raises `Unreachable`, `Overloaded`."""
         with ExitStack() as stack:
             if not is_own:
                 stack.enter_context(self.strangers.taken())

@@ -23,7 +23,7 @@ from web.asking import Site
 from web.nodes import Misread, NodeRefusal
 
 ON_SALE: Final = ("listed", "reserved", "returning")
-"""Statuses of a car's market in which strangers see the car. One that a buyer gives back is still the seller's offer."""
+"""Statuses of a car's market in which strangers see the car. One that a buyer gives back is still offered."""
 KEPT_S: Final = 5.0
 """How long it is believed that a car is on sale, unless the head moves before."""
 _VIN: Final = "[A-HJ-NPR-Z0-9]{17}"
@@ -66,7 +66,10 @@ RULES: Final = (
     _rule(f"vehicles/{_CAR}/certificate", frozenset(CertificateQuery.__struct_encode_fields__), "car"),
     _rule(f"absence/{_VIN}"),
     _rule(f"state/vehicle(/|%2[Ff]){_CAR}", frozenset({"proof"}), "car"),
-    _rule("state/(listing|member|frauds|validators|params)(/|%2[Ff])[A-Za-z0-9][A-Za-z0-9._-]{0,127}", frozenset({"proof"})),
+    _rule(
+        "state/(listing|member|frauds|validators|params)(/|%2[Ff])[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+        frozenset({"proof"}),
+    ),
 )
 
 

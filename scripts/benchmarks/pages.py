@@ -93,8 +93,8 @@ def build(folder: Path, count: int) -> Measure:
 @click.argument("which", type=click.Choice(["search", "build", "kills", "fuzz", "raw", "schema", "crowd", "overload"]))
 @click.option(
     "--count", type=int,
-    help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5), raw requests (10^4), examples "
-    "of schema for each path (200), connections of crowd (3,000), seconds of each part of overload (20).",
+    help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5), raw requests (10^4), "
+    "examples of schema for each path (200), connections of crowd (3,000), seconds of each part of overload (20).",
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True,

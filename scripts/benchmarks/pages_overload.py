@@ -144,9 +144,9 @@ def overload(seconds: float, seed: int) -> list[Measure]:
     print(json.dumps(details))
     bar = settings.node_requests_per_second
     return [
-        Measure("requests a second that reach the node of an overload", most, bar, most, 1, "requests/s", True, details),
+        Measure("requests that reach the node of an overload", most, bar, most, 1, "a second", True, details),
         Measure(
-            "finality p50 under it, more than under the same sent directly", medians[1] / medians[2] - 1, DIFFERENCE_MAX,
-            medians[1], medians[2], "share", True,
+            "finality p50 under it, more than under the same sent directly",
+            medians[1] / medians[2] - 1, DIFFERENCE_MAX, medians[1], medians[2], "share", True,
         ),
     ]  # fmt: skip

@@ -57,7 +57,8 @@ def any_page(draw: random.Random, known: Mapping[str, Sequence[str]]) -> str:
     path = re.sub(r"{(\w+)}", lambda place: _place(draw, known.get(place[1], ())), page.path)
     fields = [*NAMES, *(name for kind in Query.__subclasses__() for name in kind.__struct_encode_fields__)]
     query = "&".join(
-        f"{draw.choice(fields)}={_place(draw, draw.choice([*known.values()] or [()]))}" for _ in range(draw.randrange(3))
+        f"{draw.choice(fields)}={_place(draw, draw.choice([*known.values()] or [()]))}"
+        for _ in range(draw.randrange(3))
     )
     return f"/{draw.choice(TAGS)}{path}" + (f"?{query}" if query else "")
 

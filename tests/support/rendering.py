@@ -19,7 +19,6 @@ from web.recent import RecentBlocks
 from web.rendering import page_html
 from web.settings import WebSettings
 from web.share import Share
-from web.share import Share
 from web.words import Tag, words_of
 
 

@@ -17,7 +17,6 @@ from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
 from node.cli.story import Story
 
-
 MANY = 5_000
 """Requests per second that reach the nodes: tests ask faster than people do."""
 

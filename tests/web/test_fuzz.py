@@ -34,8 +34,8 @@ def market() -> Iterator[MarketNode]:
 def served(market: MarketNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("fuzz")
     with serving_pages(
-        folder / "home", genesis_file(market.chain, folder), [market.url], tier="open", node_requests_per_second=100_000,
-        connections_max=CONNECTIONS,
+        folder / "home", genesis_file(market.chain, folder), [market.url], tier="open",
+        node_requests_per_second=100_000, connections_max=CONNECTIONS,
     ) as pages:  # fmt: skip
         wait_for(lambda: b"60 cars" in urllib.request.urlopen(pages.url + "/en/cars").read(), what="the rows")
         yield pages

@@ -67,11 +67,19 @@ async def service(ask: Ask) -> Drawn:
     context = listed(every, query, ask.words)
     near: Place | None = context["near"]
     picture = drawing_of(context["spots"], near, context["first"], ask)
-    suggested = [place.name for place in cities(ask.words.tag)] + [f"{s['member_name']}/{s['code']}" for s in every[:SUGGESTED_MAX]]
+    suggested = [place.name for place in cities(ask.words.tag)] + [
+        f"{s['member_name']}/{s['code']}" for s in every[:SUGGESTED_MAX]
+    ]
     return Drawn(
         "service.html",
-        context | {"query": query, "picture": picture, "suggested": suggested, "keys": drawn_map.key,
-                   "is_whole": ask.site.directory.is_whole("sites")},
+        context
+        | {
+            "query": query,
+            "picture": picture,
+            "suggested": suggested,
+            "keys": drawn_map.key,
+            "is_whole": ask.site.directory.is_whole("sites"),
+        },
         400 if query.near and near is None else 200,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import Any
 
@@ -17,10 +18,8 @@ class Breaking:
 
     async def write(self, _: bytes) -> None:
         self.waits.set()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await self.breaks.wait()
-        except asyncio.CancelledError:
-            pass
         raise ConnectionResetError("the client has gone")
 
     async def drain(self) -> None:
