@@ -128,7 +128,7 @@ class Words:
 
     def ago(self, seconds: float) -> str:
         """A duration, roughly: `3 minutes`."""
-        return str(format_timedelta(round(max(seconds, 1)), locale=self._locale, threshold=1.2))
+        return _ago(self.tag, round(max(seconds, 1)))
 
     # --- names ------------------------------------------------------------------------------------------------
     @staticmethod
@@ -157,6 +157,12 @@ def _around_whole(tag: Tag, currency: str) -> tuple[str, str]:
 def _number(tag: Tag, value: float) -> str:
     """The same fractions come again and again."""
     return str(format_decimal(value, locale=_LOCALES[tag]))
+
+
+@lru_cache(maxsize=4_096)
+def _ago(tag: Tag, seconds: int) -> str:
+    """Every page has the age of the head in it."""
+    return str(format_timedelta(seconds, locale=_LOCALES[tag], threshold=1.2))
 
 
 def _parsed(time: str) -> datetime:

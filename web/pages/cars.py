@@ -225,9 +225,7 @@ def _searched(ask: Ask) -> dict[str, Any]:
         raise PageProblem(503, "search_stopped")
     count = ask.site.settings.page_size
     try:
-        everything, _ = model.find(Wanted(), "newest", "", count)
-        currencies = everything.choices["currency"]
-        wanted, sort = wanted_of(query, model.columns, currencies[0][0] if currencies else "EUR")
+        wanted, sort = wanted_of(query, model.columns, model.currency("EUR"))
         found, rows = model.find(wanted, sort, query.after, count)
     except BadCursor:
         raise PageProblem(400, "query_value", name="after") from None

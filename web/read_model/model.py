@@ -131,6 +131,13 @@ class ReadModel:
         found = self._rows.search.find(wanted, sort, cursor, count, self.now_ms)
         return found, self._rows.store.at(found.slots)
 
+    def currency(self, otherwise: str) -> str:
+        """The currency of most cars. Raises `SearchStopped`."""
+        if self.stopped:
+            raise SearchStopped(self.stopped)
+        found = self._rows.search.find(Wanted(), "newest", "", 1, self.now_ms).choices["currency"]
+        return found[0][0] if found else otherwise
+
     def faults(self) -> list[str]:
         """Why the process should receive no traffic."""
         found = [self.stopped] if self.stopped else []
