@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -22,8 +21,10 @@ FAILED, USAGE, UNREACHABLE = 1, 2, 3
 
 def fail(text: str, code: int) -> NoReturn:
     """Print one sentence on standard error and exit. The code stays the same where the log is on the full disk."""
-    with contextlib.suppress(OSError):
+    try:
         say("Error: " + " ".join(text.split()), "bad", err=True)
+    except OSError:
+        sys.stderr = None  # what is left in its buffer would fail again at the end, and make the code 120
     sys.exit(code)
 
 
