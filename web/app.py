@@ -75,7 +75,7 @@ def _page(site: Site, page: Page) -> Answers:
 
 
 def _ask(site: Site, request: web.Request) -> Ask:
-    first = request.path.split("/")[1]
+    first = request.path.removeprefix("/").partition("/")[0]  # of `CONNECT` and `OPTIONS *` the path is none
     tag = next((tag for tag in TAGS if tag == first), None)
     path = request.path.removeprefix(f"/{tag}") if tag else "/cars"
     return Ask(request, site, words_of(tag or preferred(request.headers.get("Accept-Language", ""))), path or "/cars")
