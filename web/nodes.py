@@ -26,6 +26,8 @@ LOOK_EVERY_S: Final = 2.0
 LOOK_S: Final = 3.0
 BEHIND_MAX: Final = 5
 """A node that is more heights below the highest one is asked only where no other answers."""
+SILENT_S: Final = 10.0
+"""How long a node that has let a request wait is asked only where no other answers."""
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 STATUS_BYTES_MAX: Final = 64 * 1024
 HEIGHT_MAX: Final = 2**53
@@ -61,6 +63,8 @@ class Watched:
     time_ms: int = 0
     fault: str = NOT_ASKED
     is_foreign: bool = False
+    silent_until: float = 0.0
+    """It has let a request wait for too long, so the others come first until this time of the monotonic clock."""
 
 
 class _Head(msgspec.Struct):
@@ -120,8 +124,10 @@ class Nodes:
 
     def _by_preference(self) -> list[Watched]:
         highest = max((node.height for node in self.watched if not node.fault), default=0)
-        known = [node for node in self.watched if not node.is_foreign]
-        return sorted(known, key=lambda node: (bool(node.fault), node.height + BEHIND_MAX < highest))
+        known, now = [node for node in self.watched if not node.is_foreign], monotonic()
+        return sorted(
+            known, key=lambda node: (bool(node.fault), now < node.silent_until, node.height + BEHIND_MAX < highest)
+        )
 
     async def _watch(self) -> None:
         while True:
@@ -193,7 +199,7 @@ class Nodes:
             except aiohttp.InvalidURL:
                 raise NodeRefusal(400, "malformed", "the path is none") from None
             except TimeoutError as error:  # of one request: whether the node lives is for `_look_at` to say
-                last = f"{node.url} is silent: {error}"
+                last, node.silent_until = f"{node.url} is silent: {error}", monotonic() + SILENT_S
             except (aiohttp.ClientError, OSError) as error:
                 node.fault = last = f"{type(error).__name__}: {error}"
         raise Unreachable(last)

@@ -145,7 +145,7 @@ def _currency(tag: Tag, value: Decimal, currency: str, pattern: str | None = Non
     return str(format_currency(value, currency, pattern, _LOCALES[tag], currency_digits=pattern is None))
 
 
-@cache
+@lru_cache(maxsize=512)
 def _around_whole(tag: Tag, currency: str) -> tuple[str, str]:
     """What is before and behind a whole number of a currency's units."""
     pattern = _LOCALES[tag].currency_formats["standard"].pattern.replace("0.00", "0")

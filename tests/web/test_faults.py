@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import urllib.request
 from collections.abc import Iterator
@@ -96,8 +97,8 @@ def test_nonsense_gives_a_page_that_says_so(behind: Behind, node: LyingNode, nam
     assert (status, True) == (found, said(key) in html)
     for path in random.Random(name).sample(behind.paths, 4):
         found, html = page(behind.served, path)
-        assert found in (200, 404, 502, 503), f"{path}: {found}"  # 200: what was read before is kept for a while
-        assert "<html" in html, path
+        assert found in (200, 404, 502, 503, 504), f"{path}: {found}"  # 200: what was read before is kept for a while
+        assert found == 200 or "<html" in html, path
 
 
 def test_no_value_of_an_answer_breaks_a_page(behind: Behind, node: LyingNode) -> None:
@@ -117,7 +118,7 @@ def test_no_value_of_an_answer_breaks_a_page(behind: Behind, node: LyingNode) ->
     for number in range(MUTATED):
         path = behind.paths[number % len(behind.paths)]
         status = page(behind.served, path)[0]
-        assert status in (200, 400, 403, 404, 502, 503), f"{path}: {status}"
+        assert status in (200, 400, 403, 404, 502, 503, 504), f"{path}: {status}"
         statuses.add(status)
     assert {200, 502} <= statuses
 
@@ -175,10 +176,13 @@ def test_a_node_of_another_chain_is_never_asked(liar: LyingNode, tmp_path: Path)
 
 def test_members_beyond_those_that_are_read_are_spoken_of(liar: LyingNode, node: LyingNode, tmp_path: Path) -> None:
     def lie(path: str, document: Any) -> Any:
-        if path == "/v1/members" and "members" in document:
-            return {**document, "members": document["members"][:1] * 500, "cursor": "there-is-more"}
+        if path == "/v1/members":
+            return Answer(200, listed)
         return document
 
+    with urllib.request.urlopen(node.url + "/v1/members?limit=1") as answer:
+        found = json.load(answer)
+    listed = {**found, "members": found["members"] * 500, "cursor": "there-is-more"}
     node.lie = lie
     with serving_pages(tmp_path / "home", genesis_file(liar.chain, tmp_path), [node.url], tier="open") as served:
         status, html = page(served, "/members")
