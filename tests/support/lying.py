@@ -138,10 +138,14 @@ def _today() -> Life:
     return life
 
 
-def today() -> Life:
-    """A car's life on a chain whose head is of now, so that transactions of a wallet are valid on it."""
+def today(*, on_sale: bool = False) -> Life:
+    """A car's life on a chain whose head is of now, so that transactions of a wallet are valid on it. `on_sale`: its
+    buyer has put it on sale since."""
     grown = _today()
     life = Life(fork(grown.chain), grown.listing, grown.order, grown.payment)
+    if on_sale:
+        private = specimen("listing.create", life.chain, contracts=("private",), tax=Tax("private", 0, 0))
+        life.chain.do("buyer-1", private)
     life.chain.now = time.time_ns() // 1_000_000
     life.chain.produce()
     return life
@@ -172,13 +176,6 @@ def wallet_home(folder: Path, names: tuple[str, ...]) -> Path:
 def copied(home: Path, target: Path) -> Path:
     shutil.copytree(home, target)
     return target
-
-
-def today_on_sale() -> Life:
-    """The car of `today`, which its buyer offers for sale now."""
-    life = today()
-    life.chain.do("buyer-1", specimen("listing.create", life.chain, contracts=("private",), tax=Tax("private", 0, 0)))
-    return life
 
 
 # --- JSON, place by place ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 from support.browsing import MISSING, Looking, Served, browsing, looking, serving_pages
 from support.javascript.asking import chromium
-from support.lying import LyingNode, lying, today_on_sale
+from support.lying import LyingNode, lying, today
 from support.processes import running_network
 
 from node.chain.genesis import genesis_to_json
@@ -72,7 +72,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def liar() -> Iterator[LyingNode]:
     """A car's life on a chain of its own, served by a node that can be made to lie."""
-    with lying(today_on_sale().chain) as node:
+    with lying(today(on_sale=True).chain) as node:
         yield node
 
 

@@ -60,7 +60,9 @@ def test_whole_numbers_are_written_as_babel_writes_them(tag: Tag, locale: str) -
 @pytest.mark.parametrize(("given", "field"), [
     ({"price_min": "-1"}, "price_min"), ({"price_max": "1e9"}, "price_max"), ({"price_max": "9" * 12}, "price_max"),
     ({"year_min": "1"}, "year_min"), ({"km_max": "0"}, "km_max"), ({"no_brand": "yes"}, "no_brand"),
-    ({"currency": "0"}, "currency"), ({"currency": "eur"}, "currency"), ({"sort": "id"}, "sort"), ({"seller": "bank"}, "seller"), ({"near": "91,0"}, "near"),
+    ({"currency": "0"}, "currency"),
+    ({"currency": "eur"}, "currency"),
+    ({"sort": "id"}, "sort"), ({"seller": "bank"}, "seller"), ({"near": "91,0"}, "near"),
     ({"near": "no/ONE-1"}, "near"),
     ({"radius": "99999"}, "radius"), ({"price_min": "\u0663"}, "price_min"),
 ])  # fmt: skip
