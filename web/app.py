@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import traceback
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from jinja2 import TemplateError
 
 from node.log import log
 from node.rpc.limiter import TokenBuckets, is_loopback, party_of
@@ -19,11 +21,12 @@ from node.rpc.metrics import RouteCounters
 from web import headers
 from web.asking import Ask, Drawn, Page, PageProblem, Site, client_of
 from web.metrics import metrics_page, route_of
-from web.nodes import NodeRefusal, Overloaded, Unreachable
+from web.nodes import Misread, NodeRefusal, Unreachable
 from web.pages.table import PAGES
 from web.passing import Passing
 from web.picture_codes import Pictures
 from web.rendering import page_html
+from web.share import Overloaded
 from web.words import TAGS, preferred, words_of
 
 REPORT_BYTES_MAX: Final = 4_096
@@ -31,6 +34,8 @@ GZIP_FROM: Final = 600
 """Bytes of a page from which it is compressed where the browser takes that."""
 METHODS: Final = ("GET", "HEAD", "POST")
 """Methods that have metrics of their own."""
+_SHAPE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, TemplateError)
+"""What drawing raises of an answer that is JSON, but not of the shape that the interface promises."""
 Answers = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,14 +65,17 @@ def _page(site: Site, page: Page) -> Answers:
         ask = _ask(site, request)
         if page.only_open and not site.is_open:
             raise PageProblem(403, "not_in_tier")
-        drawn = await page.draw(ask)
+        if page.asks:
+            site.nodes.strangers.check_room()
+        async with asyncio.timeout(site.settings.node_seconds_max if page.asks else None):
+            drawn = await page.draw(ask)
         return drawn if isinstance(drawn, web.StreamResponse) else respond(ask, drawn, page.room)
 
     return answer
 
 
 def _ask(site: Site, request: web.Request) -> Ask:
-    first = request.path.split("/")[1]
+    first = request.path.removeprefix("/").partition("/")[0]  # of `CONNECT` and `OPTIONS *` the path is none
     tag = next((tag for tag in TAGS if tag == first), None)
     path = request.path.removeprefix(f"/{tag}") if tag else "/cars"
     return Ask(request, site, words_of(tag or preferred(request.headers.get("Accept-Language", ""))), path or "/cars")
@@ -99,20 +107,24 @@ def _problem_page(site: Site, request: web.Request, error: Exception) -> web.Res
             pass
         case NodeRefusal(status=404):
             status, key, values = 404, "not_found", {}
+        case NodeRefusal(status=429) | Overloaded():
+            status, key, values = 503, "overloaded", {}
         case NodeRefusal(code=code, status=given):
             status, key, values = (400 if given < 500 else 502), "refused", {"code": code}
-        case Overloaded():
-            status, key, values = 503, "overloaded", {}
+        case Misread():
+            status, key, values = 502, "unreadable", {}
         case Unreachable():
             status, key, values = 502, "unreachable", {}
+        case TimeoutError():
+            status, key, values = 504, "slow", {}
         case web.HTTPException(status_code=given):
             status, key, values = given, {404: "not_found", 405: "not_here"}.get(given, "refused"), {"code": given}
         case _:
             why = "".join(traceback.format_exception(error))
             log("page_failed", "error", {"path": request.path, "why": why})
-            status, key, values = 500, "failed", {}
+            status, key, values = (502, "unreadable", {}) if isinstance(error, _SHAPE) else (500, "failed", {})
     answer = respond(ask, Drawn("error.html", {"key": key, "values": values, "status": status}, status), "")
-    if status in (502, 503):
+    if status in (502, 503, 504):
         answer.headers["Retry-After"] = "5"
     return answer
 

@@ -145,3 +145,6 @@ class Page:
     room: str = ""
     only_open: bool = field(default=False)
     """Whether the tier `showroom` does not have it."""
+    asks: bool = field(default=True)
+    """Whether a reader waits for nodes that are asked: if so, it does not begin while they are asked for much, and it
+    ends in time."""

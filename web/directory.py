@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from web.nodes import Nodes
+from web.nodes import NodeRefusal, Nodes
 
 KEPT_S: Final = 10.0
 ENTRIES_MAX: Final = 5_000
-"""Members, and sites, that are read. Above: the rest is not shown, and the page says so."""
+"""Members, and sites, that are read. Above: the rest is not listed, and the pages say so (`is_whole`)."""
+PAGE: Final = 500
 Entry = Mapping[str, Any]
+_ADDRESS: Final = re.compile("bmw1[02-9ac-hj-np-z]{38}")
 
 
 class Directory:
@@ -22,6 +25,7 @@ class Directory:
         self._nodes = nodes
         self._reading = asyncio.Lock()
         self._kept: dict[str, tuple[float, tuple[Entry, ...]]] = {}
+        self._is_whole: dict[str, bool] = {}
 
     async def members(self) -> tuple[Entry, ...]:
         """All members, by name."""
@@ -31,6 +35,10 @@ class Directory:
         """All places of business that exist now, by name of the member and code."""
         return await self._read("sites", "member_name")
 
+    def is_whole(self, family: Literal["members", "sites"]) -> bool:
+        """Whether what was read last are all of them."""
+        return self._is_whole.get(family, True)
+
     async def names(self) -> dict[str, str]:
         """Address to name."""
         return {member["address"]: member["name"] for member in await self.members()}
@@ -39,7 +47,15 @@ class Directory:
         for member in await self.members():
             if name_or_address in (member["name"], member["address"]):
                 return member
-        return None
+        if self.is_whole("members") or not _ADDRESS.fullmatch(name_or_address):
+            return None
+        try:
+            found: Entry = await self._nodes.json(f"/v1/members/{name_or_address}")
+        except NodeRefusal as refusal:
+            if refusal.status != 404:
+                raise
+            return None
+        return found
 
     async def _read(self, family: str, order: str) -> tuple[Entry, ...]:
         """While another request reads anew, the copy that is there."""
@@ -54,11 +70,10 @@ class Directory:
 
     async def _pages(self, family: str, order: str) -> tuple[Entry, ...]:
         found: list[Entry] = []
-        query = {"limit": "100"}
-        while len(found) < ENTRIES_MAX:
+        query: dict[str, str] | None = {"limit": str(PAGE)}
+        while len(found) < ENTRIES_MAX and query is not None:
             page = await self._nodes.json(f"/v1/{family}", query)
             found += page[family]
-            if page["cursor"] is None:
-                break
-            query = {"limit": "100", "cursor": page["cursor"]}
+            query = {"limit": str(PAGE), "cursor": page["cursor"]} if page["cursor"] is not None else None
+        self._is_whole[family] = query is None
         return tuple(sorted(found, key=lambda entry: (entry[order], entry.get("code", ""))))

@@ -23,12 +23,19 @@ class Kept:
         until, future = self._found.get(key, (0.0, None))
         if future is None or until < monotonic() or (future.done() and future.exception() is not None):
             future = asyncio.ensure_future(make())
+            future.add_done_callback(_seen)
             self._found[key] = (monotonic() + seconds, future)
             self._found.move_to_end(key)
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
         value: T = await asyncio.shield(future)
         return value
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """Whoever waited may have gone before the value could not be made."""
+    if not future.cancelled():
+        future.exception()
 
 
 class Turn:

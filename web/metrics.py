@@ -20,6 +20,7 @@ METRICS: Final = {
     "nodes": "nodes behind the pages",
     "nodes_answering": "nodes that have answered last",
     "node_height": "highest head that a node has shown",
+    "node_refused_total": "requests and pages refused because the nodes are asked for enough already",
     "memory_bytes": "memory of this process, by kind",
     "model_height": "height of the rows",
     "model_rows": "slots of listings, in use or free",
@@ -68,7 +69,7 @@ def metrics_page(site: Site, counters: RouteCounters) -> web.Response:
     nodes = site.nodes
     samples = {
         "nodes": len(nodes.watched), "nodes_answering": sum(not node.fault for node in nodes.watched),
-        "node_height": nodes.height,
+        "node_height": nodes.height, "node_refused_total": nodes.strangers.refused,
     } | memory_bytes() | site.model.samples()  # fmt: skip
     told = {"Content-Type": METRICS_TYPE, "Cache-Control": headers.NOT_KEPT}
     return web.Response(text=rendered(samples, counters), headers=told)

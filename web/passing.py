@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aiohttp
@@ -11,20 +11,16 @@ from aiohttp import web
 
 from node.rpc.problems import PROBLEM_TYPE
 from web import headers
-from web.asking import Site
-from web.nodes import Overloaded, Unreachable
+from web.asking import Site, client_of
+from web.nodes import Misread, NodeRefusal, Unreachable, body_of
+from web.share import Overloaded
+from web.strangers import may_read
 
-SHOWROOM: Final = re.compile(
-    r"/v1/(status|genesis|codes|schema|validators|members(/[^/]+(/conduct)?)?|sites|recalls(/[^/]+)?|headers/[0-9]+"
-    r"|listings(/[0-9a-f]{64}(/disclosure)?)?"
-    r"|vehicles/[A-HJ-NPR-Z0-9]{17}(/(report|odometer|recalls|sale-readiness|certificate))?"
-    r"|absence/[A-HJ-NPR-Z0-9]{17}"
-    r"|state/(vehicle|listing|member|frauds|validators|params)(/|%2[Ff])[^/]+)"
-)
-"""What strangers may read in the tier `showroom`: nothing about accounts, orders, payments or the bodies of blocks."""
 GIVEN_ON: Final = ("Accept", "Accept-Language", "If-None-Match", "Last-Event-ID")
 GIVEN_BACK: Final = ("Content-Type", "X-Chain-Height", "X-Genesis-Hash", "Retry-After", "ETag", "Content-Disposition")
 QUERY_LETTERS_MAX: Final = 2_000
+PATH_LETTERS_MAX: Final = 500
+Passed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Passing:
@@ -34,53 +30,64 @@ class Passing:
         self._site = site
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/v1/stream", self._stream)
-        app.router.add_get("/v1/{path:.+}", self._answer)
+        app.router.add_get("/v1/stream", self._answered(self._stream))
+        app.router.add_get("/v1/{path:.+}", self._answered(self._answer))
+
+    def _answered(self, pass_on: Passed) -> Passed:
+        """`pass_on` where the tier has the path, and problem documents for what goes wrong."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+            if len(query) > QUERY_LETTERS_MAX or len(path) > PATH_LETTERS_MAX:
+                return problem(400, "malformed", "the path or the query is too long")
+            try:
+                self._site.nodes.strangers.check_room()
+                if not self._site.is_open and not await may_read(self._site, path, set(request.query)):
+                    tier = self._site.settings.tier
+                    return problem(403, "not_in_tier", f"strangers cannot read this in the tier {tier}")
+                return await pass_on(request)
+            except Overloaded:
+                return problem(503, "overloaded", "too many requests wait for the nodes", **{"Retry-After": "2"})
+            except NodeRefusal as refusal:
+                status = refusal.status if 400 <= refusal.status < 500 else 502
+                return problem(status, refusal.code, refusal.detail[:200])
+            except Misread:
+                return problem(502, "node_unreadable", "a node's answer cannot be read", **{"Retry-After": "5"})
+            except (Unreachable, aiohttp.ClientError, TimeoutError, OSError):
+                return problem(502, "node_unreachable", "no node answers", **{"Retry-After": "5"})
+
+        return answer
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
-        try:
-            async with self._site.nodes.asked(_path(request), dict(request.query), _given_on(request)) as response:
-                body = await response.read()
-                return web.Response(body=body, status=response.status, headers=_given_back(response))
-        except Overloaded:
-            return problem(503, "overloaded", "too many requests wait for the nodes", **{"Retry-After": "2"})
-        except (Unreachable, aiohttp.ClientError, TimeoutError, OSError):
-            return problem(502, "node_unreachable", "no node answers", **{"Retry-After": "5"})
+        path = request.rel_url.raw_path
+        async with self._site.nodes.asked(path, request.query, _given_on(request)) as response:
+            return web.Response(
+                body=await body_of(response), status=response.status, headers=_given_back(response)
+            )  # fmt: skip
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
-        party = self._site.streams.enter(request.remote or "")
+        """Once it has begun, it ends where either side ends, without another word: readers connect again."""
+        party = self._site.streams.enter(client_of(request, is_forwarded=self._site.settings.forwarded))
         if party is None:
             return problem(503, "streams_full", "no more event streams are served now", **{"Retry-After": "10"})
+        stream: web.StreamResponse | None = None
         try:
-            asked = self._site.nodes.asked(_path(request), dict(request.query), _given_on(request), timeout_s=None)
+            asked = self._site.nodes.asked(
+                request.rel_url.raw_path, request.query, _given_on(request), is_stream=True
+            )  # fmt: skip
             async with asked as response:
                 stream = web.StreamResponse(status=response.status, headers=_given_back(response) | headers.SECURITY)
                 stream.headers["Cache-Control"] = headers.NOT_KEPT
                 await stream.prepare(request)
                 async for chunk in response.content.iter_any():
                     await stream.write(chunk)
-                return stream
-        except Overloaded:
-            return problem(503, "overloaded", "too many requests wait for the nodes", **{"Retry-After": "2"})
-        except (Unreachable, aiohttp.ClientError, TimeoutError, OSError):
-            return problem(502, "node_unreachable", "no node answers", **{"Retry-After": "5"})
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if stream is None or not stream.prepared:
+                raise
+            stream.force_close()
         finally:
             self._site.streams.leave(party)
-
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if len(request.rel_url.raw_query_string) > QUERY_LETTERS_MAX:
-            return problem(400, "malformed", "the query is too long")
-        if not self._site.is_open and not SHOWROOM.fullmatch(_path(request)):
-            return problem(403, "not_in_tier", f"the tier {self._site.settings.tier} does not have {request.path[:80]}")
-        return None
-
-
-def _path(request: web.Request) -> str:
-    return request.rel_url.raw_path
+        return stream
 
 
 def _given_on(request: web.Request) -> dict[str, str]:

@@ -71,40 +71,42 @@ class RecentBlocks:
         self._sets: OrderedDict[str, tuple[Mapping[str, Any], ...]] = OrderedDict()
         self._filling = asyncio.Lock()
 
-    async def between(self, first: int, last: int) -> list[BlockSummary]:
-        """The blocks of these heights that a node has, the newest first. At most `KEPT_MAX / 2` of them."""
+    async def between(self, first: int, last: int, *, is_own: bool = False) -> list[BlockSummary]:
+        """The blocks of these heights that a node has, the newest first, at most `KEPT_MAX / 2` of them. `is_own`: as
+        in `Nodes.asked`."""
         first = max(first, last - KEPT_MAX // 2 + 1, 1)
         if not all(height in self._blocks for height in range(first, last + 1)):
             async with self._filling:
-                await self._fill(first, last)
+                await self._fill(first, last, is_own=is_own)
         return [self._blocks[height] for height in range(last, first - 1, -1) if height in self._blocks]
 
-    async def _fill(self, first: int, last: int) -> None:
+    async def _fill(self, first: int, last: int, *, is_own: bool) -> None:
         height = first
         while height <= last:
             if height in self._blocks:
                 self._blocks.move_to_end(height)
                 height += 1
             else:
-                height = await self._ask(height, min(ASKED_MAX, last - height + 1))
+                height = await self._ask(height, min(ASKED_MAX, last - height + 1), is_own=is_own)
 
-    async def _ask(self, height: int, count: int) -> int:
-        """Ask for `count` blocks from this height on. Returns the height to go on from."""
+    async def _ask(self, height: int, count: int, *, is_own: bool) -> int:
+        """Ask for `count` blocks from this height on. Returns the height to go on from: a node ends a page of large
+        blocks before."""
         try:
-            found = await self._nodes.json("/v1/blocks", {"from": str(height), "limit": str(count)})
+            found = await self._nodes.json("/v1/blocks", {"from": str(height), "limit": str(count)}, is_own=is_own)
         except NodeRefusal:  # below the first block that the node keeps
             return height + count
-        for block in map(summary, found["blocks"]):
-            self._blocks[block.height] = block
+        blocks = list(map(summary, found["blocks"]))
+        self._blocks |= {block.height: block for block in blocks}
         while len(self._blocks) > KEPT_MAX:
             self._blocks.popitem(last=False)
-        return height + count
+        return max((block.height for block in blocks), default=height + count - 1) + 1
 
-    async def validators(self, block: BlockSummary) -> tuple[Mapping[str, Any], ...]:
+    async def validators(self, block: BlockSummary, *, is_own: bool = False) -> tuple[Mapping[str, Any], ...]:
         """The validators of a block, in the order of its signatures; empty if no node knows them any more."""
         if block.validators_hash not in self._sets:
             try:
-                found = await self._nodes.json("/v1/validators", {"height": str(block.height)})
+                found = await self._nodes.json("/v1/validators", {"height": str(block.height)}, is_own=is_own)
             except NodeRefusal:
                 return ()
             self._sets[block.validators_hash] = tuple(found["validators"])

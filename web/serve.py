@@ -22,6 +22,7 @@ from web.picture_codes import Pictures
 from web.read_model.model import ReadModel
 from web.recent import RecentBlocks
 from web.settings import WebSettings
+from web.share import Share
 
 
 async def serve(
@@ -38,7 +39,8 @@ async def serve(
     certificate or the port cannot be used."""
     ident = genesis_hash(genesis)
     pictures = Pictures()
-    nodes = Nodes(settings.nodes, ident, settings.node_requests_max)
+    strangers = Share(settings.node_requests_max, settings.node_requests_per_second)
+    nodes = Nodes(settings.nodes, ident, strangers, settings.node_seconds_max)
     recent, directory = RecentBlocks(nodes), Directory(nodes)
     model = ReadModel(genesis, home, nodes, settings, is_rebuilt=is_rebuilt)
     board = Board(nodes, recent, is_on=is_board_on(settings))

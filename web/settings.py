@@ -50,6 +50,10 @@ class WebSettings(Section, frozen=True):
     connections_per_address: Annotated[Positive, "open connections per address"] = 100
     streams_max: Annotated[Positive, "open event streams in total"] = 500
     node_requests_max: Annotated[Positive, "requests that wait for the nodes at once; more are answered 503"] = 64
+    node_requests_per_second: Annotated[
+        Positive, "requests per second that reach the nodes, on average; more are answered 503"
+    ] = 150
+    node_seconds_max: Annotated[Positive, "time that a page waits for the nodes"] = 10
     query_ms_max: Annotated[Positive, "time after which a query of the read model is ended"] = 300
     check_rows_per_hour: Annotated[Count, "rows of the read model that are checked against state proofs each hour"] = (
         200

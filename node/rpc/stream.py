@@ -168,6 +168,13 @@ class Stalled(Exception):
     """The client has read nothing for `stream_stall_s`."""
 
 
+def _seen(put: asyncio.Task[None]) -> None:
+    """Whoever waited for a write may have gone when it fails: the handler of a client that has disconnected is
+    cancelled at the moment in which its connection breaks."""
+    if not put.cancelled():
+        put.exception()
+
+
 class SseWriter:
     """Writes one stream."""
 
@@ -181,6 +188,7 @@ class SseWriter:
         for at in range(0, len(data), 16_384):
             # a separate task: a timeout here must not cancel the transport's own waiter midway
             put = asyncio.ensure_future(self._put(data[at : at + 16_384]))
+            put.add_done_callback(_seen)
             try:
                 done, _ = await asyncio.wait({put}, timeout=self._stall_s)
             finally:

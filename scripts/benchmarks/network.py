@@ -69,7 +69,7 @@ def committed(workload: str, seconds: float, seed: int) -> Measure:
     )
 
 
-async def _latencies(urls: list[str], raws: list[bytes], per_second: float) -> list[float]:
+async def latencies(urls: list[str], raws: list[bytes], per_second: float) -> list[float]:
     """Milliseconds from handing in to the answer that it is committed; arrivals keep their pace whatever happens."""
     found: list[float] = []
 
@@ -95,7 +95,7 @@ def finality(seconds: float, seed: int, per_second: float = 10.0) -> list[Measur
         work = Workload("register", genesis_hash(network.genesis), seed)
         urls = [node.url for node in network.nodes]
         wait_height(network.nodes, 1)
-        found = asyncio.run(_latencies(urls, work.births(int(seconds * per_second)), per_second))
+        found = asyncio.run(latencies(urls, work.births(int(seconds * per_second)), per_second))
     unit = f"ms from POST to committed, {per_second:.0f} transactions/s, four validators"
     details = {"seed": seed, "count": len(found), "max_ms": found[-1]}
 

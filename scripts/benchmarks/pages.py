@@ -1,148 +1,38 @@
-"""`scripts/pages_bench`: search of a large market with its page, the time to read one, kills, and fuzzing."""
+"""`scripts/pages_bench`: search of a large market with its page, the time to read one, kills, fuzzing, an overload."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import multiprocessing
-import random
+import resource
 import shutil
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 from support.backend import SingleNode, serving
 from support.browsing import serving_pages
 from support.chain import Chain
 from support.killed_pages import kill_and_compare, progress
-from support.market import genesis_file, grow, market_chain, market_node
+from support.market import genesis_file, grow, known_in, market_chain, market_node
 from support.page_queries import fuzz
 from support.processes import wait_for
-from support.rendering import a_site
+from support.promised import promised
+from support.raw_http import crowd, shower
 
 from benchmarks.measure import Measure
+from benchmarks.pages_overload import overload
+from benchmarks.pages_search import search
 from node.chain.genesis import Genesis, parse_genesis
 from node.storage.leveldb import LevelStore
-from web.asking import Ask, Site
-from web.metrics import memory_bytes
-from web.nodes import Nodes
-from web.pages.cars import cars
-from web.read_model.model import NAME, ReadModel
-from web.read_model.row import Price, Row
-from web.read_model.store import Store
-from web.rendering import page_html
-from web.settings import WebSettings
-from web.words import words_of
 
-P50_MS, P99_MS, BUILD_S = 5.0, 30.0, 60.0
-COUNTRIES = ("DE", "FR", "CN", "US", "GB", "IT", "ES", "NL", "PL", "AT")
-POWERTRAINS = ("petrol", "diesel", "hev", "phev", "bev")
-NOW_MS = 1_800_000_000_000
-
-
-# --- search ---------------------------------------------------------------------------------------------------
-def synthetic(first: int, count: int, seed: int) -> list[Row]:
-    """Rows of 120 models, ten countries, three currencies, five powertrains."""
-    draw = random.Random(seed + first)
-    models = [f"{series}{size}I" for series in range(1, 9) for size in range(16, 31)]
-
-    def one(number: int) -> Row:
-        ident = hashlib.sha256(number.to_bytes(8, "big")).digest()
-        listed, year = NOW_MS - draw.randrange(30 * 86_400_000), draw.randrange(2008, 2027)
-        return Row(
-            ident, 1, f"WBA8E9G5{number:09d}", draw.choice(models), b"s" * 20,
-            draw.choice(("EUR", "EUR", "CNY", "USD")), (Price(draw.randrange(3_000, 90_000) * 100, listed),),
-            draw.choice(COUNTRIES), 0, NOW_MS + 86_400_000_000,
-            powertrain=draw.choice(POWERTRAINS), produced_on=f"{year}-03-01", metres=draw.randrange(250_000_000),
-            verdict="LOGICAL", accidents=int(draw.random() < 0.2), brands=("taxi",) if draw.random() < 0.07 else (),
-            born_ms=listed - 10**11, covered_since_ms=listed - 10**11,
-            warranty_until_ms=NOW_MS + 10**10 if draw.random() < 0.3 else 0,
-        )  # fmt: skip
-
-    return [one(number) for number in range(first, first + count)]
-
-
-def queries(seed: int) -> list[str]:
-    """What people look for: mostly a model or a country and a price, now and then everything."""
-    draw = random.Random(seed)
-    found = []
-    for _ in range(400):
-        parts = []
-        if draw.random() < 0.5:
-            parts.append(f"model={draw.randrange(1, 9)}{draw.randrange(16, 31)}I")
-        if draw.random() < 0.6:
-            parts.append(f"country={draw.choice(COUNTRIES)}")
-        if draw.random() < 0.4:
-            parts.append(f"price_max={draw.randrange(10, 80) * 1000}&currency=EUR")
-        for name, values in (
-            ("powertrain", POWERTRAINS),
-            ("year_min", (2015, 2018, 2021)),
-            ("km_max", (50_000, 100_000)),
-        ):
-            if draw.random() < 0.3:
-                parts.append(f"{name}={draw.choice(values)}")
-        for name in ("no_accident", "no_brand", "warranty"):
-            if draw.random() < 0.2:
-                parts.append(f"{name}=1")
-        if draw.random() < 0.05:
-            parts = [f"q=WBA8E9G5{draw.randrange(10**5):05d}"]
-        parts.append(f"sort={draw.choice(('newest', 'cheapest', 'mileage', 'youngest'))}")
-        found.append("/en/cars?" + "&".join(parts))
-    return found
-
-
-def search(count: int, seed: int) -> list[Measure]:
-    """Each query once, none kept from before, with rows read from SQLite and the HTML of the page, in milliseconds of
-    the processor, which on a machine with nothing else to do are those of the clock."""
-    with tempfile.TemporaryDirectory() as folder:
-        chain, settings = market_chain(), WebSettings(page_size=24)
-        store = Store(Path(folder) / NAME, chain.genesis_hash)
-        for first in range(0, count, 20_000):
-            rows = synthetic(first, min(count - first, 20_000), seed)
-            store.write(store.meta._replace(cursor=None), dict(enumerate(rows, first)))
-        store.close()
-        nodes = Nodes(("http://127.0.0.1:9",), chain.genesis_hash, 1)
-        nodes.watched[0].time_ms = NOW_MS
-        began = time.perf_counter()
-        model = ReadModel(chain.genesis, Path(folder), nodes, settings)
-        load_s = time.perf_counter() - began
-        site = a_site(settings, chain.genesis, nodes, model)
-        requests = [make_mocked_request("GET", url) for url in queries(seed)]
-
-        async def measured() -> list[tuple[float, float, int]]:
-            return [await _drawn(site, request) for request in requests]
-
-        drawn = asyncio.run(measured())
-        times, clock = sorted(ms for ms, _, _ in drawn), sorted(ms for _, ms, _ in drawn)
-        told = {
-            "listings": count,
-            "queries": len(times),
-            "html_bytes_max": max(size for *_, size in drawn),
-            "clock_ms": [round(clock[len(clock) * percent // 100], 1) for percent in (50, 99)],
-            "slowest_ms": round(times[-1], 1),
-            "load_s": round(load_s, 1),
-            "memory_mib": round(memory_bytes()['memory_bytes{kind="resident"}'] / 2**20),
-        }
-        found = []
-        for percent, bar in ((50, P50_MS), (99, P99_MS)):
-            value = times[len(times) * percent // 100]
-            name = f"search and page of {count:,} listings, p{percent}"
-            found.append(Measure(name, value, bar, value, 1, "ms", True, told))
-        return found
-
-
-async def _drawn(site: Site, request: web.Request) -> tuple[float, float, int]:
-    """Milliseconds of the processor and of the clock that a page takes, and its bytes."""
-    began, began_clock = time.thread_time(), time.perf_counter()
-    ask = Ask(request, site, words_of("en"), "/cars")
-    html = page_html(ask, await cars(ask), "cars")
-    return (time.thread_time() - began) * 1_000, (time.perf_counter() - began_clock) * 1_000, len(html)
+BUILD_S = 60.0
 
 
 # --- filling --------------------------------------------------------------------------------------------------
@@ -179,7 +69,7 @@ def made_store(folder: Path, count: int) -> Path:
 
 def build(folder: Path, count: int) -> Measure:
     """The time from the start of `bmw-node serve` with an empty home until every car is in its rows, over HTTP."""
-    made = made_store(folder, count)
+    made, cpu = made_store(folder, count), [_cpu_s()]
     ours, theirs = multiprocessing.Pipe()
     node = multiprocessing.get_context("spawn").Process(target=_serve, args=(made, theirs))
     node.start()
@@ -191,36 +81,48 @@ def build(folder: Path, count: int) -> Measure:
             taken = time.perf_counter() - began
             rows = progress(Path(home) / "home").rows
             assert rows == count, f"{rows} rows of {count} cars; {served.log.read_text()[-400:]}"
+    cpu.append(_cpu_s())
     ours.close()
     node.terminate()
     node.join()
-    return Measure(
-        f"rows of {count:,} listed cars, over HTTP", taken, BUILD_S * count / 100_000, taken, 1, "seconds", True
-    )
+    cpu.append(_cpu_s())
+    told = {"processor_s": {"pages": round(cpu[1] - cpu[0], 1), "node": round(cpu[2] - cpu[1], 1)}}
+    bar = BUILD_S * count / 100_000
+    return Measure(f"rows of {count:,} listed cars, over HTTP", taken, bar, taken, 1, "seconds", True, told)
+
+
+def _cpu_s() -> float:
+    """Seconds of the processor that children have used which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # --- the command ----------------------------------------------------------------------------------------------
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("which", type=click.Choice(["search", "build", "kills", "fuzz"]))
+@click.argument("which", type=click.Choice(["search", "build", "kills", "fuzz", "raw", "schema", "crowd", "overload"]))
 @click.option(
-    "--count", type=int, help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5)."
-)
+    "--count", type=int,
+    help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5), raw requests (10^4), "
+    "examples of schema for each path (200), connections of crowd (3,000), seconds of each part of overload (20).",
+)  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True,
               help="Where the store of build is kept.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Values, bars, details.")
 def main(which: str, count: int | None, seed: int, folder: Path, *, as_json: bool) -> None:
-    """Measure the showroom, or try to break it. Exit code 1 above a bar, or at the first difference."""
+    """Measure the pages, or try to break them. Exit code 1 above a bar, or at the first difference."""
     found: list[Measure] = []
     match which:
         case "search":
             found = search(count or 1_000_000, seed)
         case "build":
             found = [build(folder, count or 100_000)]
+        case "overload":
+            found = overload(count or 20, seed)
         case "kills":
             _kills(count or 20, seed)
-        case "fuzz":
-            _fuzz(count or 100_000, seed)
+        case _:
+            _tried(which, count, seed)
     for measure in found:
         print(json.dumps(measure.to_json()) if as_json else _line(measure))
     sys.exit(0 if all(measure.passed for measure in found) else 1)
@@ -228,7 +130,10 @@ def main(which: str, count: int | None, seed: int, folder: Path, *, as_json: boo
 
 def _line(measure: Measure) -> str:
     word = "pass" if measure.passed else "FAIL"
-    return f"{word}  {measure.name:<56} {measure.value:.1f} {measure.unit} <= {measure.bar:g}  {measure.details or ''}"
+    sign = "<=" if measure.bar_is_upper else ">="
+    return (
+        f"{word}  {measure.name:<56} {measure.value:.3g} {measure.unit} {sign} {measure.bar:g}  {measure.details or ''}"
+    )
 
 
 def _kills(kills: int, seed: int) -> None:
@@ -239,14 +144,30 @@ def _kills(kills: int, seed: int) -> None:
         print(f"{kills} kills, {told.while_filling} while filling; {told.rows} rows equal those of a fresh build")
 
 
-def _fuzz(count: int, seed: int) -> None:
+def _tried(which: str, count: int | None, seed: int) -> None:
+    """Requests to the pages of a market of 300 cars; what was answered how often."""
     chain = market_chain()
     grow(chain, 300)
     with tempfile.TemporaryDirectory() as folder, market_node(chain) as node:
         home = Path(folder) / "home"
-        with serving_pages(home, genesis_file(chain, Path(folder)), [node.url]) as served:
+        with serving_pages(
+            home, genesis_file(chain, Path(folder)), [node.url], tier="open", node_requests_per_second=100_000
+        ) as served:
             wait_for(lambda: progress(home).is_complete, what="the rows")
-            print(f"{count} queries, seed {seed}: {dict(sorted(fuzz(served.url, count, seed).items()))}")
+            found: Counter[int] | Counter[str]
+            match which:
+                case "fuzz":
+                    found = fuzz(served.url, count or 100_000, seed, known_in(chain))
+                case "raw":
+                    found = shower(served.url, count or 10_000, seed)
+                case "schema":
+                    with urllib.request.urlopen(node.url + "/openapi.json") as answer:
+                        found = promised(served.url, json.load(answer), count or 200, seed)
+                case _:
+                    found = crowd(served.url, count or 3_000)
+            said = Path(served.log).read_text()
+            assert "page_failed" not in said, said[-2_000:]
+            print(f"{which}, seed {seed}, {found.total():,} in all: {dict(sorted(found.items()))}")
 
 
 if __name__ == "__main__":

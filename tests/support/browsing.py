@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,27 +37,22 @@ AXE = {
 
 
 class Served:
-    """A process of `bmw-node serve`."""
+    """A process of `bmw-node serve`. `settings`: of `[web]`, by name."""
 
-    def __init__(self, home: Path, genesis: Path, nodes: Sequence[str], *options: str, port: int = 0) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "node.cli.node",
-            "serve",
-            "--home",
-            home,
-            "--genesis",
-            genesis,
-            "--port",
-            str(port),
-        ]
+    def __init__(
+        self, home: Path, genesis: Path, nodes: Sequence[str], *options: str, port: int = 0, **settings: object
+    ) -> None:
+        command: list[str | Path] = [sys.executable, "-m", "node.cli.node", "serve", "--home", home]
+        command += ["--genesis", genesis, "--port", str(port)]
+        environment = os.environ | {f"BMW_WEB_{name.upper()}": str(value) for name, value in settings.items()}
         command += [part for url in nodes for part in ("--node", url)]
         self.log = home.with_suffix(".log")
         self._from = self.log.stat().st_size if self.log.exists() else 0
         """Where this process begins in the log, which one before it with the same home has written, too."""
         with self.log.open("ab") as log:
-            self.process: subprocess.Popen[Any] = started([*command, *options], stdout=log, stderr=log)
+            self.process: subprocess.Popen[Any] = started(
+                [*command, *options], stdout=log, stderr=log, env=environment
+            )  # fmt: skip
         self.url = ""
         wait_for(self._has_url, what="the pages")
 
@@ -78,8 +73,10 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving_pages(home: Path, genesis: Path, nodes: Sequence[str], *options: str) -> Iterator[Served]:
-    served = Served(home, genesis, nodes, *options)
+def serving_pages(
+    home: Path, genesis: Path, nodes: Sequence[str], *options: str, **settings: object
+) -> Iterator[Served]:
+    served = Served(home, genesis, nodes, *options, **settings)  # type: ignore[arg-type]
     try:
         yield served
     finally:
@@ -135,16 +132,26 @@ class Looking:
         assert status == response.status, f"{path}: {response.status}"
         return self.page
 
-    def look(self, path: str, status: int = 200) -> Page:
+    def look(self, path: str, status: int = 200, *, with_axe: bool = True) -> Page:
         """Go there, and hold the page to everything."""
         page = self.at(path, status)
-        self.check(path)
+        self.check(path, with_axe=with_axe)
         return page
 
-    def check(self, name: str) -> None:
+    def look_in_every_language(self, paths: Mapping[str, int]) -> None:
+        """Go to each path, whose status has to be this one, in every language. Axe takes longer than everything else
+        and finds the same in all of them, so each page has it in one, in the next window in the next one."""
+        turn = WIDTHS.index(self.width) + SCHEMES.index(self.scheme)
+        for place, (path, status) in enumerate(paths.items()):
+            for number, language in enumerate(LANGUAGES):
+                self.look(f"/{language}{path}", status, with_axe=(place + turn + number) % len(LANGUAGES) == 0)
+
+    def check(self, name: str, *, with_axe: bool = True) -> None:
         """Hold the page as it is now to everything."""
-        self.page.evaluate(Axe().axe_script)
-        found = self.page.evaluate(f"axe.run({json.dumps(AXE)}).then((results) => results.violations)")
+        found = []
+        if with_axe:
+            self.page.evaluate(Axe().axe_script)
+            found = self.page.evaluate(f"axe.run({json.dumps(AXE)}).then((results) => results.violations)")
         self.faults += [f"axe: {each['id']} {each['nodes'][0]['html'][:200]} {each['help']}" for each in found]
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:

@@ -20,10 +20,12 @@ from aiohttp import web
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.genesis import genesis_to_json
 from node.crypto.dev_keys import dev_key
+from node.txtypes.sale.deal import Tax
 from support.backend import SingleNode, serving
 from support.chain import DAY_MS, Chain
 from support.commands import PASSPHRASE, Done, import_dev_keys, run
 from support.life import Life, accident, maintenance
+from support.specimens import specimen
 from support.stages import fork
 
 PASSED = ("Accept", "Content-Type", "Accept-Language", "Last-Event-ID")
@@ -34,6 +36,7 @@ class Answer(NamedTuple):
 
     status: int
     document: Any
+    headers: dict[str, str] = {}
 
 
 Lie = Callable[[str, Any], Any]
@@ -42,13 +45,16 @@ Lie = Callable[[str, Any], Any]
 
 @dataclass
 class LyingNode:
-    """`lie` changes every JSON answer, `swap` any other; `posted` has the bodies of all POST requests."""
+    """`lie` changes every JSON answer, `swap` any other; `posted` has the bodies of all POST requests. `hangs`: whether
+    a path is never answered. `asked`: how many requests have come, but for those of its status."""
 
     chain: Chain
     url: str = ""
     lie: Lie = lambda path, document: document
     swap: Callable[[str, bytes], bytes] = lambda path, file: file
     posted: list[bytes] = field(default_factory=list)
+    hangs: Callable[[str], bool] = lambda path: False
+    asked: int = 0
 
     def __post_init__(self) -> None:
         self.honest = SingleNode(self.chain)
@@ -59,6 +65,9 @@ class LyingNode:
 
             async def handler(request: web.Request) -> web.StreamResponse:
                 body = await request.read()
+                self.asked += request.path != "/v1/status"
+                while self.hangs(request.path):
+                    await asyncio.sleep(0.05)
                 if request.method == "POST":
                     self.posted.append(body)
                 headers = {name: request.headers[name] for name in PASSED if name in request.headers}
@@ -66,13 +75,14 @@ class LyingNode:
                     if honest.content_type == "text/event-stream":
                         return await _streamed(request, honest)
                     status, raw, media_type = honest.status, await honest.read(), honest.content_type
+                told_headers: dict[str, str] = {}
                 if "json" in media_type:
                     told = self.lie(request.path, json.loads(raw))
-                    status, told = told if isinstance(told, Answer) else (status, told)
+                    status, told, told_headers = told if isinstance(told, Answer) else (status, told, told_headers)
                     raw = told if isinstance(told, bytes) else json.dumps(told).encode()
                 else:
                     raw = self.swap(request.path, raw)
-                return web.Response(status=status, body=raw, content_type=media_type)
+                return web.Response(status=status, body=raw, content_type=media_type, headers=told_headers)
 
             app = web.Application(client_max_size=2**26)
             app.router.add_route("*", "/{tail:.*}", handler)
@@ -128,10 +138,14 @@ def _today() -> Life:
     return life
 
 
-def today() -> Life:
-    """A car's life on a chain whose head is of now, so that transactions of a wallet are valid on it."""
+def today(*, on_sale: bool = False) -> Life:
+    """A car's life on a chain whose head is of now, so that transactions of a wallet are valid on it. `on_sale`: its
+    buyer has put it on sale since."""
     grown = _today()
     life = Life(fork(grown.chain), grown.listing, grown.order, grown.payment)
+    if on_sale:
+        private = specimen("listing.create", life.chain, contracts=("private",), tax=Tax("private", 0, 0))
+        life.chain.do("buyer-1", private)
     life.chain.now = time.time_ns() // 1_000_000
     life.chain.produce()
     return life

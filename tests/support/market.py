@@ -14,6 +14,7 @@ from node import limits
 from node.chain.block import EMPTY_COMMIT
 from node.chain.dev_genesis import DEV_PARTIES, build_genesis
 from node.chain.genesis import genesis_to_json
+from node.crypto.addresses import to_text
 from node.crypto.dev_keys import dev_key
 from node.execution.block_validation import seal_block
 from node.ledger.body import TransactionBody
@@ -22,7 +23,7 @@ from node.ledger.json_form import time_to_text
 from node.txtypes.envelope import CheckedTx, decode_signed_tx
 from node.txtypes.vehicle.vehicle import VEHICLE
 from support.backend import SingleNode, serving
-from support.chain import DAY_MS, Chain
+from support.chain import DAY_MS, Chain, address
 from support.life import accident, km, listing, register, transfer, where
 from support.load import MANY_IN_ONE
 from support.specimens import Readable, specimen
@@ -205,3 +206,14 @@ def withdraw(chain: Chain, numbers: Iterable[int]) -> None:
     steps = [(seller_of(number), specimen("listing.withdraw", None, {"listing": ident}), ())
              for number, ident in idents.items()]  # fmt: skip
     chain.produce(*raws_of(chain, steps))
+
+
+def known_in(chain: Chain) -> dict[str, list[str]]:
+    """Ids that a market of cars has, by the name of their place in the path of a page."""
+    vins = [vin_of(number) for number in range(9)]
+    listings = [chain.state(VEHICLE, vin).market.listing.hex() for vin in vins]
+    return {
+        "vin": vins, "id": listings, "member": ["dealer-munich", "bmw", "workshop-berlin"], "txid": listings,
+        "block": ["1", "2", str(chain.store.height()), str(chain.store.height() + 1)], "order": listings,
+        "address": [to_text(address(name)) for name in ("dealer-munich", "buyer-1")],
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Queries of the showroom from a seed: valid ones, bent ones, and bytes that are none."""
+"""Queries of the pages from a seed: valid ones, bent ones, and bytes that are none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import http.client
 import random
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, quote_from_bytes, urlsplit
+
+from web.asking import Query
+from web.pages.table import PAGES
+from web.words import TAGS
 
 NAMES = ("q", "model", "country", "currency", "price_min", "price_max", "powertrain", "year_min", "year_max", "km_max",
          "no_accident", "no_brand", "seller", "warranty", "near", "radius", "sort", "after")  # fmt: skip
@@ -43,6 +48,28 @@ def query(draw: random.Random, cursors: list[str]) -> str:
     return page + "?" + draw.choice(("&", "&", "&", ";", "&&")).join(parts)
 
 
+ODD = (*VALUES, "../../etc/passwd", "..", ".", "{0}", "%2e%2e", "bmw1" + "q" * 38, "f" * 64, "9" * 40, "latest", "//")
+
+
+def any_page(draw: random.Random, known: Mapping[str, Sequence[str]]) -> str:
+    """The path and query of any page. `known`: ids that there are, by the name of their place in a path."""
+    page = draw.choice(PAGES)
+    path = re.sub(r"{(\w+)}", lambda place: _place(draw, known.get(place[1], ())), page.path)
+    fields = [*NAMES, *(name for kind in Query.__subclasses__() for name in kind.__struct_encode_fields__)]
+    query = "&".join(
+        f"{draw.choice(fields)}={_place(draw, draw.choice([*known.values()] or [()]))}"
+        for _ in range(draw.randrange(3))
+    )
+    return f"/{draw.choice(TAGS)}{path}" + (f"?{query}" if query else "")
+
+
+def _place(draw: random.Random, known: Sequence[str]) -> str:
+    if known and draw.random() < 0.6:
+        text = draw.choice(known)
+        return quote(text if draw.random() < 0.7 else bent(draw, text), safe="")
+    return quote(draw.choice(ODD), safe="") if draw.random() < 0.8 else quote_from_bytes(draw.randbytes(9), safe="")
+
+
 def bent(draw: random.Random, cursor: str) -> str:
     """A cursor, changed more or less."""
     match draw.randrange(5):
@@ -59,13 +86,14 @@ def bent(draw: random.Random, cursor: str) -> str:
             return "".join(draw.choices("AZaz09-_", k=len(cursor)))
 
 
-def fuzz(url: str, count: int, seed: int) -> Counter[int]:
-    """How often each status was answered. Raises `AssertionError` with the query at the first one of 500 and above."""
+def fuzz(url: str, count: int, seed: int, known: Mapping[str, Sequence[str]]) -> Counter[int]:
+    """How often each status was answered, half of them by the showroom, half by any page. Raises `AssertionError` with
+    the query at the first one of 500 and above."""
     draw, found = random.Random(seed), Counter[int]()
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     cursors = [_cursor(connection, path) for path in ("/en/cars", "/en/cars?sort=cheapest", "/en/cars?country=DE")]
     for _ in range(count):
-        path = query(draw, cursors)
+        path = query(draw, cursors) if draw.random() < 0.5 else any_page(draw, known)
         connection.request("GET", path)
         answer = connection.getresponse()
         answer.read()

@@ -20,6 +20,7 @@ from web.nodes import Nodes
 from web.recent import RecentBlocks
 from web.rendering import page_html
 from web.settings import WebSettings
+from web.share import Share
 from web.words import Tag, words_of
 
 
@@ -37,7 +38,7 @@ _assets = cache(Assets)
 
 def an_ask(path: str, tag: Tag = "en", tier: str = "open") -> Ask:
     """A request for a page of a site whose nodes were never asked, and that has no rows."""
-    site = a_site(WebSettings(tier=tier), dev_genesis(), Nodes((), bytes(32), 1))
+    site = a_site(WebSettings(tier=tier), dev_genesis(), Nodes((), bytes(32), Share(1, 1)))
     return Ask(make_mocked_request("GET", f"/{tag}{path}"), site, words_of(tag), path)
 
 

@@ -17,6 +17,9 @@ from node.chain.genesis import genesis_to_json
 from node.cli.local_network import LocalNetwork
 from node.cli.story import Story
 
+MANY = 5_000
+"""Requests per second that reach the nodes: tests ask faster than people do."""
+
 
 class Played(NamedTuple):
     """A network on which the story has been played. `told`: what the story knows of its values."""
@@ -42,8 +45,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 def pages(played: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The pages in the tier `open`."""
     with serving_pages(
-        tmp_path_factory.mktemp("serve") / "home", played.genesis, played.urls, "--tier", "open"
-    ) as served:
+        tmp_path_factory.mktemp("serve") / "home", played.genesis, played.urls, tier="open",
+        node_requests_per_second=MANY,
+    ) as served:  # fmt: skip
         yield served
 
 
@@ -68,7 +72,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def liar() -> Iterator[LyingNode]:
     """A car's life on a chain of its own, served by a node that can be made to lie."""
-    with lying(today().chain) as node:
+    with lying(today(on_sale=True).chain) as node:
         yield node
 
 
@@ -77,7 +81,7 @@ def node(liar: LyingNode) -> Iterator[LyingNode]:
     """Honest until a test sets `lie`, `swap` or another chain."""
     chain = liar.honest.chain
     yield liar
-    liar.lie, liar.swap = (lambda _, document: document), (lambda _, file: file)
+    liar.lie, liar.swap, liar.hangs = (lambda _, document: document), (lambda _, file: file), (lambda _: False)
     liar.honest.chain = chain
 
 

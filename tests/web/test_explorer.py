@@ -69,9 +69,9 @@ def test_every_page_in_every_language(
     browser: Browser, pages: Served, shown: Shown, width: Width, scheme: Scheme
 ) -> None:
     with looking(browser, pages.url, width, scheme) as window:
-        for language in LANGUAGES:
-            for path in paths_of(shown):
-                window.look(f"/{language}{path}", 404 if "nothing" in path else 400 if "Atlantis" in path else 200)
+        window.look_in_every_language(
+            {path: 404 if "nothing" in path else 400 if "Atlantis" in path else 200 for path in paths_of(shown)}
+        )
 
 
 def test_without_javascript_the_field_leads_everywhere(browser: Browser, pages: Served, shown: Shown) -> None:

@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Browser
-from support.browsing import LANGUAGES, SCHEMES, WIDTHS, Scheme, Served, Width, looking
+from support.browsing import SCHEMES, WIDTHS, Scheme, Served, Width, looking
 
 pytestmark = pytest.mark.network
 
@@ -16,9 +16,7 @@ pytestmark = pytest.mark.network
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_frame_in_every_language(browser: Browser, pages: Served, width: Width, scheme: Scheme) -> None:
     with looking(browser, pages.url, width, scheme) as window:
-        for language in LANGUAGES:
-            window.look(f"/{language}/explorer")
-            window.look(f"/{language}/nothing", 404)
+        window.look_in_every_language({"/nothing": 404})
 
 
 def test_every_answer_has_the_headers(pages: Served) -> None:

@@ -1,15 +1,15 @@
-"""The showroom in a real browser over a real network: every language, width and scheme, and without JavaScript."""
+"""The showroom in a real browser over a node: every language, width and scheme, and without JavaScript."""
 
 from __future__ import annotations
 
 import gzip
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
-from support.browsing import LANGUAGES, SCHEMES, WIDTHS, Looking, Scheme, Served, Width, looking
-from support.market import ROUNDS, round_of
-from support.network_sales import NetworkSales
+from support.browsing import SCHEMES, WIDTHS, Looking, Scheme, Width, looking, serving_pages
+from support.market import genesis_file, market_chain, market_node, put_on_sale
 from support.processes import wait_for
 
 from web.read_model.search import SORTS
@@ -20,18 +20,23 @@ HTML_GZIP_MAX = 12_000
 
 
 @pytest.fixture(scope="module")
-def showroom_url(played, showroom: Served) -> str:
-    """Cars have come onto the market while the pages were up."""
-    sales = NetworkSales(played.network)
-    for which in range(ROUNDS):
-        sales.do(round_of(sales, which, range(CARS)))
+def showroom_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Half of the cars have come onto the market while the pages were up."""
+    folder, chain = tmp_path_factory.mktemp("showroom"), market_chain()
+    put_on_sale(chain, range(CARS // 2))
+    with (
+        market_node(chain) as node,
+        serving_pages(folder / "home", genesis_file(chain, folder), [node.url]) as served,
+    ):
 
-    def has_all() -> bool:
-        with urllib.request.urlopen(showroom.url + "/en/cars") as answer:
-            return f"{CARS} cars" in answer.read().decode()
+        def has(count: int) -> bool:
+            with urllib.request.urlopen(served.url + "/en/cars") as answer:
+                return f"{count} cars" in answer.read().decode()
 
-    wait_for(has_all, what="the cars in the showroom")
-    return showroom.url
+        wait_for(lambda: has(CARS // 2), what="the first cars")
+        node.do(lambda at: put_on_sale(at, range(CARS // 2, CARS)))
+        wait_for(lambda: has(CARS), what="the cars in the showroom")
+        yield served.url
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -40,9 +45,7 @@ def test_the_showroom_in_every_language(
     browser: Browser, showroom_url: str, width: Width, scheme: Scheme
 ) -> None:  # fmt: skip
     with looking(browser, showroom_url, width, scheme) as window:
-        for language in LANGUAGES:
-            window.look(f"/{language}/cars")
-            window.look(f"/{language}/cars/filters?model=330I&no_accident=1")
+        window.look_in_every_language({"/cars": 200, "/cars/filters?model=330I&no_accident=1": 200})
         window.look("/zh/cars?near=dealer-munich/MUC-1&radius=100&price_max=50000&sort=nearest")
         window.look("/de/cars?q=NOTHING")
         window.look("/en/cars?year_min=old", 400)

@@ -24,7 +24,7 @@ from node.log import log
 from node.token_bucket import TokenBucket
 from web.board.alarms import COUNTERS, PAST_S, UP, Alarm, Begun, Observed, alarms_of, judged
 from web.board.samples import Past, parsed
-from web.nodes import NodeRefusal, Nodes, Overloaded, Unreachable, Watched
+from web.nodes import NodeRefusal, Nodes, Unreachable, Watched
 from web.recent import ASKED_MAX, BlockSummary, RecentBlocks
 
 EVERY_S: Final = 2.0
@@ -50,7 +50,7 @@ TIMED_MAX: Final = 1_000
 STREAM_AGAIN_S: Final = 3.0
 STREAM_SILENT_S: Final = 45.0
 """A node sends a heartbeat every 15 seconds."""
-TROUBLE: Final = (NodeRefusal, Unreachable, Overloaded, msgspec.DecodeError, KeyError, TypeError, ValueError)
+TROUBLE: Final = (NodeRefusal, Unreachable, msgspec.DecodeError, KeyError, TypeError, ValueError)
 
 
 class HeadTold(msgspec.Struct, frozen=True):
@@ -242,15 +242,15 @@ class Board:
         while lacking:
             first, last = lacking[0], min(lacking[0] + ASKED_MAX - 1, head)
             await self._pace()
-            self._blocks |= {block.height: block for block in await self._recent.between(first, last)}
+            self._blocks |= {block.height: block for block in await self._recent.between(first, last, is_own=True)}
             lacking = [height for height in lacking if height > last]
         for height in [height for height in self._blocks if not head - WATCHED < height <= head]:
             del self._blocks[height]
         if is_due or self._current is None:
             await self._pace()
-            self._current = await self._nodes.json("/v1/validators")
+            self._current = await self._nodes.json("/v1/validators", is_own=True)
         first_of_set = {block.validators_hash: block for block in self._blocks.values()}
-        self._sets = {ident: await self._recent.validators(block) for ident, block in first_of_set.items()}
+        self._sets = {ident: await self._recent.validators(block, is_own=True) for ident, block in first_of_set.items()}
 
     async def _asked(self, node: Watched, path: str) -> bytes:
         await self._pace()
@@ -270,7 +270,7 @@ class Board:
 
     async def _time(self) -> None:
         """Follow the blocks of a node as they become final."""
-        async with self._nodes.asked("/v1/stream", {"types": "block"}, timeout_s=None) as response:
+        async with self._nodes.asked("/v1/stream", {"types": "block"}, is_stream=True, is_own=True) as response:
             while True:
                 async with asyncio.timeout(STREAM_SILENT_S):
                     line = await response.content.readline()

@@ -100,11 +100,11 @@ class Signer(NamedTuple):
 
 
 async def block(ask: Ask) -> Drawn | web.StreamResponse:
-    """A block: its header, its certificate, and in the tier `open` its transactions."""
+    """A block: its header, its certificate, and in the tier `open` its contents."""
     given = ask.param("block").lower()
     if not (_HEIGHT.fullmatch(given) or _HASH.fullmatch(given)):
         raise PageProblem(404, "not_found")
-    found = await ask.site.nodes.json(f"/v1/blocks/{given}")
+    found = await ask.site.nodes.json(f"/v1/{'blocks' if ask.site.is_open else 'headers'}/{given}")
     if _HASH.fullmatch(given):
         raise web.HTTPSeeOther(ask.link(f"/block/{found['height']}"))
     try:

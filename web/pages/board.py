@@ -122,7 +122,7 @@ def _check(ask: Ask) -> None:
 
 
 PAGES: Final = (
-    Page("/board", board, "board"),
-    Page("/board/runbook", runbook, "board"),
-    Page("/board/events", events, "board"),
+    Page("/board", board, "board", asks=False),
+    Page("/board/runbook", runbook, "board", asks=False),
+    Page("/board/events", events, "board", asks=False),
 )

@@ -18,6 +18,7 @@ from web.car.people import People, Record, owners
 from web.car.summary import facts_of, prices_of, tiles_of, title_of, warranties_of
 from web.car.timeline import documents_of, years_of
 from web.nodes import NodeRefusal
+from web.strangers import is_on_sale
 from web.words import Words
 
 Json = Mapping[str, Any]
@@ -27,7 +28,6 @@ PAGE: Final = 1_000
 AUTHORS_MAX: Final = 24
 """Authors of records whose directory entry is read. The others have their name, without their roles."""
 MEMBER_S: Final = 60.0
-ON_SALE: Final = ("listed", "reserved", "returning")
 
 
 class NoQuery(Query, frozen=True):
@@ -63,7 +63,7 @@ async def car_for(ask: Ask, vin: str) -> Json:
         if refusal.status == 404:
             raise Absent from None
         raise
-    if not ask.site.is_open and car["market"]["status"] not in ON_SALE:
+    if not ask.site.is_open and not is_on_sale(car):
         raise NotForStrangers
     return car
 

@@ -20,8 +20,9 @@ from wallet.paper.document import paper_of
 from wallet.paper.phrases import Language
 from web import headers
 from web.asking import Ask, Drawn, Page, PageProblem
-from web.nodes import NodeRefusal, Overloaded
+from web.nodes import NodeRefusal
 from web.pages.car import Absent, NoQuery, NotForStrangers, car_for, vin_of
+from web.share import Overloaded
 
 KEPT_S: Final = 600.0
 DRAWN_MAX: Final = 16

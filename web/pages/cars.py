@@ -28,6 +28,7 @@ MODELS_MAX: Final = 60
 _VIN_START: Final = re.compile(rf"[A-HJ-NPR-Z0-9]{{{VIN_LETTERS_MIN},17}}")
 _SEPARATORS: Final = re.compile(r"[\s.,'\u2019\u00a0\u202f]")
 _POINT: Final = re.compile(r"(-?[0-9]{1,2}(?:\.[0-9]{1,6})?),(-?[0-9]{1,3}(?:\.[0-9]{1,6})?)")
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _PRICED: Final = ("cheapest", "dearest")
 
 
@@ -65,6 +66,8 @@ def wanted_of(query: CarsQuery, columns: Columns, currency: str) -> tuple[Wanted
     Raises `PageProblem`."""
     sort: Sort = _one_of("sort", query.sort, SORTS) or "newest"
     price_min, price_max = (_number(name, getattr(query, name), 0, PRICE_MAX) for name in ("price_min", "price_max"))
+    if query.currency and not _CURRENCY.fullmatch(query.currency):
+        raise PageProblem(400, "query_value", name="currency")
     money = query.currency or (currency if price_min or price_max or sort in _PRICED else "")
     minor = 10 ** MINOR_UNITS.get(money, 0)
     near = _near(query.near, columns)
@@ -225,9 +228,7 @@ def _searched(ask: Ask) -> dict[str, Any]:
         raise PageProblem(503, "search_stopped")
     count = ask.site.settings.page_size
     try:
-        everything, _ = model.find(Wanted(), "newest", "", count)
-        currencies = everything.choices["currency"]
-        wanted, sort = wanted_of(query, model.columns, currencies[0][0] if currencies else "EUR")
+        wanted, sort = wanted_of(query, model.columns, model.currency("EUR"))
         found, rows = model.find(wanted, sort, query.after, count)
     except BadCursor:
         raise PageProblem(400, "query_value", name="after") from None
@@ -255,4 +256,4 @@ def _sorts(ask: Ask, query: CarsQuery, sort: Sort, *, is_near: bool) -> list[tup
             for name in SORTS if name != "nearest" or is_near]  # fmt: skip
 
 
-PAGES: Final = (Page("/cars", cars, "cars"), Page("/cars/filters", filters, "cars"))
+PAGES: Final = (Page("/cars", cars, "cars", asks=False), Page("/cars/filters", filters, "cars", asks=False))

@@ -40,7 +40,8 @@ async def members(ask: Ask) -> Drawn:
     query = ask.query(MembersQuery)
     checked(role=(query.role, _CODE), country=(query.country, _COUNTRY), page=(query.page, _PAGE))
     every = await ask.site.directory.members()
-    return Drawn("members.html", listed(every, query) | {"query": query})
+    is_whole = ask.site.directory.is_whole("members")
+    return Drawn("members.html", listed(every, query) | {"query": query, "is_whole": is_whole})
 
 
 def listed(every: Sequence[Mapping[str, Any]], query: MembersQuery) -> dict[str, Any]:

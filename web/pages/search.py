@@ -24,7 +24,8 @@ async def place_of(ask: Ask, sought: str) -> str | None:
     if _HASH.fullmatch(plain.lower()):
         return await _of_hash(ask, plain.lower())
     if (member := await ask.site.directory.member(sought.lower())) is not None:
-        return f"/member/{member['name']}"
+        is_listed = ask.site.directory.is_whole("members")
+        return f"/member/{member['name' if is_listed else 'address']}"
     if _VIN.fullmatch(plain.upper()) and await _is_there(ask, f"/v1/vehicles/{plain.upper()}"):
         return f"/car/{plain.upper()}"
     if _ADDRESS.fullmatch(plain.lower()):
@@ -36,7 +37,7 @@ async def place_of(ask: Ask, sought: str) -> str | None:
 
 
 async def _of_hash(ask: Ask, ident: str) -> str | None:
-    if await _is_there(ask, f"/v1/blocks/{ident}"):
+    if await _is_there(ask, f"/v1/headers/{ident}"):
         return f"/block/{ident}"
     if not ask.site.is_open:
         return await _of_listing(ask, ident)

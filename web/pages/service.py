@@ -21,6 +21,8 @@ ROLES: Final = ("workshop", "inspector", "dealer")
 PAGE_SIZE: Final = 20
 PINS_MAX: Final = 400
 """Pins of the map: the nearest ones, or the first by name."""
+SUGGESTED_MAX: Final = 300
+"""Sites that the field for a place suggests."""
 NAMES_MAX: Final = 8
 """Names that the link of several pins tells."""
 AROUND_METRES: Final = 500_000
@@ -65,10 +67,19 @@ async def service(ask: Ask) -> Drawn:
     context = listed(every, query, ask.words)
     near: Place | None = context["near"]
     picture = drawing_of(context["spots"], near, context["first"], ask)
-    suggested = [place.name for place in cities(ask.words.tag)] + [f"{s['member_name']}/{s['code']}" for s in every]
+    suggested = [place.name for place in cities(ask.words.tag)] + [
+        f"{s['member_name']}/{s['code']}" for s in every[:SUGGESTED_MAX]
+    ]
     return Drawn(
         "service.html",
-        context | {"query": query, "picture": picture, "suggested": suggested, "keys": drawn_map.key},
+        context
+        | {
+            "query": query,
+            "picture": picture,
+            "suggested": suggested,
+            "keys": drawn_map.key,
+            "is_whole": ask.site.directory.is_whole("sites"),
+        },
         400 if query.near and near is None else 200,
     )
 

@@ -14,6 +14,7 @@ from node.rules.vin import VIN_PATTERN
 from wallet.paper.kinds import KINDS
 from web.asking import Ask, Drawn, Page, PageProblem, Query
 from web.digests import record_digest
+from web.pages.car import Absent, NotForStrangers, car_for
 from web.words import TAGS, Words
 
 PAGE_RECORDS: Final = 1_000
@@ -41,6 +42,12 @@ async def car(ask: Ask) -> Drawn:
     vin = ask.param("vin")
     if not _VIN.fullmatch(vin):
         raise PageProblem(404, "not_found")
+    try:
+        await car_for(ask, vin)
+    except Absent:
+        raise PageProblem(404, "not_found") from None
+    except NotForStrangers:
+        return Drawn("car_withheld.html", {"vin": vin}, 403)
     return Drawn("verify_car.html", records_shown(vin, await _history(ask, vin), ask.words), is_kept=False)
 
 
@@ -70,4 +77,4 @@ def records_shown(vin: str, records: Sequence[Mapping[str, Any]], words: Words) 
     return {"vin": vin, "rows": rows}
 
 
-PAGES: Final = (Page("/verify", verify, "verify"), Page("/verify/{vin}", car, "verify"))
+PAGES: Final = (Page("/verify", verify, "verify", asks=False), Page("/verify/{vin}", car, "verify"))

@@ -6,6 +6,8 @@ import asyncio
 import secrets
 import sqlite3
 import time
+import traceback
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -15,7 +17,7 @@ import aiohttp
 
 from node.chain.genesis import Genesis, genesis_hash
 from node.log import log
-from web.nodes import NodeRefusal, Nodes, Overloaded, Unreachable
+from web.nodes import NodeRefusal, Nodes, Unreachable
 from web.read_model import store as stores
 from web.read_model.checking import Checking, Difference
 from web.read_model.columns import Columns
@@ -35,7 +37,7 @@ SWEEP_EVERY_S: Final = 3_600.0
 SWEEP_PAUSE_S: Final = 1.0
 BEHIND_MAX: Final = 20
 """Heights that the rows may be behind the head. Above: the process is not ready."""
-_PASSING: Final = (Unreachable, Overloaded, NodeRefusal, aiohttp.ClientError, TimeoutError, OSError, sqlite3.Error)
+_PASSING: Final = (Unreachable, NodeRefusal, aiohttp.ClientError, TimeoutError, OSError, sqlite3.Error)
 """Faults after which the same is tried again."""
 
 
@@ -83,6 +85,8 @@ class ReadModel:
         self._checking = Checking(genesis, settings.nodes, home, settings.check_rows_per_hour)
         self._is_rebuilt = is_rebuilt
         self._tasks: list[asyncio.Task[None]] = []
+        self._difference: Difference | None = None
+        """That has stopped the search, until rows are there that hold."""
         self.stopped, self.rebuilds, self.differences = "", 0, 0
 
     def _opened(self, name: str) -> Rows:
@@ -91,7 +95,7 @@ class ReadModel:
         )  # fmt: skip
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(each()) for each in (self._keep_up, self._check, self._sweep)]
+        self._tasks = [_without_end(each) for each in (self._keep_up, self._check, self._sweep)]
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -126,6 +130,13 @@ class ReadModel:
             raise SearchStopped(self.stopped)
         found = self._rows.search.find(wanted, sort, cursor, count, self.now_ms)
         return found, self._rows.store.at(found.slots)
+
+    def currency(self, otherwise: str) -> str:
+        """The currency of most cars. Raises `SearchStopped`."""
+        if self.stopped:
+            raise SearchStopped(self.stopped)
+        found = self._rows.search.find(Wanted(), "newest", "", 1, self.now_ms).choices["currency"]
+        return found[0][0] if found else otherwise
 
     def faults(self) -> list[str]:
         """Why the process should receive no traffic."""
@@ -201,30 +212,31 @@ class ReadModel:
     # --- checking ----------------------------------------------------------------------------------------------
     async def _check(self) -> None:
         while True:
+            if self._difference is not None:
+                await self._begin_anew(self._difference)
+                await asyncio.sleep(REBUILD_AGAIN_S if self._difference is not None else 0)
             try:
                 await self._checking.run(lambda: self._rows if self.is_complete and not self.stopped else None)
             except Difference as error:
                 self.differences += 1
                 self.stopped = f"rows differ from what the chain proves: {error}"
-                log("rows_differ", "error", {"why": str(error), "nodes": ", ".join(self._settings.nodes)})
-                await self._begin_anew(error)
+                self._differs(error)
+
+    def _differs(self, difference: Difference) -> None:
+        self._difference = difference
+        log("rows_differ", "error", {"why": str(difference), "nodes": ", ".join(self._settings.nodes)})
 
     async def _begin_anew(self, difference: Difference) -> None:
-        """Rebuild in the place of the task that keeps up, until rows hold that are read anew. Search stays stopped."""
+        """Rebuild in the place of the task that keeps up. Search stays stopped unless the new rows hold."""
         self._tasks[0].cancel()
         await asyncio.gather(self._tasks[0], return_exceptions=True)
-        while self.stopped:
-            await self._rebuild(str(difference))
-            self._tasks[0] = asyncio.create_task(self._keep_up())
-            try:
-                await self._checking.confirm(self._rows, difference.ident)
-                self.stopped = ""
-            except Difference as again:
-                log("rows_differ", "error", {"why": str(again), "nodes": ", ".join(self._settings.nodes)})
-                difference = again
-                self._tasks[0].cancel()
-                await asyncio.gather(self._tasks[0], return_exceptions=True)
-                await asyncio.sleep(REBUILD_AGAIN_S)
+        await self._rebuild(str(difference))
+        self._tasks[0] = _without_end(self._keep_up)
+        try:
+            await self._checking.confirm(self._rows, difference.ident)
+            self.stopped, self._difference = "", None
+        except Difference as again:
+            self._differs(again)
 
     async def _sweep(self) -> None:
         while True:
@@ -232,3 +244,17 @@ class ReadModel:
             with suppress(*_PASSING, Outdated):
                 if self.is_complete:
                     await self._rows.filling.sweep(self.now_ms, SWEEP_PAUSE_S)
+
+
+def _without_end(run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """A task that goes on after a fault of which nobody has thought: without it rows would stand still unnoticed."""
+
+    async def go_on() -> None:
+        while True:
+            try:
+                await run()
+            except Exception:
+                log("rows_failed", "error", {"why": traceback.format_exc()})
+                await asyncio.sleep(REBUILD_AGAIN_S)
+
+    return asyncio.create_task(go_on())

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from web.read_model.columns import GROUPS, Array, Columns, Mask
 from web.read_model.row import KINDS
@@ -24,6 +25,8 @@ KEPT_S: Final = 10
 """How long a result is kept at most: a listing that lapses is in it until then."""
 VIN_LETTERS_MIN: Final = 5
 CURSOR_TAG_BYTES: Final = 12
+CHOICES_KEPT: Final = 320
+"""Lists of choices that are kept until the columns change."""
 COMPARED_MAX: Final = 32
 """Values of a column up to which they are counted by comparing."""
 SAMPLED_EVERY: Final = 64
@@ -84,7 +87,7 @@ class Search:
     def __init__(self, columns: Columns, key: bytes) -> None:
         self._columns, self._key = columns, key
         self._kept: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
-        self._choices_kept: dict[Wanted, Choices] = {}
+        self._choices_kept: dict[tuple[str, Wanted], list[tuple[str, int]]] = {}
         self._moment = (-1, -1)
         self._open: Mask = np.zeros(0, np.bool_)
         self._kinds: Array = np.zeros(0, np.uint8)
@@ -117,17 +120,12 @@ class Search:
         kilometres = columns.kilometres(wanted.near, now_ms) if wanted.near is not None else None
         masks = self._masks(wanted, kilometres, now_ms)
         mask = _all_of(self._open, list(masks.values()))
-        if (choices := self._choices_kept.get(wanted)) is None:
-            matching = np.flatnonzero(mask)
-            choices = {name: self._choices(name, masks, mask, matching) for name in (*GROUPS, "seller")}
-            if len(self._choices_kept) >= SEARCHES_KEPT:
-                self._choices_kept.clear()
-            self._choices_kept[wanted] = choices
-        values = self._order(sort, kilometres)
-        page, following = _page(mask, values, columns["ident"], after, count)
+        matching = np.flatnonzero(mask)
+        choices = {name: self._choices(name, wanted, masks, mask, matching) for name in (*GROUPS, "seller")}
+        page, following = _page(matching, self._order(sort, matching, kilometres), columns["ident"], after, count)
         found_km = [] if kilometres is None else kilometres[columns["seller"][page]].tolist()
         made = self._cursor(wanted, sort, following) if following is not None else ""
-        return Found(page.tolist(), int(np.count_nonzero(mask)), made, choices, found_km)
+        return Found(page.tolist(), len(matching), made, choices, found_km)
 
     # --- filters -----------------------------------------------------------------------------------------------
     def _masks(self, wanted: Wanted, kilometres: Array | None, now_ms: int) -> dict[str, Mask]:
@@ -178,36 +176,46 @@ class Search:
         return mask
 
     # --- choices -----------------------------------------------------------------------------------------------
-    def _choices(self, name: str, masks: dict[str, Mask], mask: Mask, matching: Array) -> list[tuple[str, int]]:
-        """The values of a filter, the most frequent first, under all other filters."""
-        if name in masks:
-            mask = _all_of(self._open, [each for other, each in masks.items() if other != name])
-            matching = np.flatnonzero(mask)
-        array, texts = self._kinds, list(KINDS)
-        if name != "seller":
-            array, texts = self._columns[name], self._columns.codes[name].texts
-        counts = _counts(array, mask, matching, len(texts))
-        found = [(text, count) for text, count in zip(texts, counts, strict=True) if count and text]
-        return sorted(found, key=lambda each: (-each[1], each[0]))
+    def _choices(
+        self, name: str, wanted: Wanted, masks: dict[str, Mask], mask: Mask, matching: Array
+    ) -> list[tuple[str, int]]:  # fmt: skip
+        """The values of a filter, the most frequent first, under all other filters: so they are the same whichever
+        value is chosen, and kept for all of them."""
+        key = name, replace(wanted, **{name: ""})
+        found = self._choices_kept.get(key)
+        if found is None:
+            if name in masks:
+                mask = _all_of(self._open, [each for other, each in masks.items() if other != name])
+            array, texts = self._kinds, list(KINDS)
+            if name != "seller":
+                array, texts = self._columns[name], self._columns.codes[name].texts
+            counts = _counts(array, mask, None if name in masks else matching, len(texts))
+            met = [(text, count) for text, count in zip(texts, counts, strict=True) if count and text]
+            found = sorted(met, key=lambda each: (-each[1], each[0]))
+            if len(self._choices_kept) >= CHOICES_KEPT:
+                self._choices_kept.clear()
+            self._choices_kept[key] = found
+        return found
 
     # --- orders and cursors --------------------------------------------------------------------------------------
-    def _order(self, sort: Sort, kilometres: Array | None) -> Array:
-        """A number for each slot, by which they ascend. The complement of a number descends where it ascends."""
+    def _order(self, sort: Sort, slots: Array, kilometres: Array | None) -> Array:
+        """A number for each of these slots, by which they ascend. The complement of a number descends where it
+        ascends."""
         columns = self._columns
         match sort:
             case "cheapest":
-                return columns["amount"]
+                return columns["amount"][slots]
             case "dearest":
-                return ~columns["amount"]
+                return ~columns["amount"][slots]
             case "mileage":
-                return columns["metres"]
+                return columns["metres"][slots]
             case "youngest":
-                return ~columns["year"]
+                return ~columns["year"][slots]
             case "nearest":
                 assert kilometres is not None, "the caller gives a place"
-                return (kilometres * 1_000).astype(np.int32)[columns["seller"]]
+                return (kilometres * 1_000).astype(np.int32)[columns["seller"][slots]]
             case "newest":
-                return ~columns["listed"]
+                return ~columns["listed"][slots]
 
     def _signed(self, wanted: Wanted, sort: Sort, place: bytes) -> bytes:
         return hmac.digest(self._key, msgspec.msgpack.encode([wanted, sort, place]), "sha256")[:CURSOR_TAG_BYTES]
@@ -228,52 +236,58 @@ class Search:
 
 
 def _all_of(mask: Mask, masks: list[Mask]) -> Mask:
+    found = mask.copy()
     for each in masks:
-        mask = mask & each
-    return mask
+        found &= each
+    return found
 
 
-def _counts(array: Array, mask: Mask, matching: Array, values: int) -> list[int]:
-    """How often each number below `values` is in an array, where a mask holds; `matching`: these places. A few
-    comparisons of bytes are faster than counting many places."""
-    if array.dtype == np.uint8 and values <= COMPARED_MAX and len(matching) > len(mask) // 16:
-        return [int(np.count_nonzero((array == value) & mask)) for value in range(values)]
-    found: list[int] = np.bincount(array[matching], minlength=values).tolist()
+def _counts(array: Array, mask: Mask, matching: Array | None, values: int) -> list[int]:
+    """How often each number below `values` is in an array, where a mask holds; `matching`: these places, where they are
+    known already. A few comparisons of bytes are faster than finding, or counting, many places."""
+    if array.dtype == np.uint8 and values <= COMPARED_MAX and (matching is None or len(matching) > len(mask) // 2):
+        room, counts = np.empty_like(mask), list[int]()
+        for value in range(values):
+            np.equal(array, value, out=room)
+            np.logical_and(room, mask, out=room)
+            counts.append(int(np.count_nonzero(room)))
+        return counts
+    found: list[int] = np.bincount(array[np.flatnonzero(mask) if matching is None else matching],
+                                   minlength=values).tolist()  # fmt: skip
     return found
 
 
 def _page(
-    mask: Mask, values: Array, idents: Array, after: tuple[int, int] | None, count: int
+    slots: Array, values: Array, idents: Array, after: tuple[int, int] | None, count: int
 ) -> tuple[Array, tuple[int, int] | None]:
     """The first `count` slots behind `after` in the order of (value, id), and where the next page begins, None behind
-    the last. Only those that can be among them are sorted."""
+    the last. `values`: one for each slot. Only those that can be among them are sorted."""
     if after is not None:
         value, ident = values.dtype.type(after[0]), np.uint64(after[1])
-        mask = mask & ((values > value) | ((values == value) & (idents > ident)))
-    slots = np.flatnonzero(mask)
+        behind = (values > value) | ((values == value) & (idents[slots] > ident))
+        slots, values = slots[behind], values[behind]
     if len(slots) > count * SAMPLED_EVERY:
-        slots = _narrowed(slots, mask, values, count)
-    found = values[slots]
+        slots, values = _narrowed(slots, values, count)
     if len(slots) > count:
-        last = np.partition(found, count)[count]
-        before, ties = np.flatnonzero(found < last), np.flatnonzero(found == last)
+        last = np.partition(values, count)[count]
+        before, ties = np.flatnonzero(values < last), np.flatnonzero(values == last)
         lacking = count + 1 - len(before)
         if len(ties) > lacking:
             ties = ties[np.argpartition(idents[slots[ties]], lacking - 1)[:lacking]]
         chosen = np.concatenate((before, ties))
-        slots, found = slots[chosen], found[chosen]
-    order = np.lexsort((idents[slots], found))
+        slots, values = slots[chosen], values[chosen]
+    order = np.lexsort((idents[slots], values))
     page = slots[order]
     if len(page) <= count:
         return page, None
     place = order[count - 1]
-    return page[:count], (int(found[place]), int(idents[slots[place]]))
+    return page[:count], (int(values[place]), int(idents[slots[place]]))
 
 
-def _narrowed(slots: Array, mask: Mask, values: Array, count: int) -> Array:
+def _narrowed(slots: Array, values: Array, count: int) -> tuple[Array, Array]:
     """Of many slots a few that have the first `count` + 1 among them, by a bound that a sample of them suggests; all
     where it is too low."""
-    sample = values[slots[::SAMPLED_EVERY]]
+    sample = values[::SAMPLED_EVERY]
     place = min(len(sample) - 1, 2 * count // SAMPLED_EVERY + 8)
-    narrowed = np.flatnonzero(mask & (values <= np.partition(sample, place)[place]))
-    return narrowed if len(narrowed) > count else slots
+    narrowed = np.flatnonzero(values <= np.partition(sample, place)[place])
+    return (slots[narrowed], values[narrowed]) if len(narrowed) > count else (slots, values)

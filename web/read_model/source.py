@@ -105,7 +105,7 @@ class Source:
         query = {"keys": b",".join(keys).decode("ascii")}
         for _ in range(BEHIND_TRIES):
             async with self._at_once:
-                answer = _read(_Values, await self.nodes.bytes("/v1/state", query))
+                answer = _read(_Values, await self.nodes.bytes("/v1/state", query, is_own=True))
             if answer.height >= height:
                 if [entry.key.encode() for entry in answer.entries] != list(keys):
                     raise Unreachable("a node answers other state keys than were asked for")
@@ -141,7 +141,7 @@ class Source:
     async def listings(self, cursor: str, limit: int) -> tuple[list[Listed], str | None]:
         """A page of the listings that are open, and the cursor of the next one, None behind the last."""
         query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-        page = _read(_ListingsPage, await self.nodes.bytes("/v1/listings", query))
+        page = _read(_ListingsPage, await self.nodes.bytes("/v1/listings", query, is_own=True))
         return page.listings, page.cursor or None
 
     async def members(self) -> list[bytes]:
@@ -150,7 +150,7 @@ class Source:
         cursor = ""
         while True:
             query = {"limit": str(limits.RPC_PAGE_MAX)} | ({"cursor": cursor} if cursor else {})
-            page = await self.nodes.json("/v1/members", query)
+            page = await self.nodes.json("/v1/members", query, is_own=True)
             found += [from_text(member["address"]) for member in page["members"]]
             if not (cursor := page["cursor"] or ""):
                 return found
@@ -168,7 +168,7 @@ class Source:
         `Unreachable` and what a broken connection raises."""
         start = {} if sequence == WHOLE else {"Last-Event-ID": f"{height}-{sequence}"}
         query = {} if start else {"from_height": str(height + 1)}
-        async with self.nodes.asked("/v1/stream", query, start, timeout_s=None) as response:
+        async with self.nodes.asked("/v1/stream", query, start, is_stream=True, is_own=True) as response:
             if response.status != 200:
                 raise Unreachable(f"the stream was answered with {response.status}")
             rest, waiting = b"", list[Event]()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 from msgspec.structs import replace
 from support.chain import DAY_MS
 from support.listed_rows import DEALER, MEMBERS, MUNICH, NOW_MS, rows
@@ -18,7 +18,7 @@ from web.pages.cars import CarsQuery, options, wanted_of
 from web.read_model.columns import Columns
 from web.read_model.row import BODIES, Price, Row, body_of
 from web.read_model.search import FILTERS_MAX, Wanted
-from web.words import TAGS, words_of
+from web.words import TAGS, Tag, words_of
 
 CAR = Row(b"i" * 32, 2, "WBA8E9G50GNU12345", "330I", DEALER, "EUR", (Price(5_290_000, 1), Price(4_990_000, 2)), "DE", 0,
           NOW_MS + DAY_MS, "petrol", "2024-05-01", 12_000_000, "km", "LOGICAL", born_ms=NOW_MS - 100 * DAY_MS,
@@ -51,9 +51,17 @@ def test_a_query_is_a_search(given: dict[str, str], wanted: Wanted) -> None:
     assert wanted == wanted_of(CarsQuery(**given), columns(), "EUR")[0]
 
 
+@pytest.mark.parametrize(("tag", "locale"), [("en", "en_GB"), ("de", "de_DE"), ("zh", "zh_Hans_CN")])
+def test_whole_numbers_are_written_as_babel_writes_them(tag: Tag, locale: str) -> None:
+    for value in (0, 7, -1, 999, 1_000, -12_345, 999_999, 10**6, 2**63):
+        assert format_decimal(value, locale=locale) == words_of(tag).number(value)
+
+
 @pytest.mark.parametrize(("given", "field"), [
     ({"price_min": "-1"}, "price_min"), ({"price_max": "1e9"}, "price_max"), ({"price_max": "9" * 12}, "price_max"),
     ({"year_min": "1"}, "year_min"), ({"km_max": "0"}, "km_max"), ({"no_brand": "yes"}, "no_brand"),
+    ({"currency": "0"}, "currency"),
+    ({"currency": "eur"}, "currency"),
     ({"sort": "id"}, "sort"), ({"seller": "bank"}, "seller"), ({"near": "91,0"}, "near"),
     ({"near": "no/ONE-1"}, "near"),
     ({"radius": "99999"}, "radius"), ({"price_min": "\u0663"}, "price_min"),
