@@ -96,7 +96,10 @@ def fuzz(url: str, count: int, seed: int, known: Mapping[str, Sequence[str]]) ->
         path = query(draw, cursors) if draw.random() < 0.5 else any_page(draw, known)
         connection.request("GET", path)
         answer = connection.getresponse()
-        answer.read()
+        if answer.headers.get_content_type() == "text/event-stream":
+            connection.close()  # it does not end; the next request opens another connection
+        else:
+            answer.read()
         assert answer.status < 500, f"{answer.status} for {path}"
         found[answer.status] += 1
     connection.close()
