@@ -28,6 +28,7 @@ from support.life import Life, accident, maintenance
 from support.specimens import specimen
 from support.stages import fork
 
+LOOKED_AT = ("/v1/status", "/v1/peers", "/metrics")
 PASSED = ("Accept", "Content-Type", "Accept-Language", "Last-Event-ID")
 
 
@@ -46,7 +47,7 @@ Lie = Callable[[str, Any], Any]
 @dataclass
 class LyingNode:
     """`lie` changes every JSON answer, `swap` any other; `posted` has the bodies of all POST requests. `hangs`: whether
-    a path is never answered. `asked`: how many requests have come, but for those of its status."""
+    a path is never answered. `asked`: how many requests have come, but for those by which nodes are watched."""
 
     chain: Chain
     url: str = ""
@@ -65,7 +66,7 @@ class LyingNode:
 
             async def handler(request: web.Request) -> web.StreamResponse:
                 body = await request.read()
-                self.asked += request.path != "/v1/status"
+                self.asked += request.path not in LOOKED_AT
                 while self.hangs(request.path):
                     await asyncio.sleep(0.05)
                 if request.method == "POST":

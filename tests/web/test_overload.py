@@ -82,15 +82,18 @@ def test_what_reaches_a_node_stays_within_the_share_of_strangers(market: MarketN
     assert 200 == status_of(served, "/en/cars"), "the search needs no node"
 
 
+def is_streaming(served: Served, stack: ExitStack) -> bool:
+    """Whether another stream has begun, which ends with the stack."""
+    connection = http.client.HTTPConnection("localhost", urlsplit(served.url).port, timeout=10)
+    stack.callback(connection.close)
+    connection.request("GET", "/v1/stream")
+    return connection.getresponse().status == 200
+
+
 def test_streams_that_are_open_keep_nobody_from_asking(market: MarketNode, served: Served) -> None:
-    port = urlsplit(served.url).port
     with ExitStack() as stack:
         for number in range(3 * AT_ONCE):
-            wait_for(lambda: status_of(served, "/v1/status") == 200, what="room")
-            connection = http.client.HTTPConnection("localhost", port, timeout=10)
-            stack.callback(connection.close)
-            connection.request("GET", "/v1/stream")
-            assert 200 == connection.getresponse().status, number
+            wait_for(lambda: is_streaming(served, stack), what=f"room for stream {number}")
         wait_for(lambda: status_of(served, f"/en/car/{vin_of(1)}") == 200, what="a page")
 
 

@@ -212,7 +212,7 @@ class ReadModel:
     # --- checking ----------------------------------------------------------------------------------------------
     async def _check(self) -> None:
         while True:
-            if self._difference is not None:
+            while self._difference is not None:
                 await self._begin_anew(self._difference)
                 await asyncio.sleep(REBUILD_AGAIN_S if self._difference is not None else 0)
             try:
