@@ -41,7 +41,7 @@ def _frame(ask: Ask, room: str) -> dict[str, Any]:
         "t": ask.words, "words": ask.words, "lang": ask.words.lang, "link": ask.link, "path": ask.path, "room": room,
         "rooms": [name for name in ROOMS if name != "board" or may_see_board(ask.request, site.settings)],
         "languages": [(tag, NAMES[tag], ask.in_language(tag)) for tag in TAGS],
-        "asset": site.assets.url, "has_asset": site.assets.by_path.__contains__,
+        "asset": site.assets.url,
         "release": site.assets.release, "chain_id": site.chain_id,
         "genesis_hash": site.genesis_hash.hex(), "tier": site.settings.tier, "height": nodes.height, "age_s": age_s,
         "is_stale": age_s is None or age_s > STALE_S or not nodes.is_reachable, "is_reachable": nodes.is_reachable,

@@ -1,24 +1,19 @@
-"""`scripts/pages_bench`: search of a large market with its page, the time to read one, kills, fuzzing, an overload."""
+"""`scripts/pages_bench`: search of a large market with its page, the time to read one, what a reader waits for, kills,
+fuzzing, an overload."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import multiprocessing
 import resource
-import shutil
 import sys
 import tempfile
 import time
 import urllib.request
 from collections import Counter
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
-from support.backend import SingleNode, serving
 from support.browsing import serving_pages
-from support.chain import Chain
 from support.killed_pages import kill_and_compare, progress
 from support.market import genesis_file, grow, known_in, market_chain, market_node
 from support.page_queries import fuzz
@@ -27,64 +22,28 @@ from support.promised import promised
 from support.raw_http import crowd, shower
 
 from benchmarks.measure import Measure
+from benchmarks.pages_market import made_store, node_of
 from benchmarks.pages_overload import overload
+from benchmarks.pages_paint import paint
 from benchmarks.pages_search import search
-from node.chain.genesis import Genesis, parse_genesis
-from node.storage.leveldb import LevelStore
+from benchmarks.pages_served import served
 
 BUILD_S = 60.0
 
 
 # --- filling --------------------------------------------------------------------------------------------------
-def _serve(folder: Path, told: Connection) -> None:
-    """A node over a store, in a process of its own, until the other end closes."""
-
-    async def run() -> None:
-        chain = Chain(load_genesis(folder), LevelStore(folder / "store"))
-        async with serving(SingleNode(chain)) as (_, server, _):
-            told.send(server.url)
-            await asyncio.get_running_loop().run_in_executor(None, told.poll, None)
-
-    asyncio.run(run())
-
-
-def load_genesis(folder: Path) -> Genesis:
-    return parse_genesis((folder / "genesis.json").read_bytes())
-
-
-def made_store(folder: Path, count: int) -> Path:
-    """The folder of a store with so many cars on sale, made once."""
-    made = folder / f"market-{count}"
-    if not (made / "done").exists():
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        kv = LevelStore(made / "store")
-        chain = market_chain(kv, depth=18)
-        genesis_file(chain, made)
-        grow(chain, count)
-        kv.close()
-        (made / "done").touch()
-    return made
-
-
 def build(folder: Path, count: int) -> Measure:
     """The time from the start of `bmw-node serve` with an empty home until every car is in its rows, over HTTP."""
     made, cpu = made_store(folder, count), [_cpu_s()]
-    ours, theirs = multiprocessing.Pipe()
-    node = multiprocessing.get_context("spawn").Process(target=_serve, args=(made, theirs))
-    node.start()
-    with tempfile.TemporaryDirectory() as home:
-        url = ours.recv()
-        began = time.perf_counter()
-        with serving_pages(Path(home) / "home", made / "genesis.json", [url]) as served:
-            wait_for(lambda: progress(Path(home) / "home").is_complete, 600, "the rows")
-            taken = time.perf_counter() - began
-            rows = progress(Path(home) / "home").rows
-            assert rows == count, f"{rows} rows of {count} cars; {served.log.read_text()[-400:]}"
-    cpu.append(_cpu_s())
-    ours.close()
-    node.terminate()
-    node.join()
+    with node_of(made) as node:
+        with tempfile.TemporaryDirectory() as home:
+            began = time.perf_counter()
+            with serving_pages(Path(home) / "home", made / "genesis.json", [node.url]) as served:
+                wait_for(lambda: progress(Path(home) / "home").is_complete, 600, "the rows")
+                taken = time.perf_counter() - began
+                rows = progress(Path(home) / "home").rows
+                assert rows == count, f"{rows} rows of {count} cars; {served.log.read_text()[-400:]}"
+        cpu.append(_cpu_s())
     cpu.append(_cpu_s())
     told = {"processor_s": {"pages": round(cpu[1] - cpu[0], 1), "node": round(cpu[2] - cpu[1], 1)}}
     bar = BUILD_S * count / 100_000
@@ -99,11 +58,15 @@ def _cpu_s() -> float:
 
 # --- the command ----------------------------------------------------------------------------------------------
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("which", type=click.Choice(["search", "build", "kills", "fuzz", "raw", "schema", "crowd", "overload"]))
+@click.argument(
+    "which",
+    type=click.Choice(["search", "build", "kills", "fuzz", "raw", "schema", "crowd", "overload", "paint", "served"]),
+)
 @click.option(
     "--count", type=int,
     help="Listings of search (10^6) and build (10^5), kills (20), queries of fuzz (10^5), raw requests (10^4), "
-    "examples of schema for each path (200), connections of crowd (3,000), seconds of each part of overload (20).",
+    "examples of schema for each path (200), connections of crowd (3,000), seconds of each part of overload (20) "
+    "and of served (20), visits of each page of paint (3).",
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True,
@@ -119,6 +82,10 @@ def main(which: str, count: int | None, seed: int, folder: Path, *, as_json: boo
             found = [build(folder, count or 100_000)]
         case "overload":
             found = overload(count or 20, seed)
+        case "paint":
+            found = paint(count or 3)
+        case "served":
+            found = served(folder, count or 20, seed)
         case "kills":
             _kills(count or 20, seed)
         case _:

@@ -12,19 +12,11 @@ import {
   AHEAD_MAX_MS, InvalidCertificateFile, checkItem, checkRootAge, decode, encode, follow, fromHex, headerOf, hex,
   malformed, same, shaped, tagged,
 } from "./certificate.js"; // prettier-ignore
+import { Unreachable } from "./release.js";
 
 /** Headers that are asked for between root and head. Above: refused; a newer root is needed. */
 const FETCHES_MAX = 4_096;
 const BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-
-/** The server gives no usable answer. `status`: of HTTP, 0 where there is no answer. */
-export class Unreachable extends Error {
-  constructor(text, status = 0) {
-    super(text);
-    this.name = "Unreachable";
-    this.status = status;
-  }
-}
 
 const conflict = (text) => new InvalidCertificateFile("conflict", text);
 

@@ -3,7 +3,15 @@
  * the same catalogue as the pages (`web/module_files.py`).
  */
 import { rootOfCheckpoint, verify } from "./certificate.js";
-import { Unreachable } from "./light.js";
+
+/** The server gives no usable answer. `status`: of HTTP, 0 where there is no answer. */
+export class Unreachable extends Error {
+  constructor(text, status = 0) {
+    super(text);
+    this.name = "Unreachable";
+    this.status = status;
+  }
+}
 
 /** Those of the pages (`web/words.py`). */
 const LOCALES = { en: "en-GB", de: "de-DE", zh: "zh-Hans-CN" };

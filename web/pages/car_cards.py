@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from node.ledger.json_form import time_to_text
 from node.txtypes.members.member import Member
@@ -15,23 +15,42 @@ BRANDS_SHOWN: Final = 2
 _VERDICTS: Final = {"LOGICAL": "good", "ILLOGICAL": "bad", "CONTESTED": "warn"}
 
 
-def card(words: Words, row: Row, seller: Member | None, kilometres: float | None, now_ms: int) -> dict[str, Any]:
-    """What the template of a card needs."""
-    share = covered_share(row, now_ms)
+class Card(NamedTuple):
+    """What the template of a card needs, ready to be shown; empty where there is nothing to say. `was`: the price
+    before a lower one; `badges`: (class, words); `cover`: how much of the car's life the chain has."""
+
+    path: str
+    picture: str
+    model: str
+    price: str
+    was: str
+    facts: tuple[str, ...]
+    badges: list[tuple[str, str]]
+    coverage: str
+    cover: str
+    seller: str
+
+
+def card(words: Words, row: Row, seller: Member | None, kilometres: float | None, now_ms: int) -> Card:
+    """The card of a row."""
     before = row.prices[-2].amount if len(row.prices) > 1 else 0
-    return {
-        "path": f"/car/{row.vin}" if row.vin else f"/listing/{row.ident.hex()}",
-        "picture": silhouette(body_of(row.model)), "model": row.model,
-        "price": words.money({"amount": row.amount, "currency": row.currency}),
-        "was": words.money({"amount": before, "currency": row.currency}) if before > row.amount else "",
-        "year": str(row.year) if row.year else "",
-        "distance": words.distance(row.metres, row.unit) if row.metres != UNKNOWN_METRES else "",
-        "powertrain": row.powertrain, "is_to_order": not row.vin,
-        "badges": badges(words, row, now_ms) if row.vin else [],
-        "share": round(share * 100), "coverage": coverage(share), "covered_since": covered_since(row),
-        "seller": seller.name if seller is not None else "", "kind": kind_of(seller, now_ms), "country": row.country,
-        "away": words.number(round(kilometres)) if kilometres is not None and kilometres < FAR_KM else "",
-    }  # fmt: skip
+    facts = (
+        words("cars.to_order") if not row.vin else "", str(row.year) if row.year else "",
+        words.distance(row.metres, row.unit) if row.metres != UNKNOWN_METRES else "",
+        words.code("powertrains", row.powertrain) if row.powertrain else "",
+    )  # fmt: skip
+    about = [seller.name] if seller is not None else []
+    about += [words(f"cars.kind_{kind_of(seller, now_ms)}"), words.code("countries", row.country)]
+    if kilometres is not None and kilometres < FAR_KM:
+        about.append(words("cars.away", km=words.number(round(kilometres))))
+    since = covered_since(row)
+    return Card(
+        f"/car/{row.vin}" if row.vin else f"/listing/{row.ident.hex()}", silhouette(body_of(row.model)), row.model,
+        words.money({"amount": row.amount, "currency": row.currency}),
+        words.money({"amount": before, "currency": row.currency}) if before > row.amount else "",
+        tuple(filter(None, facts)), badges(words, row, now_ms) if row.vin else [], coverage(covered_share(row, now_ms)),
+        words("cars.covered_since", day=words.day(since)) if since else words("cars.covered"), " · ".join(about),
+    )  # fmt: skip
 
 
 def covered_share(row: Row, now_ms: int) -> float:

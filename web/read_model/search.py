@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from web.read_model.columns import GROUPS, Array, Columns, Mask
+from web.read_model.bits import Bits, count_of, in_all, packed, slots_of
+from web.read_model.columns import GROUPS, Array, Columns
 from web.read_model.row import KINDS
 
 Sort = Literal["newest", "cheapest", "dearest", "mileage", "youngest", "nearest"]
@@ -27,8 +28,8 @@ VIN_LETTERS_MIN: Final = 5
 CURSOR_TAG_BYTES: Final = 12
 CHOICES_KEPT: Final = 320
 """Lists of choices that are kept until the columns change."""
-COMPARED_MAX: Final = 32
-"""Values of a column up to which they are counted by comparing."""
+INDEXED_MAX: Final = 32
+"""Values of a column up to which each has a set of its slots, which is kept until the columns change."""
 SAMPLED_EVERY: Final = 64
 """Of so many slots one is in the sample from which the bound of a page is guessed."""
 
@@ -89,8 +90,9 @@ class Search:
         self._kept: OrderedDict[tuple[Any, ...], Found] = OrderedDict()
         self._choices_kept: dict[tuple[str, Wanted], list[tuple[str, int]]] = {}
         self._moment = (-1, -1)
-        self._open: Mask = np.zeros(0, np.bool_)
+        self._open = packed(np.zeros(0, np.bool_))
         self._kinds: Array = np.zeros(0, np.uint8)
+        self._index: dict[tuple[str, int], Bits] = {}
 
     def find(self, wanted: Wanted, sort: Sort, cursor: str, count: int, now_ms: int) -> Found:
         """A page of `count` listings that are open at a time. Raises `BadCursor`."""
@@ -112,29 +114,30 @@ class Search:
             self._moment = moment
             self._kept.clear()
             self._choices_kept.clear()
-            self._open = (columns["open_from"] <= now_s) & (now_s < columns["open_until"])
+            self._index.clear()
+            self._open = packed((columns["open_from"] <= now_s) & (now_s < columns["open_until"]))
             self._kinds = columns.kinds(now_ms)
 
     def _find(self, wanted: Wanted, sort: Sort, after: tuple[int, int] | None, count: int, now_ms: int) -> Found:
         columns = self._columns
         kilometres = columns.kilometres(wanted.near, now_ms) if wanted.near is not None else None
-        masks = self._masks(wanted, kilometres, now_ms)
-        mask = _all_of(self._open, list(masks.values()))
-        matching = np.flatnonzero(mask)
-        choices = {name: self._choices(name, wanted, masks, mask, matching) for name in (*GROUPS, "seller")}
+        sets = self._sets(wanted, kilometres, now_ms)
+        both = in_all(self._open, sets.values())
+        matching = slots_of(both)
+        choices = {name: self._choices(name, wanted, sets, both, matching) for name in (*GROUPS, "seller")}
         page, following = _page(matching, self._order(sort, matching, kilometres), columns["ident"], after, count)
         found_km = [] if kilometres is None else kilometres[columns["seller"][page]].tolist()
         made = self._cursor(wanted, sort, following) if following is not None else ""
         return Found(page.tolist(), len(matching), made, choices, found_km)
 
     # --- filters -----------------------------------------------------------------------------------------------
-    def _masks(self, wanted: Wanted, kilometres: Array | None, now_ms: int) -> dict[str, Mask]:
-        """The mask of each filter that is given, by its name."""
-        columns, found = self._columns, dict[str, Mask]()
+    def _sets(self, wanted: Wanted, kilometres: Array | None, now_ms: int) -> dict[str, Bits]:
+        """The slots that each filter lets through, by the name of the filter."""
+        columns, found = self._columns, dict[str, Bits]()
         for name in GROUPS:
             if text := getattr(wanted, name):
                 number = columns.codes[name].known(text)
-                found[name] = columns[name] == number if number is not None else np.zeros(columns.size, np.bool_)
+                found[name] = self._with(name, number) if number is not None else np.zeros_like(self._open)
         bounds: tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...] = (
             ("amount", wanted.price_min, np.greater_equal), ("amount", wanted.price_max, np.less_equal),
             ("year", wanted.year_min, np.greater_equal), ("year", wanted.year_max, np.less_equal),
@@ -142,54 +145,74 @@ class Search:
         )  # fmt: skip
         for place, (name, bound, holds) in enumerate(bounds):
             if bound:
-                found[f"{name}-{place}"] = holds(columns[name], columns[name].dtype.type(bound))
+                found[f"{name}-{place}"] = packed(holds(columns[name], columns[name].dtype.type(bound)))
         if wanted.year_max and not wanted.year_min:
-            found["built"] = columns["year"] > 0
+            found["built"] = packed(columns["year"] > 0)
         if wanted.no_accident:
-            found["accidents"] = ~columns["accidents"]
+            found["accidents"] = self._with("accidents", 0)
         if wanted.no_brand:
-            found["brands"] = ~columns["brands"]
+            found["brands"] = self._with("brands", 0)
         if wanted.warranty:
-            found["warranty"] = columns["warranty_until"] > now_ms // 1_000
+            found["warranty"] = packed(columns["warranty_until"] > now_ms // 1_000)
         if wanted.seller:
-            found["seller"] = self._kinds == KINDS.index(wanted.seller)
+            found["seller"] = self._with("seller", KINDS.index(wanted.seller))
         if kilometres is not None and wanted.radius_km:
-            found["radius"] = (kilometres <= wanted.radius_km)[columns["seller"]]
+            found["radius"] = packed((kilometres <= wanted.radius_km)[columns["seller"]])
         if wanted.models:
             texts = columns.codes["model"].texts
-            found["models"] = np.array([wanted.models in text for text in texts] or [False])[columns["model"]]
+            found["models"] = packed(np.array([wanted.models in text for text in texts] or [False])[columns["model"]])
         if wanted.vin:
-            found["vin"] = self._vin_mask(wanted.vin.encode("ascii"))
+            found["vin"] = self._vins(wanted.vin.encode("ascii"))
         return found
 
-    def _vin_mask(self, start: bytes) -> Mask:
+    def _column(self, name: str) -> tuple[Array, int]:
+        """What a filter looks at, and how many values that has."""
+        match name:
+            case "seller":
+                return self._kinds, len(KINDS)
+            case "accidents" | "brands":
+                return self._columns[name], 2
+            case _:
+                return self._columns[name], len(self._columns.codes[name].texts)
+
+    def _with(self, name: str, value: int) -> Bits:
+        """The slots that have this value."""
+        found = self._index.get((name, value))
+        if found is None:
+            array, values = self._column(name)
+            found = packed(array == value)
+            if values <= INDEXED_MAX:
+                self._index[name, value] = found
+        return found
+
+    def _vins(self, start: bytes) -> Bits:
         """VINs that begin so: a range in the number of the letters in which it ends, equal numbers before it."""
         low, high = start.ljust(17, b"\0"), start.ljust(17, b"\xff")
-        mask: Mask | None = None
+        parts = list[Bits]()
         for name, part in (("vin_high", slice(0, 8)), ("vin_low", slice(8, 16)), ("vin_last", slice(16, 17))):
             array = self._columns[name]
             least, most = (array.dtype.type(int.from_bytes(text[part], "big")) for text in (low, high))
             if part.start < len(start):
-                here = array == least if least == most else (array >= least) & (array <= most)
-                mask = here if mask is None else mask & here
-        assert mask is not None, "at least one letter"
-        return mask
+                parts.append(packed(array == least if least == most else (array >= least) & (array <= most)))
+        return in_all(parts[0], parts[1:])
 
     # --- choices -----------------------------------------------------------------------------------------------
     def _choices(
-        self, name: str, wanted: Wanted, masks: dict[str, Mask], mask: Mask, matching: Array
+        self, name: str, wanted: Wanted, sets: dict[str, Bits], both: Bits, matching: Array
     ) -> list[tuple[str, int]]:  # fmt: skip
         """The values of a filter, the most frequent first, under all other filters: so they are the same whichever
-        value is chosen, and kept for all of them."""
+        value is chosen, and kept for all of them. `both`, `matching`: the slots under all filters."""
         key = name, replace(wanted, **{name: ""})
         found = self._choices_kept.get(key)
         if found is None:
-            if name in masks:
-                mask = _all_of(self._open, [each for other, each in masks.items() if other != name])
-            array, texts = self._kinds, list(KINDS)
-            if name != "seller":
-                array, texts = self._columns[name], self._columns.codes[name].texts
-            counts = _counts(array, mask, None if name in masks else matching, len(texts))
+            if name in sets:
+                both = in_all(self._open, [each for other, each in sets.items() if other != name])
+            array, values = self._column(name)
+            if values <= INDEXED_MAX:
+                counts = [count_of(both & self._with(name, value)) for value in range(values)]
+            else:
+                counts = np.bincount(array.take(slots_of(both) if name in sets else matching), minlength=values).tolist()
+            texts = KINDS if name == "seller" else self._columns.codes[name].texts
             met = [(text, count) for text, count in zip(texts, counts, strict=True) if count and text]
             found = sorted(met, key=lambda each: (-each[1], each[0]))
             if len(self._choices_kept) >= CHOICES_KEPT:
@@ -204,18 +227,18 @@ class Search:
         columns = self._columns
         match sort:
             case "cheapest":
-                return columns["amount"][slots]
+                return columns["amount"].take(slots)
             case "dearest":
-                return ~columns["amount"][slots]
+                return ~columns["amount"].take(slots)
             case "mileage":
-                return columns["metres"][slots]
+                return columns["metres"].take(slots)
             case "youngest":
-                return ~columns["year"][slots]
+                return ~columns["year"].take(slots)
             case "nearest":
                 assert kilometres is not None, "the caller gives a place"
                 return (kilometres * 1_000).astype(np.int32)[columns["seller"][slots]]
             case "newest":
-                return ~columns["listed"][slots]
+                return ~columns["listed"].take(slots)
 
     def _signed(self, wanted: Wanted, sort: Sort, place: bytes) -> bytes:
         return hmac.digest(self._key, msgspec.msgpack.encode([wanted, sort, place]), "sha256")[:CURSOR_TAG_BYTES]
@@ -233,28 +256,6 @@ class Search:
         if len(place) != 16 or not hmac.compare_digest(tag, self._signed(wanted, sort, place)):
             raise BadCursor
         return int.from_bytes(place[:8], "big", signed=True), int.from_bytes(place[8:], "big")
-
-
-def _all_of(mask: Mask, masks: list[Mask]) -> Mask:
-    found = mask.copy()
-    for each in masks:
-        found &= each
-    return found
-
-
-def _counts(array: Array, mask: Mask, matching: Array | None, values: int) -> list[int]:
-    """How often each number below `values` is in an array, where a mask holds; `matching`: these places, where they are
-    known already. A few comparisons of bytes are faster than finding, or counting, many places."""
-    if array.dtype == np.uint8 and values <= COMPARED_MAX and (matching is None or len(matching) > len(mask) // 2):
-        room, counts = np.empty_like(mask), list[int]()
-        for value in range(values):
-            np.equal(array, value, out=room)
-            np.logical_and(room, mask, out=room)
-            counts.append(int(np.count_nonzero(room)))
-        return counts
-    found: list[int] = np.bincount(array[np.flatnonzero(mask) if matching is None else matching],
-                                   minlength=values).tolist()  # fmt: skip
-    return found
 
 
 def _page(

@@ -1,7 +1,8 @@
 // Asks web/js/certificate.js and light.js what a test wants to know: the same in Node.js and in a browser.
 import { attachedTo, isPaper } from "../../../web/js/attached.js";
 import * as certificate from "../../../web/js/certificate.js";
-import { BrowserStore, LightClient, MemoryStore, Unreachable } from "../../../web/js/light.js";
+import { BrowserStore, LightClient, MemoryStore } from "../../../web/js/light.js";
+import { Unreachable } from "../../../web/js/release.js";
 
 const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 

@@ -107,15 +107,15 @@ def test_a_card_in_each_language_has_price_facts_and_what_it_was_before() -> Non
     told = {"en": ("€49,900", "€52,900"), "de": ("49.900\xa0€", "52.900\xa0€"), "zh": ("€49,900", "€52,900")}
     for tag, (price, before) in told.items():
         found = card(words_of(tag), CAR, seller, 12.4, NOW_MS)
-        assert (price, before, "2024", "12") == (found["price"], found["was"], found["year"], found["away"])
-        assert ("dealer", "dealer", "/car/WBA8E9G50GNU12345") == (found["seller"], found["kind"], found["path"])
+        assert (price, before, "2024", "/car/WBA8E9G50GNU12345") == (found.price, found.was, found.facts[0], found.path)
+        assert found.seller.startswith("dealer · ") and "12" in found.seller
     dearer = replace(CAR, prices=CAR.prices[::-1])
-    assert "" == card(words_of("en"), dearer, None, None, NOW_MS)["was"]
+    assert "" == card(words_of("en"), dearer, None, None, NOW_MS).was
 
 
 def test_a_car_that_is_built_to_order_has_no_history() -> None:
     found = card(words_of("en"), replace(CAR, vin=""), None, None, NOW_MS)
-    assert (f"/listing/{CAR.ident.hex()}", [], True) == (found["path"], found["badges"], found["is_to_order"])
+    assert (f"/listing/{CAR.ident.hex()}", [], "Built to order") == (found.path, found.badges, found.facts[0])
 
 
 def test_badges_say_first_what_a_buyer_should_know() -> None:

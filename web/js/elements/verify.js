@@ -9,8 +9,8 @@
  * `data-height` and `data-age-days` what was proven. The sentence is in the `role=status` that the page has drawn.
  */
 import { InvalidCertificateFile, carOf, digestsOf, hex, sha256 } from "../certificate.js";
-import { LightClient, Unreachable } from "../light.js";
-import { file, release, verdictOf } from "../release.js";
+import { LightClient } from "../light.js";
+import { Unreachable, file, release, verdictOf } from "../release.js";
 
 /** A page may be older than a record by the time that caches keep it. Above: the page leaves a record out. */
 const PAGE_AGE_MAX_MS = 60_000;
