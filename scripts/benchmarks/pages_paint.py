@@ -74,7 +74,7 @@ def _measures(browser: Browser, base: str, path: str, times: int, *, is_verifyin
 
 
 def paint(times: int) -> list[Measure]:
-    """A first visit of each page that people come to, so many times: the median of times, the worst of everything else."""
+    """First visits of each page that people come to: the median of the times, the worst of everything else."""
     found: list[Measure] = []
     with tempfile.TemporaryDirectory() as name, browsing() as browser:
         home, market, life = Path(name), market_chain(), today(on_sale=True)

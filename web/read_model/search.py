@@ -211,7 +211,8 @@ class Search:
             if values <= INDEXED_MAX:
                 counts = [count_of(both & self._with(name, value)) for value in range(values)]
             else:
-                counts = np.bincount(array.take(slots_of(both) if name in sets else matching), minlength=values).tolist()
+                slots = slots_of(both) if name in sets else matching
+                counts = np.bincount(array.take(slots), minlength=values).tolist()
             texts = KINDS if name == "seller" else self._columns.codes[name].texts
             met = [(text, count) for text, count in zip(texts, counts, strict=True) if count and text]
             found = sorted(met, key=lambda each: (-each[1], each[0]))
