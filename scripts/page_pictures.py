@@ -20,7 +20,7 @@ from support.chain import Chain
 from support.life import VIN
 from support.lying import lying
 from support.market import genesis_file, market_chain, market_node, put_on_sale
-from support.processes import wait_for
+from support.processes import running_network, wait_for, wait_height
 from support.shown_cars import CLEAN, shown_today
 
 from node.certificates.roots import checkpoint_json
@@ -28,6 +28,7 @@ from node.certificates.verifier import Root
 from node.codec import encode
 
 CARS = 60
+BOARD_HEIGHT = 90
 HEIGHT = 1_000
 """Pixels of a page that are shown."""
 MARGIN = 16
@@ -48,13 +49,16 @@ def pictured(browser: Browser, base: str, view: View) -> Image.Image:
     with looking(browser, base, view.width, view.scheme, device_scale_factor=1.5) as window:
         page = window.at(view.path)
         page.set_viewport_size({"width": view.width, "height": HEIGHT})
-        wait_for_badge(window)
+        wait_for_modules(window)
         return Image.open(io.BytesIO(page.screenshot()))
 
 
-def wait_for_badge(window: Looking) -> None:
-    if window.page.locator("bmw-verify").count():
-        window.page.locator("bmw-verify:not([data-state=idle]):not([data-state=working])").first.wait_for()
+def wait_for_modules(window: Looking) -> None:
+    """Until the badge has checked, or the board is told what is new."""
+    for element, ready in (("bmw-verify", ":not([data-state=idle]):not([data-state=working])"),
+                           ("bmw-live", "[data-state=live]")):  # fmt: skip
+        if window.page.locator(element).count():
+            window.page.locator(element + ready).first.wait_for()
 
 
 def wait_for_rows(base: str) -> None:
@@ -115,6 +119,14 @@ def main(folder: Path) -> None:
         ):
             keep(folder / "car.png", views(served.url, View(f"/en/car/{CLEAN}", 1280, "light"),
                                            View(f"/zh/car/{VIN}", 390, "dark")))  # fmt: skip
+        with running_network(home / "net") as network:
+            genesis, urls = network.nodes[0].home.path / "genesis.json", [node.url for node in network.nodes]
+            wait_height(network.nodes, BOARD_HEIGHT, 300)
+            network.nodes[3].kill()
+            with serving_pages(home / "board", genesis, urls, "--tier", "open") as served:
+                wait_height(network.nodes[:3], BOARD_HEIGHT + 30, 300)
+                keep(folder / "board.png", views(served.url, View("/en/board", 1280, "light"),
+                                                 View("/de/board", 390, "dark")))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -142,6 +142,10 @@ def test_each_language_has_the_same_texts_with_the_same_places(name: str) -> Non
         assert all(expected == set(re.findall(r"{\w+}", of_tag[tag]["texts"][key])) for tag in TAGS), key
 
 
+def test_what_the_style_of_all_pages_weighs() -> None:
+    assert len(assets().by_path["css/site.css"].gzipped) < 12_000
+
+
 def test_what_the_badge_weighs() -> None:
     """As served: gzip of the sources with their comments. The vendored Ed25519 is loaded where WebCrypto has none."""
     files = [f"js/{name}.js" for name in ("certificate", "light", "release", "elements/verify")]
