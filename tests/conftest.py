@@ -22,6 +22,7 @@ class OneStoryForAllPages(LoadFileScheduling):
         return "tests/web" if file.startswith("tests/web/") else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneStoryForAllPages | None:
     return OneStoryForAllPages(config, log) if config.getvalue("dist") == "loadfile" else None
 
