@@ -20,7 +20,7 @@ from node.errors import OperatorError
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 DEPTH_MAX = 16
 """Levels of an answer. A node's have four; what is deeper is no node's."""
-PEER_COLUMNS = ("moniker", "address", "height", "is_outbound", "member_name", "member", "node_key")
+PEER_COLUMNS = ("moniker", "address", "height", "score", "is_outbound", "member_name", "member", "node_key")
 VALIDATOR_COLUMNS = ("name", "power", "address", "consensus_key")
 
 

@@ -45,6 +45,7 @@ NOT_RUN = {
     "bmw-audit witness": "test_witness_processes",
     "bmw-audit watch": "test_witness_processes",
     "bmw-audit censorship": "test_wallet_outbox",
+    "bmw-node serve": "tests/web, where every test starts one",
     "bmw-node devnet --story": "test_documented_examples: README has the same command",
 }
 """Examples by how they begin, and what runs them instead."""

@@ -20,8 +20,13 @@ REGRESSIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "regress
 `open`: the fault is known and not mended yet.
 """
 OPEN = {case["seed"] for case in REGRESSIONS if case["open"]}
-SEEDS = [*range(140), 223, 236]
-"""They meet every fault, rule and notice that 240 meet, each at least twice."""
+SEEDS = [
+    1, 2, 10, 14, 15, 16, 17, 22, 23, 28, 39, 40, 42, 44, 46, 49, 50, 56, 58, 62, 63, 65, 67, 68, 69, 71, 74, 76,
+    77, 79, 81, 82, 84, 87, 90, 93, 96, 100, 105, 106, 109, 119, 124, 131, 134, 135, 138, 140, 145, 147, 152, 154,
+    161, 163, 164, 169, 171, 173, 175, 176, 177, 179, 183, 186, 187, 188, 192, 196, 208, 210, 212, 223, 232, 236,
+]  # fmt: skip
+"""Of the first 240 those that are cheap and meet every fault, rule and notice that all of them meet, each at least four
+times, or as often as all of them do. `scripts/simulate` plays any number."""
 SEEDS_PER_TEST = 10
 
 
