@@ -56,7 +56,7 @@ def test_a_peer_cannot_draw_on_the_terminal_of_who_lists_it() -> None:
         assert not {"\x9b", "\u202e", "\ud800"} & set(seen) and "\x1b[2J" not in seen
         headings, row = (line.split("\t") for line in piped.splitlines())
         assert list(PEER_COLUMNS) == headings
-        assert ["[red]x[/red]?[2J?2J??z?", "x", "5", "yes", "x", "x", "x"] == row
+        assert ["[red]x[/red]?[2J?2J??z?", "x", "5", "x", "yes", "x", "x", "x"] == row
         assert peer == run("bmw-node", "peers", "--node", url, "--json").json["peers"][0]
 
 
