@@ -20,7 +20,7 @@ from node.log import set_up_logging
 @click.command(
     epilog=example(
         "bmw-node serve --home /var/lib/bmw-web --genesis genesis.json --node http://127.0.0.1:26700",
-        "bmw-node serve --home /var/lib/bmw-web --port 26900",
+        "bmw-node serve --home /var/lib/bmw-web --genesis genesis.json --checkpoint checkpoint.json --port 26901",
     )
 )
 @click.option("--home", envvar="BMW_WEB_HOME", required=True, type=click.Path(path_type=Path), metavar="DIR",
