@@ -69,10 +69,10 @@ SNAPSHOTS = {
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("seed", [13, 52])
-def test_a_network_lives_through_what_a_seed_draws(tmp_path: Path, seed: int) -> None:
+def test_a_network_lives_through_what_a_seed_draws(tmp_path: Path) -> None:
+    """Five kinds of faults, of which some meet. `scripts/chaos_network` draws others for as long as one likes."""
     lines: list[str] = []
-    outcome = play(draw(seed, SECONDS), tmp_path / "net", lines.append, BAR_S)
+    outcome = play(draw(52, SECONDS), tmp_path / "net", lines.append, BAR_S)
     assert [] == outcome.violations, "\n".join(lines)
     assert outcome.height > 5
     assert outcome.fates.get("committed", 0) > 50

@@ -15,7 +15,7 @@ from node.audit.sources import StoreSource
 from node.audit.workers import InProcess
 from node.storage.leveldb import LevelStore, WriteBackStore
 
-TRANSACTIONS, BLOCK_TXS = 2_400, 40
+TRANSACTIONS, BLOCK_TXS = 1_600, 25
 BYTES_MAX = 50
 """Growth for each transaction: 10 were measured, and 85 where the replay keeps nothing but its txid."""
 
