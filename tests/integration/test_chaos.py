@@ -70,7 +70,7 @@ SNAPSHOTS = {
 
 @pytest.mark.network
 def test_a_network_lives_through_what_a_seed_draws(tmp_path: Path) -> None:
-    """Five kinds of faults, of which some meet. `scripts/chaos_network` draws others for as long as one likes."""
+    """Five kinds of faults, of which some meet. `scripts/chaos` draws others for as long as one likes."""
     lines: list[str] = []
     outcome = play(draw(52, SECONDS), tmp_path / "net", lines.append, BAR_S)
     assert [] == outcome.violations, "\n".join(lines)

@@ -157,8 +157,10 @@ async def test_a_flood_costs_score_then_a_ban_that_passes() -> None:
         for _ in range(300):
             evil.writer.write(seal(evil.session, encode(GetPeers())))
         said = await evil.read_to_end()
-        assert Bye("banned: over_budget") == said[-1]
-        assert sum(isinstance(message, Peers) for message in said) <= 6, "what is over budget is not answered"
+        assert one.network.book.is_banned(key_of("evil").public, one.clock())
+        rest = [message for message in said if not isinstance(message, Peers)]
+        assert rest in ([Bye("banned: over_budget")], []), "the reset of a link with unread bytes may overtake it"
+        assert len(said) - len(rest) <= 6, "what is over budget is not answered"
         await until(lambda: one.is_linked_to(key_of("good")))
         assert one.network.counters["over_budget"] >= 50
 
