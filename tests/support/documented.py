@@ -132,10 +132,14 @@ class Shell:
             self._bash.stdout.close()
 
     def changed(self, text: str) -> str:
-        """The longest expressions first: what they find may contain what others find."""
-        for wanted, given in sorted(self.changes.items(), key=lambda change: -len(change[0])):
-            text = re.sub(wanted, lambda _, given=given: given, text)
-        return text
+        """In one pass, so that what is put in is not changed again: the digits of a hash may be those of a port. The
+        longest expressions first: what they find may contain what others find."""
+        ordered = sorted(self.changes.items(), key=lambda change: -len(change[0]))
+
+        def given(found: re.Match[str]) -> str:
+            return next(given for wanted, given in ordered if re.fullmatch(wanted, found[0]))
+
+        return re.sub("|".join(f"(?:{wanted})" for wanted, _ in ordered), given, text) if ordered else text
 
     def run(self, text: str, timeout_s: float = 120.0, *, on_terminal: bool = False) -> tuple[int, str]:
         """(exit code, standard output and error). `on_terminal`: questions are asked, and answered with yes."""

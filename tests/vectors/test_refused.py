@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,15 @@ def test_the_documents_give_the_codes_of_the_envelope(vector: dict[str, Any]) ->
 
 @named("guards")
 def test_a_state_is_the_one_of_its_root(vector: dict[str, Any]) -> None:
-    state = state_of(vector)
-    assert vector["state_root"] == second.state_root(state, FILE["chain"]["tree_depth"]).hex()
+    assert vector["state_root"] == root_of(vector["stage"], tuple(vector["changes"].items()))
+
+
+@cache
+def root_of(stage: str, changes: tuple[tuple[str, str | None], ...]) -> str:
+    """The root of a state, which many vectors have, by the second reader; every value of it is canonical."""
+    state = state_of({"stage": stage, "changes": dict(changes)})
     assert all(pack(unpack(value)) == value for value in state.values())
+    return second.state_root(state, FILE["chain"]["tree_depth"]).hex()
 
 
 @named("without_state")

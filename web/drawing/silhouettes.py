@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 WIDTH: Final = 240
@@ -44,6 +45,7 @@ SHAPES: Final = {
 }  # fmt: skip
 
 
+@cache
 def sprites() -> str:
     """The silhouettes as symbols, once for a page."""
     symbols = "".join(
@@ -52,6 +54,7 @@ def sprites() -> str:
     return f'<svg class="sprites" aria-hidden="true">{symbols}</svg>'
 
 
+@cache
 def silhouette(body: str) -> str:
     """A picture beside the name of a car, so it says nothing to who does not see it."""
     assert body in SHAPES, body
@@ -64,7 +67,11 @@ COVERAGE_PARTS: Final = 5
 
 def coverage(share: float) -> str:
     """A bar of five parts: how much of a car's life is on the chain. Its words stand beside it."""
-    full = max(1, round(share * COVERAGE_PARTS)) if share > 0 else 0
+    return _bar(max(1, round(share * COVERAGE_PARTS)) if share > 0 else 0)
+
+
+@cache
+def _bar(full: int) -> str:
     parts = "".join(
         f'<rect class="{"full" if place < full else "bare"}" x="{place * 13}" y="1" width="11" height="6" rx="2"/>'
         for place in range(COVERAGE_PARTS)
