@@ -215,6 +215,10 @@ def test_a_witness_that_is_killed_while_it_signs_never_signs_anything_else(tmp_p
                     found = runs.cosigned(height)
                     assert said.setdefault(height, found) == found
             killer.join()
+        runs.start()
+        head = first.store.height()  # whenever it was killed, it has signed something that the other view has not
+        assert said.setdefault(head, runs.cosigned(head)) == runs.cosigned(head)
+        runs.end(signal.SIGKILL)
         runs.nodes = (other.url,)
         runs.start()
         for height in range(first.store.height() - 29, first.store.height() + 1):
