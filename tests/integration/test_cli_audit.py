@@ -143,6 +143,7 @@ def test_options_of_ranges_that_do_not_go_together(genesis: Path, options: tuple
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there(store: Path, tmp_path: Path, genesis: Path) -> None:
     done = audit("--store", store, "--genesis", genesis, "--work", tmp_path / "w", "--dask", "tcp://127.0.0.1:1")
     assert (3, True) == (done.returncode, "check --dask" in done.stderr), done.stderr

@@ -41,6 +41,8 @@ from node.chain.genesis import genesis_to_json
 from node.daemon.home import Home
 from node.ledger.json_form import from_json
 
+pytestmark = pytest.mark.slow
+
 UNBORN = "WBA8E9G50GNU99999"
 
 

@@ -16,6 +16,8 @@ from node.txtypes.service.recall import RECALL, RecallExtend, recall_ident
 from node.txtypes.vehicle import relation, stop_flags
 from node.txtypes.vehicle.stop_flags import FlagClear
 
+pytestmark = pytest.mark.slow
+
 STEPS = 250
 SEEDS = 2
 MUTANT_SEEDS = 12

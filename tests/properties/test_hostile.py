@@ -36,6 +36,7 @@ def test_nothing_is_broken(seed: int) -> None:
     assert len(walk.accepted) > 20 and len(walk.numbers) > SHORT // 12, "what is refused alone would show nothing"
 
 
+@pytest.mark.slow
 def test_nothing_is_broken_where_cars_are_sold() -> None:
     accepted = Counter[str]()
     for seed in SEEDS:
@@ -126,12 +127,14 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any], tuple[str, ...], i
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.slow
 def test_a_check_sees_what_it_is_there_for(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change, types, count, check = MUTANTS[mutant]
     change(monkeypatch)
     assert first_broken(Hostile(5, types, is_planting=check == "misplaced"), count).startswith(f"{check}: ")
 
 
+@pytest.mark.slow
 def test_the_search_of_all_bytes_sees_what_the_decoder_would_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envelope, "find_personal_data", lambda codes: None)
     walk = Hostile(6, ("software.update", "recall.open", "part.bind"))

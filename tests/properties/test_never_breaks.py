@@ -42,7 +42,7 @@ def walked(seed: int) -> tuple[str, Seen]:
     return "", walk.seen
 
 
-QUICK = 4
+QUICK = 2
 """Walks of the quick suite; the others, and what all of them have met, are of the whole one."""
 
 

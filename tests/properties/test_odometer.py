@@ -14,6 +14,8 @@ from support.odometer.series import ENGINE, Engine, changed
 from node.rules import verdict
 from node.txtypes.vehicle import readings
 
+pytestmark = pytest.mark.slow
+
 LIVES = 400
 LONG_LIVES = 3
 

@@ -38,6 +38,8 @@ from node.txtypes.vehicle.incidents import JOINED_MS
 from node.txtypes.vehicle.life import Life
 from node.txtypes.vehicle.vehicle import VEHICLE, Vehicle, existence_now
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(24)
 SHORT, LONG = 20, 120
 """Steps: many cars without a past, on which a second report decides; and some with a long one, whose sets are full."""

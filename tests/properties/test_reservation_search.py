@@ -19,6 +19,8 @@ from node.txtypes.disputes import order_dispute_types
 from node.txtypes.sale import ending, order, order_body
 from node.txtypes.vehicle import regions, vehicle
 
+pytestmark = pytest.mark.slow
+
 NAMES = [deal.name for deal in DEALS]
 
 

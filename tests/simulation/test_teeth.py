@@ -19,6 +19,8 @@ from node.replica.proposals_and_votes import ProposalsAndVotes
 from node.replica.relay_limit import RelayLimit
 from node.replica.signer import LocalSigner
 
+pytestmark = pytest.mark.slow
+
 SPLIT = (LONG, "split_views=6")
 
 

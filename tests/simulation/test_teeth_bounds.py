@@ -8,6 +8,8 @@ from support.simulation.teeth import LONG, first_violation
 from node.consensus.machine import Machine
 from node.replica import evidence_pool, signing_duty, tx_fetcher, undecided_blocks
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = 10**9
 
 

@@ -29,6 +29,8 @@ from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes.vehicle import record
 
+pytestmark = pytest.mark.slow
+
 LIVING = (LONG, "lives=2", "replays=30", "transactions=0")
 
 

@@ -25,6 +25,8 @@ from node.storage.leveldb import LevelStore
 from node.storage.snapshot import _decode_pairs, _Pairs, chunk_hash, decode_offer, decompressed
 from node.storage.snapshot_files import snapshots_in, write_snapshot
 
+pytestmark = pytest.mark.slow
+
 EVERY = 3
 """The chain has 11 blocks, so there are four ranges: 1 to 3, 4 to 6, 7 to 9, 10 and 11."""
 IN_ORDER, BACKWARDS = (0, 1, 2, 3), (3, 2, 1, 0)

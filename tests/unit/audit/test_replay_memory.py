@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 from statistics import linear_regression
 
+import pytest
 from support.load import LoadChain
 
 from node.audit.pipeline import Pipeline
@@ -14,6 +15,8 @@ from node.audit.replay_store import ReplayStore
 from node.audit.sources import StoreSource
 from node.audit.workers import InProcess
 from node.storage.leveldb import LevelStore, WriteBackStore
+
+pytestmark = pytest.mark.slow
 
 TRANSACTIONS, BLOCK_TXS = 1_600, 25
 BYTES_MAX = 50

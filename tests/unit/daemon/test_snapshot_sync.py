@@ -187,6 +187,7 @@ def test_a_strangers_snapshot_has_so_much_time(
     assert snapshot_sync.STRANGERS_MAX == len(refused)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_other_way_they_take_turns_until_somebody_known_comes(
     grown: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def scanned(paper: bytes, pages: slice = slice(None)) -> list[str]:
 
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_the_same_certificate_gives_the_same_bytes_in_any_process_at_any_time(
     life: Life, papers: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_scanner_reads_both_codes_and_the_car_verifies(life: Life, papers: dic
     assert from_texts([code]) == makes.compact(VIN) == compact_of_file(file, root)
 
 
+@pytest.mark.slow
 def test_a_large_proof_takes_several_codes() -> None:
     chain = many_cars(130, 1)
     vin = "WBA8E9G50GNU00007"
