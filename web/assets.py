@@ -1,8 +1,8 @@
 """The files that pages load: style, modules, vendored code, pictures. All under one path that names their release.
 
 The release is a hash of every file's name and content, so the files behind it never change and browsers keep them.
-Pages load them from this origin alone, compressed beforehand. Modules are served as they are in the repository, with
-their comments: whoever doubts a server compares what it serves with the source, byte by byte.
+Pages load them from this origin alone, compressed beforehand. Modules are those of `web/built`, which `scripts/modules`
+makes of `web/js`: whoever doubts a server compares what it serves with the repository, byte by byte, and makes it anew.
 
 Some are made at the start: the trust root, and what the modules need of it and of the texts (`web.module_files`).
 """
@@ -22,7 +22,8 @@ from node.certificates.roots import checkpoint_json
 from node.certificates.verifier import Root
 from web.module_files import module_files
 
-FOLDERS: Final = ("js", "vendor", "pictures")
+FOLDERS: Final = {"built": "js", "pictures": "pictures", "js": "source/js", "vendor": "source/vendor"}
+"""Folders of this package, and their paths below `/static/<release>/`. Pages load no sources; people read them."""
 STYLE: Final = "css/site.css"
 """Made of `css/*.css` in the order of their names."""
 ROOT: Final = "root.json"
@@ -67,9 +68,8 @@ class Assets:
         style = b"\n".join(body for _, body in _files(root.joinpath("css"), "css"))
         trusted = checkpoint_json(trusted_root, [])
         found = {STYLE: style, ROOT: trusted.encode(), **module_files(json.loads(trusted))}
-        for folder in FOLDERS:
-            if root.joinpath(folder).is_dir():
-                found |= dict(_files(root.joinpath(folder), folder))
+        for folder, path in FOLDERS.items():
+            found |= dict(_files(root.joinpath(folder), path))
         self.by_path = {
             path: Asset(MEDIA_TYPES[path.rpartition(".")[2]], body, _gzipped(body), sha256(body).hexdigest())
             for path, body in found.items()

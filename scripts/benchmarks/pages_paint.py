@@ -25,8 +25,6 @@ from benchmarks.measure import Measure
 CARS: Final = 60
 SLOWER: Final = 4
 PAINT_MS, SHIFT, LONG_MS, REQUESTS = 1_200, 0.02, 200, 8
-VERIFYING_REQUESTS: Final = 13
-"""Of a page that verifies (ADR 38), with those of the proof."""
 BADGE_MS: Final = 3_000
 OBSERVED: Final = """
 window.seen = {paint: 0, shift: 0, long: 0};
@@ -59,7 +57,7 @@ def _visit(browser: Browser, base: str, path: str) -> dict[str, Any]:
         return found | page.evaluate("window.seen")
 
 
-def _measures(browser: Browser, base: str, path: str, times: int, *, is_verifying: bool) -> Iterator[Measure]:
+def _measures(browser: Browser, base: str, path: str, times: int) -> Iterator[Measure]:
     with far_line(urlsplit(base).port or 0) as port:
         runs = [_visit(browser, f"http://localhost:{port}", path) for _ in range(times)]
     worst = {name: max(run[name] for run in runs) for name in ("shift", "requests", "bytes")}
@@ -67,8 +65,7 @@ def _measures(browser: Browser, base: str, path: str, times: int, *, is_verifyin
     yield Measure(f"first contentful paint of {path}", paint, PAINT_MS, paint, 1, "ms", True, {"bytes": worst["bytes"]})
     yield Measure(f"layout shift of {path}", worst["shift"], SHIFT, worst["shift"], 1, "", True)
     yield Measure(f"longest task of {path}", longest, LONG_MS, longest, 1, "ms", True)
-    bar = VERIFYING_REQUESTS if is_verifying else REQUESTS
-    yield Measure(f"requests of a first visit of {path}", worst["requests"], bar, worst["requests"], 1, "", True)
+    yield Measure(f"requests of a first visit of {path}", worst["requests"], REQUESTS, worst["requests"], 1, "", True)
     if badges := [run["badge_ms"] for run in runs if "badge_ms" in run]:
         yield Measure(f"badge of {path}", median(badges), BADGE_MS, median(badges), 1, "ms", True)
 
@@ -85,13 +82,13 @@ def paint(times: int) -> list[Measure]:
         ):
             wait_for(lambda: f"{CARS} cars" in _read(served.url + "/en/cars"), what="the cars in the showroom")
             for path in ("/en/cars", "/de/explorer", "/zh/service", "/en/verify"):
-                found += _measures(browser, served.url, path, times, is_verifying=path == "/en/verify")
+                found += _measures(browser, served.url, path, times)
         with (
             lying(life.chain) as node,
             serving_pages(home / "car", genesis_file(life.chain, home), [node.url], tier="open") as served,
         ):
             for path in (f"/en/car/{VIN}", "/en/board"):
-                found += _measures(browser, served.url, path, times, is_verifying=path != "/en/board")
+                found += _measures(browser, served.url, path, times)
     return found
 
 

@@ -47,7 +47,7 @@ def test_the_pages_in_every_language(
 
 
 CHANGED = """async ([release, hex]) => {
-  const { sha256, verify, rootOfCheckpoint } = await import(`/static/${release}/js/certificate.js`);
+  const { sha256, verify, rootOfCheckpoint } = await import(`/static/${release}/source/js/certificate.js`);
   const bytesOf = async (response) => new Uint8Array(await response.arrayBuffer());
   const through = (bytes, stream) => bytesOf(new Response(new Blob([bytes]).stream().pipeThrough(stream)));
   const file = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));

@@ -69,18 +69,12 @@ function bigEndian(value, size) {
 // --- SHA-256 (FIPS 180-4) --------------------------------------------------------------------------------------------
 // Our own, because a verdict needs some hundred hashes of short inputs, and each of crypto.subtle.digest is a promise:
 // as fast as this in Chromium, but 2 to 20 times slower in Node.js (scripts/certificates --measure).
-const ROUNDS = Uint32Array.from(
-  ("428a2f98 71374491 b5c0fbcf e9b5dba5 3956c25b 59f111f1 923f82a4 ab1c5ed5 d807aa98 12835b01 243185be 550c7dc3 " +
-    "72be5d74 80deb1fe 9bdc06a7 c19bf174 e49b69c1 efbe4786 0fc19dc6 240ca1cc 2de92c6f 4a7484aa 5cb0a9dc 76f988da " +
-    "983e5152 a831c66d b00327c8 bf597fc7 c6e00bf3 d5a79147 06ca6351 14292967 27b70a85 2e1b2138 4d2c6dfc 53380d13 " +
-    "650a7354 766a0abb 81c2c92e 92722c85 a2bfe8a1 a81a664b c24b8b70 c76c51a3 d192e819 d6990624 f40e3585 106aa070 " +
-    "19a4c116 1e376c08 2748774c 34b0bcb5 391c0cb3 4ed8aa4a 5b9cca4f 682e6ff3 748f82ee 78a5636f 84c87814 8cc70208 " +
-    "90befffa a4506ceb bef9a3f7 c67178f2").split(" "),
-  (word) => parseInt(word, 16),
-);
-const START = "6a09e667 bb67ae85 3c6ef372 a54ff53a 510e527f 9b05688c 1f83d9ab 5be0cd19"
-  .split(" ")
-  .map((word) => parseInt(word, 16));
+// The constants are the first 32 bits of the fractions of roots of primes, as the standard defines them. None is nearer
+// than 1 / 200 to an integer, so what engines differ in the last bits of a root changes none.
+const PRIMES = Array.from({ length: 310 }, (_, n) => n + 2).filter((n, at, all) => all.slice(0, at).every((m) => n % m));
+const fraction = (root) => (root % 1) * 2 ** 32;
+const ROUNDS = Uint32Array.from(PRIMES, (prime) => fraction(Math.cbrt(prime)));
+const START = PRIMES.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)) | 0);
 const words = new Int32Array(64);
 
 /** The SHA-256 hash of the parts, one after another. */
@@ -124,11 +118,9 @@ export const tagged = (tag, ...data) => sha256(utf8(`${tag}\0`), ...data);
 // --- Ed25519, as libsodium verifies it -------------------------------------------------------------------------------
 const P = 2n ** 255n - 19n;
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+const ORDER_8_Y = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
 /** y of the points whose order divides 8: whoever names one as a key has "signed" everything. */
-const SMALL_ORDER_Y = [
-  0n, 1n, P - 1n, 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
-  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
-]; // prettier-ignore
+const SMALL_ORDER_Y = [0n, 1n, P - 1n, ORDER_8_Y, P - ORDER_8_Y];
 const BASE_POINT = new Uint8Array(32).fill(0x66, 1).fill(0x58, 0, 1);
 let hasEd25519;
 
@@ -139,7 +131,7 @@ function isPlainPoint(encoded) {
 
 /**
  * Whether libsodium accepts the signature. WebCrypto alone would not do: it accepts forged signatures by keys of small
- * order. Where it has no Ed25519, the vendored library has the arithmetic.
+ * order. Where it has no Ed25519, `noble.js` is loaded.
  */
 export async function isSignature(key, message, signature) {
   if (key.length !== 32 || signature.length !== 64) return false;
@@ -147,21 +139,8 @@ export async function isSignature(key, message, signature) {
   if (!isPlainPoint(key) || !isPlainPoint(r) || littleEndian(signature.subarray(32)) >= ORDER) return false;
   const imported = (bytes) => crypto.subtle.importKey("raw", bytes, "Ed25519", false, ["verify"]);
   hasEd25519 ??= imported(BASE_POINT).then(() => true, () => false); // prettier-ignore
-  if (!(await hasEd25519)) return isSignatureByNoble(key, message, signature);
+  if (!(await hasEd25519)) return (await import("./noble.js")).isEquation(key, message, signature);
   return imported(key).then((known) => crypto.subtle.verify("Ed25519", known, signature, message)).catch(() => false);
-}
-
-async function isSignatureByNoble(key, message, signature) {
-  const { Point } = await import("../vendor/noble-ed25519.js");
-  const r = signature.subarray(0, 32);
-  const hashed = new Uint8Array(await crypto.subtle.digest("SHA-512", joined(r, key, message)));
-  try {
-    const times = Point.fromBytes(key).multiply(littleEndian(hashed) % ORDER, false);
-    // Compared without the cofactor, and as bytes: `verify` of the library accepts more than libsodium does.
-    return same(Point.BASE.multiply(littleEndian(signature.subarray(32)), false).subtract(times).toBytes(), r);
-  } catch {
-    return false; // not a point of the curve
-  }
 }
 
 // --- strict canonical MessagePack ------------------------------------------------------------------------------------
@@ -320,15 +299,11 @@ async function unpack(file) {
 }
 
 // --- headers ---------------------------------------------------------------------------------------------------------
-const HEADER = [
-  "version", "height", "timeMs", "parentId", "proposer", "txRoot", "stateRoot", "validatorsHash", "nextValidatorsHash",
-  "rulesetHash", "evidenceRoot", "lastCommitHash",
-]; // prettier-ignore
-
-/** The fields of a header, by the names above. Throws `certificate_malformed`. */
+/** What a verdict needs of a header. Throws `certificate_malformed`. */
 export function headerOf(raw) {
-  const values = shaped(decode(raw, "a header"), "iiibbbbbbbbb", "a header");
-  return Object.fromEntries(HEADER.map((name, place) => [name, values[place]]));
+  const fields = shaped(decode(raw, "a header"), "iiibbbbbbbbb", "a header");
+  const [, height, timeMs, parentId, , , stateRoot, validatorsHash, nextValidatorsHash] = fields;
+  return { height, timeMs, parentId, stateRoot, validatorsHash, nextValidatorsHash };
 }
 
 /** A validator named twice would count twice, and so decide alone: addresses ascend. */
@@ -542,10 +517,11 @@ function itemsOf(items, stateRoot, depth) {
 }
 
 // --- what it is about ------------------------------------------------------------------------------------------------
+const [RECORD_COUNT, HISTORY_HEAD] = [30, 32];
 /** Places of the fields of `vehicle/<vin>` that a verdict is made of, their kinds, and the number of all elements. */
 const VEHICLE = {
   model: 2, existence: 11, origin: 12, grade: 13, holder: 17, flags: 20, brands: 21, recalls: 22, alerts: 24, loss: 26,
-  verdict: 29, record_count: 30, history_head: 32, accident_count: 34, transfer_count: 35,
+  verdict: 29, record_count: RECORD_COUNT, history_head: HISTORY_HEAD, accident_count: 34, transfer_count: 35,
 }; // prettier-ignore
 const VEHICLE_SHAPE = "ssssbllllLsibii";
 const VEHICLE_ELEMENTS = 39;
@@ -570,8 +546,13 @@ function fieldsOf(raw, key, places, shape, elements) {
   return Object.fromEntries(names.map((name, place) => [name, values[place]]));
 }
 
-/** The fields of `vehicle/<vin>` by the names above. Throws `certificate_malformed`. */
-export const carOf = (raw, key) => fieldsOf(raw, key, VEHICLE, VEHICLE_SHAPE, VEHICLE_ELEMENTS);
+const carOf = (raw, key) => fieldsOf(raw, key, VEHICLE, VEHICLE_SHAPE, VEHICLE_ELEMENTS);
+
+/** The number of a car's records, and the `history_head` that they give. Throws `certificate_malformed`. */
+export function recordsOf(raw, key) {
+  const car = versioned(raw, key, VEHICLE_ELEMENTS);
+  return shaped([car[RECORD_COUNT], car[HISTORY_HEAD]], "ib", key);
+}
 
 function given(state, key) {
   const raw = state.get(key) ?? null;
@@ -619,6 +600,10 @@ function recordOf(record, sequence, marks) {
   return [digest, { ...entry, body: hex(body), outcome }];
 }
 
+/** What the records with these digests, from the first on, make of the field `history_head` of their car. */
+export const historyHead = (digests) =>
+  digests.reduce((head, digest, sequence) => tagged("bmw/record", head, bigEndian(sequence, 8), digest), ZERO32);
+
 /** The state of a brand or a total loss at a time. */
 function stateOf(state, sinceMs, disputedUntilMs, nowMs) {
   if (state !== "pending") return state;
@@ -659,17 +644,13 @@ function historyOf(state, history, nowMs) {
   const [vin, records] = shaped(history, "sl", "the history");
   const [key, marks] = [`vehicle/${vinOf(vin)}`, marksOf(state)];
   const car = carOf(given(state, key), key);
-  let head = ZERO32;
-  const shown = records.map((record, sequence) => {
-    const [digest, entry] = recordOf(record, sequence, marks);
-    head = tagged("bmw/record", head, bigEndian(sequence, 8), digest);
-    return entry;
-  });
+  const both = records.map((record, sequence) => recordOf(record, sequence, marks));
+  const shown = both.map(([, entry]) => entry);
   if (shown.length !== car.record_count) {
     const text = `${shown.length} records are given, the car has ${car.record_count}`;
     throw new InvalidCertificateFile("history_incomplete", text);
   }
-  if (!same(head, car.history_head)) {
+  if (!same(historyHead(both.map(([digest]) => digest)), car.history_head)) {
     throw new InvalidCertificateFile("history_changed", "the records are not those of the car's proven state");
   }
   const counts = Object.fromEntries(FORMS.map((form) => [form, shown.filter((entry) => entry.form === form).length]));
@@ -744,7 +725,7 @@ export async function verify(bytes, root, nowMs, options = {}) {
   if (known < (options.witnessesNeeded ?? 0)) {
     throw new InvalidCertificateFile("witness_missing", `${known} of the reader's witnesses signed it`);
   }
-  const age = ageOf(timeMs, nowMs, options);
+  const age = checkedAge(timeMs, nowMs, options);
   const sentence = `${subject.sentence} This was so at height ${height}, ${age.age_days} days ago.`;
   return {
     ...subject, ...age, kind, sentence, height, time_ms: timeMs, block_id: hex(point.blockId),
@@ -787,15 +768,21 @@ export function checkRootAge(root, nowMs, options) {
   }
 }
 
-function ageOf(timeMs, nowMs, options) {
+/** How old what was so at `timeMs` is: `status` is `old` above 60 days. */
+export function ageAt(timeMs, nowMs) {
+  const ageMs = Math.max(0, nowMs - timeMs);
+  return { status: ageMs > OLD_MS ? "old" : "good", age_days: days(ageMs) };
+}
+
+function checkedAge(timeMs, nowMs, { ageMaxMs = 0 }) {
   if (timeMs > nowMs + AHEAD_MAX_MS) {
     throw new InvalidCertificateFile("not_followed", "its time is ahead of this clock");
   }
-  const ageMs = Math.max(0, nowMs - timeMs);
-  if (options.ageMaxMs && ageMs > options.ageMaxMs) {
-    throw new InvalidCertificateFile("too_old_for_purpose", `it is ${days(ageMs)} days old`);
+  const age = ageAt(timeMs, nowMs);
+  if (ageMaxMs && nowMs - timeMs > ageMaxMs) {
+    throw new InvalidCertificateFile("too_old_for_purpose", `it is ${age.age_days} days old`);
   }
-  return { status: ageMs > OLD_MS ? "old" : "good", age_days: days(ageMs) };
+  return age;
 }
 
 // --- the compact form, for codes on paper ----------------------------------------------------------------------------
@@ -855,7 +842,7 @@ export async function verifyCompact(bytes, root, nowMs, options = {}) {
   const link = [header, round, byValidator(signatures, bitmap, validators.length), null, null];
   const trusted = { blockId: root.blockId, timeMs: root.timeMs, height: root.height, set: root.validators };
   const point = await follow(link, trusted, root.genesisHash);
-  const age = ageOf(timeMs, nowMs, options);
+  const age = checkedAge(timeMs, nowMs, options);
   const car = carOf(leaf, key);
   return {
     ...age, kind: "compact", vin, height, time_ms: timeMs, block_id: hex(point.blockId),

@@ -12,7 +12,7 @@ import {
   AHEAD_MAX_MS, InvalidCertificateFile, checkItem, checkRootAge, decode, encode, follow, fromHex, headerOf, hex,
   malformed, same, shaped, tagged,
 } from "./certificate.js"; // prettier-ignore
-import { Unreachable } from "./release.js";
+import { Unreachable, answer } from "./release.js";
 
 /** Headers that are asked for between root and head. Above: refused; a newer root is needed. */
 const FETCHES_MAX = 4_096;
@@ -238,13 +238,7 @@ export class LightClient {
   }
 
   async #json(path) {
-    let response;
-    try {
-      response = await this.#fetch(path);
-    } catch (error) {
-      throw new Unreachable(String(error));
-    }
-    if (!response.ok) throw new Unreachable(`${path}: HTTP ${response.status}`, response.status);
+    const response = await answer(path, this.#fetch);
     const document = await response.json().catch(() => null);
     if (document === null || typeof document !== "object") throw new Unreachable(`${path}: no JSON`);
     return document;

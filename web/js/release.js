@@ -2,7 +2,7 @@
  * What a release brings along for its modules: the trust root, and the texts in the reader's language, which are made from
  * the same catalogue as the pages (`web/module_files.py`).
  */
-import { rootOfCheckpoint, verify } from "./certificate.js";
+import { fromHex } from "./certificate.js";
 
 /** The server gives no usable answer. `status`: of HTTP, 0 where there is no answer. */
 export class Unreachable extends Error {
@@ -16,13 +16,13 @@ export class Unreachable extends Error {
 /** Those of the pages (`web/words.py`). */
 const LOCALES = { en: "en-GB", de: "de-DE", zh: "zh-Hans-CN" };
 
-/** The bytes of a file of this origin. Throws `Unreachable`. */
-export async function file(path) {
-  const response = await fetch(path).catch((error) => {
+/** What this origin answers. Throws `Unreachable`, also for an answer that says so. */
+export async function answer(path, ask = (where) => fetch(where)) {
+  const response = await ask(path).catch((error) => {
     throw new Unreachable(String(error));
   });
   if (!response.ok) throw new Unreachable(`${path}: HTTP ${response.status}`, response.status);
-  return new Uint8Array(await response.arrayBuffer());
+  return response;
 }
 
 /**
@@ -33,19 +33,15 @@ export async function file(path) {
  */
 export async function release(name, lang = document.documentElement.lang) {
   const tag = Object.keys(LOCALES).find((each) => lang.startsWith(each)) ?? "en";
-  const found = JSON.parse(new TextDecoder().decode(await file(new URL(`../texts/${name}.${tag}.json`, import.meta.url))));
-  const root = await rootOfCheckpoint(new TextEncoder().encode(JSON.stringify(found.root)));
-  return { texts: new Texts(LOCALES[tag], found), root };
+  const found = await (await answer(new URL(`../texts/${name}.${tag}.json`, import.meta.url))).json();
+  return { texts: new Texts(LOCALES[tag], found), root: rootOf(found.root) };
 }
 
-/** The verdict by `check` (`verify` or `verifyCompact`), and whether the root is older than a root should be. */
-export async function verdictOf(bytes, root, check = verify) {
-  try {
-    return [await check(bytes, root, Date.now()), false];
-  } catch (error) {
-    if (error.code !== "root_too_old") throw error;
-    return [await check(bytes, root, Date.now(), { acceptOldRoot: true }), true];
-  }
+/** The root in a release's own file, which is as trustworthy as this module: nothing of it is checked again. */
+function rootOf({ tree_depth: treeDepth, height, time_ms: timeMs, ...hashes }) {
+  const names = ["genesis_hash", "block_id", "validators"];
+  const [genesisHash, blockId, validators] = names.map((name) => fromHex(hashes[name], name));
+  return { genesisHash, treeDepth, height, blockId, timeMs, validators };
 }
 
 export class Texts {
@@ -78,12 +74,11 @@ export class Texts {
 
   /** In UTC, as the pages write times. */
   time(ms) {
-    const style = { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" };
-    return `${new Intl.DateTimeFormat(this.lang, style).format(Number(ms))} UTC`;
+    return `${this.day(ms, { timeStyle: "short" })} UTC`;
   }
 
-  day(ms) {
-    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium", timeZone: "UTC" }).format(Number(ms));
+  day(ms, style = {}) {
+    return new Intl.DateTimeFormat(this.lang, { dateStyle: "medium", timeZone: "UTC", ...style }).format(Number(ms));
   }
 
   /** How long ago, roughly: "this minute", "3 hours ago". */

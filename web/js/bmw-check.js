@@ -5,14 +5,15 @@
  *
  * `data-state` is `idle`, `working`, `done` or `refused`; `data-code` is empty, or says why it is not green.
  */
-import { PAPER_BYTES_MAX, attachedTo, isPaper } from "../attached.js";
+import { PAPER_BYTES_MAX, attachedTo, isPaper } from "./attached.js";
 import {
   InvalidCertificateFile, fromTexts, hex, isSignature, malformed, rootOfCheckpoint, verifyCompact,
-} from "../certificate.js"; // prettier-ignore
-import { codesIn } from "../codes.js";
-import { factsOf, recordsOf } from "../facts.js";
-import { h } from "../h.js";
-import { release, verdictOf } from "../release.js";
+} from "./certificate.js"; // prettier-ignore
+import { codesIn } from "./codes.js";
+import { factsOf, recordsOf } from "./facts.js";
+import { h } from "./h.js";
+import { release } from "./release.js";
+import { verdictOf } from "./verdict.js";
 
 /** What the reader is told instead of a verdict. `key`: of its text. */
 class Told extends Error {
