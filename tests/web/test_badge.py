@@ -99,8 +99,8 @@ def test_a_lying_node_is_refused(window: Looking, node: LyingNode, name: str) ->
 
 
 def test_a_certificate_that_is_another(window: Looking, node: LyingNode) -> None:
-    """It is asked for where the page does not show every record. One of another car or none, a damaged one, and an empty
-    file do not make the badge green."""
+    """It is asked for where the page does not show every record. One of another car or of none, a damaged one, an empty
+    file: none makes the badge green."""
     node.lie = in_list(lambda records: records.pop())
     chain = node.honest.chain
     makes = Certificates(chain.genesis, chain.store, chain.store.proof)
