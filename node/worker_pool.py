@@ -12,6 +12,7 @@ import gc
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing import get_context
@@ -31,6 +32,10 @@ GC_THRESHOLD: Final = 100_000
 cycles, and with Python's default of 700 the collector takes a twentieth of the time."""
 
 
+LOOKS: Final = 10
+"""Times that a process is looked at until it counts as silent."""
+
+
 def _serve(pipe: Connection, job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -47,16 +52,22 @@ class _Worker:
         self.process: BaseProcess = context.Process(target=_serve, args=(theirs, job), daemon=True)
         self.process.start()
         theirs.close()
+        self.busy_since: float | None = None
+        """Steady time since which it has had work, None while it has none."""
 
-    def do(self, work: bytes, silence_s: float) -> bytes:
+    def do(self, work: bytes) -> bytes:
         """Raises EOFError or OSError where the process has died, also of being silent."""
-        watchdog = threading.Timer(silence_s, self.process.kill)  # no timeout: a process may also not read
-        watchdog.start()
+        self.busy_since = time.monotonic()
         try:
             self.pipe.send_bytes(work)
             return self.pipe.recv_bytes()
         finally:
-            watchdog.cancel()
+            self.busy_since = None
+
+    def end_if_silent(self, silence_s: float) -> None:
+        """No time-out of the pipe would do: a process may also not read what is sent."""
+        if (since := self.busy_since) is not None and time.monotonic() - since > silence_s:
+            self.process.kill()
 
     def end(self) -> None:
         self.process.kill()
@@ -77,7 +88,9 @@ class WorkerPool:
         self._is_closing = False
         self._workers = [_Worker(job) for _ in range(count)]
         self._threads = [threading.Thread(target=self._feed, args=(i,), daemon=True) for i in range(count)]
-        for thread in self._threads:
+        self._is_closed = threading.Event()
+        self._watch_thread = threading.Thread(target=self._watch, daemon=True)
+        for thread in (*self._threads, self._watch_thread):
             thread.start()
         # A program that ends without `close` (an error while it starts) would wait for its processes without end.
         atexit.register(self._kill)
@@ -104,10 +117,15 @@ class WorkerPool:
             except WorkerLost as error:
                 future.set_exception(error)
 
+    def _watch(self) -> None:
+        while not self._is_closed.wait(self._silence_s / LOOKS):
+            for worker in self._workers:
+                worker.end_if_silent(self._silence_s)
+
     def _do(self, place: int, work: bytes) -> bytes:
         for _ in range(self._attempts):
             try:
-                return self._workers[place].do(work, self._silence_s)
+                return self._workers[place].do(work)
             except (EOFError, OSError):
                 if self._is_closing:
                     break
@@ -127,7 +145,8 @@ class WorkerPool:
         for _ in self._threads:
             self._queue.put(None)
         self._kill()
-        for thread in self._threads:
+        self._is_closed.set()
+        for thread in (*self._threads, self._watch_thread):
             thread.join()
         for worker in self._workers:
             worker.end()

@@ -97,6 +97,7 @@ class Node:
             self._signer_link = SignerLink(home.path / signer_socket, self.genesis_hash, self._on_signer)
         settings = ReplicaConfig(
             config.consensus.block_interval_min_ms,
+            config.consensus.block_interval_full_ms,
             config.consensus.block_interval_empty_ms,
             config.consensus.build_txs_max,
             pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),

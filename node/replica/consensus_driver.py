@@ -26,6 +26,8 @@ from node.txtypes.rulesets import unknown_ruleset
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
+FULL_TXS = 64
+"""Pending transactions from which on a block counts as full, and the pause before it is `block_interval_full_ms`."""
 
 
 class ConsensusDriver:
@@ -132,7 +134,10 @@ class ConsensusDriver:
         return self.machine.step_now is Step.NEW and not self._services.signing_duty.is_listening and not self.is_over
 
     def _opens_at(self) -> int:
-        return self._entered_at + self._services.config.block_interval_min_ms
+        """The pause grows with what is pending: few transactions are final soon, and many share the cost of a block."""
+        config, pending = self._services.config, min(len(self._services.pool), FULL_TXS)
+        least_ms, full_ms = config.block_interval_min_ms, config.block_interval_full_ms
+        return self._entered_at + least_ms + max(0, full_ms - least_ms) * pending // FULL_TXS
 
     def _opens_at_empty(self) -> int:
         return self._entered_at + self._services.config.block_interval_empty_ms

@@ -23,7 +23,8 @@ from node.storage.chain_store import ChainStore
 class ReplicaConfig:
     """Local policy of a replica; nothing here is a consensus rule."""
 
-    block_interval_min_ms: int = 200
+    block_interval_min_ms: int = 50
+    block_interval_full_ms: int = 200
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     pool: PoolLimits = field(default_factory=PoolLimits)

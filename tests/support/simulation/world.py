@@ -49,7 +49,11 @@ class World:
         self._streams: dict[str, random.Random] = {}
         self.start_ms = GENESIS_MS + HOUR_MS
         self.clock = Clock(self.start_ms)
-        self.config = ReplicaConfig(block_interval_min_ms=100, block_interval_empty_ms=self.options.interval_empty_ms)
+        self.config = ReplicaConfig(
+            block_interval_min_ms=100,
+            block_interval_full_ms=100,
+            block_interval_empty_ms=self.options.interval_empty_ms,
+        )
         names = [f"v{i}" for i in range(len(self.options.powers))]
         parties = [
             Party(name, "DE", (("manufacturer", ()),), power)
