@@ -158,6 +158,10 @@ ROUND_CAP: Final = 1_000_000
 RESEND_MS: Final = 1_000
 """Own messages of the current round are sent again after this long without progress."""
 
+LATE_RELAY_MS: Final = 100
+"""Where all validators are linked to one another, what one has sent reaches the others without a relay. Votes are
+relayed, and transactions of others announced, after this long, unless a block has made that needless."""
+
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""
 

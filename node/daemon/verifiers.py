@@ -16,7 +16,7 @@ from node.ledger.signed import verify_raw
 from node.worker_pool import WorkerLost, WorkerPool
 
 INLINE_MAX: Final = 24
-"""Up to this many signatures of a block or a submission are verified in the event loop: to hand them over takes longer."""
+"""Up to this many signatures of a block or a submission are verified in the event loop: handing over takes longer."""
 INLINE_GOSSIP_MAX: Final = 4
 """The same of gossip, which nobody waits for: handing over costs the event loop as much as this many."""
 TURN_S: Final = 0.001

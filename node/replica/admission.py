@@ -85,13 +85,14 @@ class Admission:
             return Judged((Unmet(NOT_JUDGED.code, tx.txid.hex(), "", ""),), ())
         return Judged(tuple(ledger.unmet_guards), ledger.contended)
 
-    def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
+    def admit(self, tx: CheckedTx, *, in_full: bool = False, announce_ms: int = 0) -> tuple[Unmet, ...] | str:
         """Add a verified transaction to the pool. Returns its unmet guards (empty: admitted), or why the pool is full.
 
-        `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block."""
+        `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block.
+        `announce_ms`: when to announce it, 0 for now."""
         self._tx_gossip.note_verified(tx)
         judged = self._judged(tx, in_full=in_full)
-        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended, self._claim(tx)) or ()
+        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended, self._claim(tx), announce_ms) or ()
 
     def _claim(self, tx: CheckedTx) -> Claim:
         weight, left = weight_of(tx.payload.body, len(tx.raw)), self._judging_run().weight_left(tx.payload.sender)

@@ -85,6 +85,10 @@ class CatchUp:
         self._delivered_height = 0
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
+    def is_mesh(self, validators: int) -> bool:
+        """Whether as many peers are linked as there are other validators: then others need no relay, or a late one."""
+        return len(self.peers) >= validators - 1
+
     def best_height(self, now_ms: int) -> int:
         """The highest head claimed by a peer that has not just failed to deliver."""
         best = 0

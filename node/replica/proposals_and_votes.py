@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from node import limits
 from node.chain.block import Header, block_id_of, check_contents
 from node.chain.vote import Proposal, Vote, sign_bytes_of
@@ -29,7 +31,23 @@ class ProposalsAndVotes:
         self._signing_duty = signing_duty
         self._context = context
         self._far_votes = RelayLimit()
+        self._late: deque[tuple[int, PeerId, Vote]] = deque()
+        """Votes to relay, each with the time from which to, and with the peer that sent it."""
 
+    # --- time ---
+    def deadline_ms(self) -> int | None:
+        return self._late[0][0] if self._late else None
+
+    def on_time(self) -> None:
+        """Relay the votes that are due. By now their height is decided, as a rule."""
+        while self._late and self._late[0][0] <= self._context.now_ms:
+            _, peer, vote = self._late.popleft()
+            self._context.broadcast(VoteMessage(vote), besides=peer)
+
+    def committed(self) -> None:
+        self._late.clear()
+
+    # --- messages ---
     def on_vote(self, peer: PeerId, vote: Vote, driver: ConsensusDriver) -> None:
         """Process a vote. Raises `Rejected` if the peer is at fault."""
         self._signing_duty.saw(vote)
@@ -43,7 +61,10 @@ class ProposalsAndVotes:
             raise Rejected("a vote's signature does not verify")
         is_near = vote.round <= machine.round + limits.ROUNDS_AHEAD_MAX
         if is_near or self._far_votes.may(vote.validator, self._context.now_ms):
-            self._context.broadcast(VoteMessage(vote), besides=peer)
+            if self._is_mesh():
+                self._late.append((self._context.now_ms + limits.LATE_RELAY_MS, peer, vote))
+            else:
+                self._context.broadcast(VoteMessage(vote), besides=peer)
         driver.feed(m.VoteReceived(vote))
 
     def on_proposal(self, peer: PeerId, message: ProposalMessage, received_ms: int, driver: ConsensusDriver) -> None:
@@ -113,8 +134,11 @@ class ProposalsAndVotes:
 
     def relay(self, message: Message, peer: PeerId) -> None:
         """Relay a message to all other peers, unless all validators are linked to one another."""
-        if len(self._sync.peers) < len(self._store.head().validators) - 1:
+        if not self._is_mesh():
             self._context.broadcast(message, besides=peer)
+
+    def _is_mesh(self) -> bool:
+        return self._sync.is_mesh(len(self._store.head().validators))
 
     def _take_polka(self, proposal: Proposal, polka: tuple[Vote, ...], driver: ConsensusDriver) -> None:
         """Verify the polka of a re-proposal. The proposer does not sign it, so a bad one is the sending peer's fault.

@@ -218,14 +218,15 @@ class Replica:
         return self._flush()
 
     def _flush(self) -> list[e.Action]:
-        for announcement in self._tx_gossip.fresh_announcements():
+        for announcement in self._tx_gossip.fresh_announcements(self._context.now_ms):
             self._context.broadcast(announcement)
         return self._context.take()
 
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
         """When the next `Tick` is due."""
-        others = (self._signing_duty.deadline_ms(), self._blocks.deadline_ms(), self._admission.deadline_ms())
+        parts = (self._signing_duty, self._blocks, self._admission, self._proposals_and_votes, self._tx_gossip)
+        others = [part.deadline_ms() for part in parts]
         return min(
             self._status_at, self._announce_at, self._driver.deadline_ms(), *(at for at in others if at is not None)
         )
@@ -234,6 +235,7 @@ class Replica:
         if self.halted:
             return
         self._signing_duty.on_time()
+        self._proposals_and_votes.on_time()
         self._driver.on_time()
         if self._context.now_ms >= self._status_at:
             self._tell_status()
@@ -329,8 +331,10 @@ class Replica:
             case PoolJob(peer):
                 if not all(results):
                     self._context.misbehaved(peer, "bad_signature", "a transaction's signature does not verify")
+                is_mesh = self.sync.is_mesh(len(self.store.head().validators))
+                announce_ms = self._context.now_ms + limits.LATE_RELAY_MS if is_mesh else 0
                 for tx in checked:
-                    self._admission.admit(tx)
+                    self._admission.admit(tx, announce_ms=announce_ms)
             case BodyJob():
                 self._driver.on_body_verified(purpose, is_good=all(results))
             case SyncJob():
@@ -350,6 +354,7 @@ class Replica:
         for tx in result.transactions:
             self.pool.remove(tx.txid)
         self._tx_gossip.committed(result.transactions)
+        self._proposals_and_votes.committed()
         self._context.add(e.BlockCommitted(block, result, result.transactions, commit.round))
         self._begin_height()
         if self.halted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from node import limits
@@ -32,13 +32,24 @@ class TxGossip:
         self._verified_bytes = 0
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self.fetcher = TxFetcher()
-        self.to_announce: list[bytes] = []
+        self._to_announce: list[bytes] = []
+        self._to_announce_late: deque[tuple[int, bytes]] = deque()
+        """Wire ids of admitted transactions, each with the time from which it is announced."""
 
     # --- gossip ---
-    def fresh_announcements(self) -> list[Announce]:
-        """Announcements of the transactions admitted since the last call."""
-        fresh, self.to_announce = self.to_announce, []
+    def fresh_announcements(self, now_ms: int) -> list[Announce]:
+        """Announcements of the transactions admitted since the last call, and of those whose time has come and that are
+        still in the pool."""
+        fresh, self._to_announce = self._to_announce, []
+        while self._to_announce_late and self._to_announce_late[0][0] <= now_ms:
+            _, wire_id = self._to_announce_late.popleft()
+            if self.pool.by_wire_id(wire_id):
+                fresh.append(wire_id)
         return _announcements(fresh)
+
+    def deadline_ms(self) -> int | None:
+        """When the next announcement is due; None where nothing waits."""
+        return self._to_announce_late[0][0] if self._to_announce_late else None
 
     def announcements(self) -> list[Announce]:
         """Announcements of the whole pool, oldest first: for new peers, and periodically since messages may be lost."""
@@ -134,11 +145,15 @@ class TxGossip:
             self.refuse(tx.wire_id)
 
     # --- admission ---
-    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim) -> str:
-        """Add a checked transaction to the pool and announce it. Returns why the pool is full, else an empty text."""
+    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim, announce_ms: int = 0) -> str:
+        """Add a checked transaction to the pool, and announce it from `announce_ms` on. Returns why the pool is full, or
+        an empty text."""
         try:
             if self.pool.add(tx, contended, claim):
-                self.to_announce.append(tx.wire_id)
+                if announce_ms:
+                    self._to_announce_late.append((announce_ms, tx.wire_id))
+                else:
+                    self._to_announce.append(tx.wire_id)
         except PoolFull as error:
             return str(error)
         return ""
