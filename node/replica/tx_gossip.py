@@ -146,7 +146,7 @@ class TxGossip:
 
     # --- admission ---
     def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim, announce_ms: int = 0) -> str:
-        """Add a checked transaction to the pool, and announce it from `announce_ms` on. Returns why the pool is full, or
+        """Add a checked transaction to the pool; announce it from `announce_ms` on. Returns why the pool is full, or
         an empty text."""
         try:
             if self.pool.add(tx, contended, claim):
