@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -33,6 +32,8 @@ METRICS: Final = {
     "model_check_age_seconds": "time since the last check that held; -1: none yet",
 }
 """HELP text of every metric, by name without prefix."""
+_STATUS_FILE: Final = Path("/proc/self/status")
+_MEMORY: Final = {"VmRSS:": "resident", "VmHWM:": "peak"}
 
 
 def route_of(request: web.Request) -> str:
@@ -42,10 +43,11 @@ def route_of(request: web.Request) -> str:
 
 
 def memory_bytes() -> dict[str, float]:
-    """The resident memory now, and at its highest."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024
-    return {'memory_bytes{kind="resident"}': pages * resource.getpagesize(), 'memory_bytes{kind="peak"}': peak}
+    """The resident memory now, and at its highest. `getrusage` does not tell the latter: a process inherits its
+    `ru_maxrss` from the one that started it."""
+    fields = [line.split() for line in _STATUS_FILE.read_text().splitlines()]
+    found = {words[0]: int(words[1]) * 1_024 for words in fields if words and words[0] in _MEMORY}
+    return {f'memory_bytes{{kind="{_MEMORY[name]}"}}': size for name, size in found.items()}
 
 
 def rendered(samples: Mapping[str, float], counters: RouteCounters) -> str:

@@ -14,6 +14,7 @@ from node.cli.exit_codes import exit_codes
 from node.cli.options import example, read_genesis_file
 from node.cli.start import watch_stdin
 from node.errors import OperatorError
+from node.file_lock import FileLock
 from node.log import set_up_logging
 
 
@@ -71,5 +72,6 @@ def serve(
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         await run(genesis, root, home, settings, stopping, is_rebuilt=rebuild)
 
-    asyncio.run(until_stopped())
+    with FileLock(home / "serve.lock", f"serves pages from {home}"):  # two would write the same rows
+        asyncio.run(until_stopped())
     sys.exit(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -11,40 +10,11 @@ from pathlib import Path
 from node.chain.genesis import Genesis, parse_genesis
 from node.crypto.keyfile import node_key_file, parse_node_key_file
 from node.crypto.signing import PrivateKey
-from node.errors import Busy, OperatorError, Rejected
+from node.errors import OperatorError, Rejected
+from node.file_lock import FileLock
 from node.storage.lost_blocks import SIGNING_STATE
 
 KEY_NAMES = ("consensus", "node", "account")
-
-
-class SigningLock:
-    """Exclusive right to sign with a home, until it is closed or its process ends. Two processes with one hard state
-    would each know only their own signatures."""
-
-    def __init__(self, path: Path, home: Path) -> None:
-        """Raises `Busy`, which names the holder."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._descriptor, 20).decode("ascii", "replace") or "unknown"
-            raise Busy(f"process {holder} signs with the key of {home}: stop it first") from None
-        os.truncate(self._descriptor, 0)
-        os.write(self._descriptor, str(os.getpid()).encode())
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> SigningLock:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)
@@ -98,9 +68,10 @@ class Home:
     def key_file(self, purpose: str) -> Path:
         return self.path / "keys" / f"{purpose}.json"
 
-    def hold_signing(self) -> SigningLock:
-        """Be the only process that signs with this home or changes its signing state. Raises `Busy`."""
-        return SigningLock(self.path / "data" / "signing.lock", self.path)
+    def hold_signing(self) -> FileLock:
+        """Be the only process that signs with this home or changes its signing state: two processes with one hard state
+        would each know only their own signatures. Raises `Busy`."""
+        return FileLock(self.path / "data" / "signing.lock", f"signs with the key of {self.path}")
 
     def make(self) -> None:
         for folder in (self.path, self.path / "keys", self.path / "data"):

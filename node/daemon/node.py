@@ -17,7 +17,7 @@ from node.daemon.admin import AdminSocket
 from node.daemon.clocks import ClockWatch, steady_clock, wall_clock
 from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
-from node.daemon.home import Home, SigningLock
+from node.daemon.home import Home
 from node.daemon.key_rotation import key_on_chain, rotated
 from node.daemon.member_nodes import MemberNodes
 from node.daemon.memory import settle_allocator, trim_for_ever
@@ -33,6 +33,7 @@ from node.daemon.submissions import Submissions
 from node.daemon.tx_status import TxStatuses
 from node.daemon.verifiers import Verifiers
 from node.errors import Corrupted, OperatorError
+from node.file_lock import FileLock
 from node.log import log
 from node.mempool.pool import PoolLimits
 from node.p2p.network import Events, Network
@@ -83,7 +84,7 @@ class Node:
         self._tx_statuses = TxStatuses(self._journal, self.store)
         run = secrets.token_bytes(RUN_BYTES)
         self._kv.write({schema.META_RUN: run}, [])
-        self._signing_lock: SigningLock | None = None
+        self._signing_lock: FileLock | None = None
         account = home.key_file("account")
         self._account = address_of(home.read_key("account").public) if account.exists() else b""
         signer, address = None, self._own_address(consensus_key)

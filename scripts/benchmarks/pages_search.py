@@ -1,4 +1,4 @@
-"""Search of a large market with its page, in time of the processor."""
+"""Search of a large market with its page, in time of the processor, and the memory of the process that serves it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import asyncio
 import hashlib
 import multiprocessing
 import random
+import re
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from support.market import market_chain
+from support.browsing import serving_pages
+from support.chain import Chain
+from support.market import genesis_file, market_chain
 from support.rendering import a_site
 
 from benchmarks.measure import Measure
 from web.asking import Ask, Site
-from web.metrics import memory_bytes
 from web.nodes import Nodes
 from web.pages.cars import cars
 from web.read_model.model import NAME, ReadModel
@@ -28,10 +31,12 @@ from web.settings import WebSettings
 from web.share import Share
 from web.words import words_of
 
-P50_MS, P99_MS = 5.0, 30.0
+P50_MS, P99_MS, MEMORY_MIB = 5.0, 30.0, 250.0
 COUNTRIES = ("DE", "FR", "CN", "US", "GB", "IT", "ES", "NL", "PL", "AT")
 POWERTRAINS = ("petrol", "diesel", "hev", "phev", "bev")
 NOW_MS = 1_800_000_000_000
+NO_NODE = "http://127.0.0.1:9"
+"""Nothing listens there."""
 
 
 def synthetic(first: int, count: int, seed: int) -> list[Row]:
@@ -94,45 +99,68 @@ def _fill(folder: Path, genesis_hash: bytes, count: int, seed: int) -> None:
 
 def search(count: int, seed: int) -> list[Measure]:
     """Each query once, none kept from before, with rows read from SQLite and the HTML of the page, in milliseconds of
-    the processor, which on a machine with nothing else to do are those of the clock."""
+    the processor, which on a machine with nothing else to do are those of the clock; then the memory that serving the
+    same takes."""
     with tempfile.TemporaryDirectory() as folder:
-        chain, settings = market_chain(), WebSettings(page_size=24)
+        home, chain = Path(folder) / "home", market_chain()
+        home.mkdir()
         # in a process of its own, which leaves no memory behind
         filling = multiprocessing.get_context("spawn").Process(
-            target=_fill, args=(Path(folder), chain.genesis_hash, count, seed)
+            target=_fill, args=(home, chain.genesis_hash, count, seed)
         )
         filling.start()
         filling.join()
         assert filling.exitcode == 0
-        nodes = Nodes(("http://127.0.0.1:9",), chain.genesis_hash, Share(1, 1))
-        nodes.watched[0].time_ms = NOW_MS
-        began = time.perf_counter()
-        model = ReadModel(chain.genesis, Path(folder), nodes, settings)
-        load_s = time.perf_counter() - began
-        memory = memory_bytes()['memory_bytes{kind="resident"}']
-        site = a_site(settings, chain.genesis, nodes, model)
-        requests = [make_mocked_request("GET", url) for url in queries(seed)]
+        return [*_timed(home, chain, count, seed), _peak_memory(home, chain, count, seed)]
 
-        async def measured() -> list[tuple[float, float, int]]:
-            return [await _drawn(site, request) for request in requests]
 
-        drawn = asyncio.run(measured())
-        times, clock = sorted(ms for ms, _, _ in drawn), sorted(ms for _, ms, _ in drawn)
-        told = {
-            "listings": count,
-            "queries": len(times),
-            "html_bytes_max": max(size for *_, size in drawn),
-            "clock_ms": [round(clock[len(clock) * percent // 100], 1) for percent in (50, 99)],
-            "slowest_ms": round(times[-1], 1),
-            "load_s": round(load_s, 1),
-            "memory_mib": round(memory / 2**20),
-        }
-        found = []
-        for percent, bar in ((50, P50_MS), (99, P99_MS)):
-            value = times[len(times) * percent // 100]
-            name = f"search and page of {count:,} listings, p{percent}"
-            found.append(Measure(name, value, bar, value, 1, "ms", True, told))
-        return found
+def _timed(home: Path, chain: Chain, count: int, seed: int) -> list[Measure]:
+    settings, nodes = WebSettings(page_size=24), Nodes((NO_NODE,), chain.genesis_hash, Share(1, 1))
+    nodes.watched[0].time_ms = NOW_MS
+    began = time.perf_counter()
+    model = ReadModel(chain.genesis, home, nodes, settings)
+    load_s = time.perf_counter() - began
+    site = a_site(settings, chain.genesis, nodes, model)
+    requests = [make_mocked_request("GET", url) for url in queries(seed)]
+
+    async def measured() -> list[tuple[float, float, int]]:
+        drawn = [await _drawn(site, request) for request in requests]
+        await model.stop()
+        return drawn
+
+    drawn = asyncio.run(measured())
+    times, clock = sorted(ms for ms, _, _ in drawn), sorted(ms for _, ms, _ in drawn)
+    told = {
+        "listings": count,
+        "queries": len(times),
+        "html_bytes_max": max(size for *_, size in drawn),
+        "clock_ms": [round(clock[len(clock) * percent // 100], 1) for percent in (50, 99)],
+        "slowest_ms": round(times[-1], 1),
+        "load_s": round(load_s, 1),
+    }
+    found = []
+    for percent, bar in ((50, P50_MS), (99, P99_MS)):
+        value = times[len(times) * percent // 100]
+        name = f"search and page of {count:,} listings, p{percent}"
+        found.append(Measure(name, value, bar, value, 1, "ms", True, told))
+    return found
+
+
+def _peak_memory(home: Path, chain: Chain, count: int, seed: int) -> Measure:
+    """The highest memory of a process of `bmw-node serve` that begins with all rows and is asked every query."""
+    with serving_pages(home, genesis_file(chain, home), [NO_NODE]) as served:
+        for query in queries(seed):
+            _got(served.url + query)
+        told = _got(served.url + "/metrics")
+    memory = re.findall(r'^bmw_web_memory_bytes\{kind="(\w+)"\} (\S+)$', told, re.MULTILINE)
+    mib = {kind: float(size) / 2**20 for kind, size in memory}
+    name, details = f"serve of {count:,} listings, peak memory", {"resident_mib": round(mib["resident"])}
+    return Measure(name, mib["peak"], MEMORY_MIB, mib["peak"], 1, "MiB", True, details)
+
+
+def _got(url: str) -> str:
+    with urllib.request.urlopen(url) as answer:
+        return answer.read().decode()
 
 
 async def _drawn(site: Site, request: web.Request) -> tuple[float, float, int]:

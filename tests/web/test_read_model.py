@@ -1,9 +1,11 @@
-"""The rows of `bmw-node serve`: killed, rebuilt, lied to, moved to another chain."""
+"""The rows of `bmw-node serve`: killed, rebuilt, lied to, moved to another chain, wanted by two processes."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,3 +144,22 @@ def test_a_lying_node_is_found_out_by_proofs(tmp_path: Path) -> None:
             status, html = asked(pages.url, "/en/cars")
             assert (status, "€1<" in html) == (200, False)
             assert metric(pages, "model_differences_total") >= 1
+
+
+def test_a_second_process_with_the_same_home_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
+    chain, home = market_chain(), tmp_path / "home"
+    put_on_sale(chain, range(3))
+    genesis = genesis_file(chain, tmp_path)
+    with market_node(chain) as node, serving_pages(home, genesis, [node.url]) as pages:
+        wait_for(lambda: is_ready(pages), what="the rows")
+        command = [sys.executable, "-m", "node.cli.node", "serve", "--home", home, "--genesis", genesis]
+        second = subprocess.run(
+            [*command, "--node", node.url, "--port", "0"], capture_output=True, text=True, timeout=60
+        )  # fmt: skip
+        assert (3, "") == (second.returncode, second.stdout)
+        assert second.stderr == f"Error: process {pages.process.pid} serves pages from {home}: stop it first\n"
+        node.do(lambda at: put_on_sale(at, [3]))
+        wait_for(lambda: "4 cars" in asked(pages.url, "/en/cars")[1], what="one more car")
+        pages.kill()
+        with serving_pages(home, genesis, [node.url]) as third:
+            wait_for(lambda: "4 cars" in asked(third.url, "/en/cars")[1], what="the rows of the first")
