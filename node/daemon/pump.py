@@ -71,7 +71,7 @@ class Pump:
         self.replica.handle(e.Failed(reason), self._steady(), self._wall())
 
     def _schedule(self) -> None:
-        """Tick at the replica's deadline. A timer that is due before it stays: to tick once in vain costs less than to set
+        """Tick at the replica's deadline. A timer that is due before it stays: to tick in vain costs less than to set
         a timer with every event."""
         if self.is_stopped or self.replica.halted:
             if self._timer is not None:

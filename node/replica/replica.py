@@ -55,7 +55,7 @@ from node.txtypes.rulesets import unknown_rules
 __all__ = ["Replica", "ReplicaConfig"]
 
 STATUS_EVERY_MS = 250
-"""Minimum interval between status messages, from which a peer learns that it lacks a block. One with every block would be a
+"""Minimum interval between status messages, from which a peer learns that it lacks a block. With every block they are a
 third of all messages of a quiet network."""
 SYNCING_GAP = 3
 """Blocks behind before the node counts as syncing; fewer are caught up by consensus."""
