@@ -61,12 +61,12 @@ def test_the_split_view_harms_nobody_who_keeps_its_locks() -> None:
 def test_a_shown_polka_that_cannot_be_shown_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One validator locks by a vote that nobody else has: where it forgets that vote, the chain stands for good."""
     settings = (LONG, "faulty=((0,'polka_hider'),)")
-    assert first_violation(*settings, seeds=range(2, 4)) == ""
+    assert first_violation(*settings, seeds=range(5, 7)) == ""
 
     keep = Tally.add_certificate
     monkeypatch.setattr(Tally, "add_certificate", lambda self, *quorum: keep(self, *quorum[:3]))
 
-    assert "no progress" in first_violation(*settings, seeds=range(2, 4))
+    assert "no progress" in first_violation(*settings, seeds=range(5, 7))
 
 
 def test_a_polka_that_is_none_and_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_floor_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         "partitions=3",
         "stalls=1",
     )
-    assert "signed two" in first_violation(*settings, seeds=range(56, 59))
+    assert "signed two" in first_violation(*settings, seeds=range(1))
 
 
 def test_evidence_that_is_dropped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
