@@ -146,9 +146,12 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
 
 
 def read_hex(text: object, path: str) -> bytes:
-    if not isinstance(text, str) or not re.fullmatch(r"([0-9a-f]{2})*", text):
-        raise Problem("malformed", f"{path}: lower-case hex expected")
-    return bytes.fromhex(text)
+    try:
+        if isinstance(text, str) and (raw := bytes.fromhex(text)).hex() == text:
+            return raw
+    except ValueError:
+        pass
+    raise Problem("malformed", f"{path}: lower-case hex expected")
 
 
 # --- content negotiation ---------------------------------------------------------------------------------
