@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from node.daemon.node import Node, check_dev_keys
 from node.daemon.snapshot_sync import Choice
 from node.errors import OperatorError
 from node.log import log, set_up_logging
+from node.worker_pool import GC_THRESHOLD
 
 
 @click.command(epilog=example("bmw-node start --home /var/lib/bmw-node"))
@@ -60,6 +62,8 @@ def start(
     choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
     if not dev:
         check_dev_keys(place.read_genesis())
+    gc.freeze()  # no collection needs to look at what the program itself is made of
+    gc.set_threshold(GC_THRESHOLD)
     failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev, until_stdin_ends=until_stdin_ends))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)
