@@ -77,7 +77,11 @@ def able_writer(client: NodeClient, author: Author, key: PrivateKey, kinds: Sequ
         member = {}
     writer, able, reasons = writer_of(key, member), set[Kind](), dict[str, str]()
     for kind in kinds:
-        answer = client.check(author.signed(writer, kind, author.example_vin(writer)).raw)
+        try:
+            answer = client.check(author.signed(writer, kind, author.example_vin(writer)).raw)
+        except NodeRefused as refused:
+            url = client.answered_by
+            raise OperatorError(f"{url} does not take a sample of {kind} ({refused}): name another node") from None
         unmet = [guard for guard in unmet_of(answer) if guard.code not in EXPECTED]
         if unmet or (kind == "births" and not writer.wmi):
             reasons |= {guard.code: guard.text for guard in unmet[:1]} or {"role_scope": "no WMI of three characters"}
