@@ -34,11 +34,9 @@ T = TypeVar("T")
 LOAD_TXS_MAX = 200_000
 """Transactions of one load: they are signed before the first is offered, and take half a kilobyte of memory each.
 Above: wrong usage."""
-RATE_MAX, DURATION_MAX_S, TIMEOUT_MAX_S = 10_000, 86_400, 3_600
+RATE_MAX, DURATION_MAX_S, TIMEOUT_MAX_S = 10_000, 6 * 3_600, 3_600
 NODES_MAX = 100
 """Nodes of one load: each has a stream of events. Above: wrong usage."""
-LIFETIME_MS = 10 * 60_000
-"""How long the transactions are valid after the last was offered: what is left over must not be committed tomorrow."""
 REGISTERED_PER_SECOND, REGISTERED_AT_ONCE = 100, 50
 """Cars that are registered before a load that writes about them, at a rate that any network carries."""
 KEY_PASSPHRASE = "BMW_WALLET_PASSPHRASE"
@@ -66,10 +64,9 @@ def _urls(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tupl
 
 @click.command(
     epilog=example(
-        "bmw-node load http://127.0.0.1:26700 http://127.0.0.1:26701 --chain-id bmw-dev-1 "
-        "--key net/bmw/keys/account.json --rate 20 --duration 5",
-        "bmw-node load http://127.0.0.1:26700 --chain-id bmw-dev-1 --key net/bmw/keys/account.json "
-        "--key net/workshop-berlin/keys/account.json --mix births=1,maintenance=3 --duration 5 --json",
+        "bmw-node load http://127.0.0.1:26700 --chain-id bmw-dev-1 --key /var/lib/bmw-node/keys/account.json",
+        "bmw-node load http://10.0.0.1:26700 http://10.0.0.2:26700 --chain-id bmw-dev-1 --key bmw.json \\\n"
+        "    --key workshop.json --mix births=1,maintenance=3 --rate 20 --duration 5 --json",
     )
 )
 @click.argument("nodes", nargs=-1, required=True, metavar="URL...", callback=_urls)
@@ -113,8 +110,8 @@ def load(
     client = NodeClient(nodes, "name another")
     genesis = preparing.check_chain(clients, chain_id)
     now_ms = time.time_ns() // 1_000_000
-    expires_at_ms = now_ms + LIFETIME_MS + int((2 * duration_s + timeout_s) * 1_000)
-    author = Author(genesis_hash(genesis), now_ms, expires_at_ms)
+    lifetime_ms = preparing.lifetime_ms(client, int((duration_s + timeout_s) * 1_000))
+    author = Author(genesis_hash(genesis), now_ms, now_ms + lifetime_ms)
     sequence = list(mix.sequence(count))
     cars_needed = author.cars_needed(sequence)
     kinds = tuple(mix.shares)

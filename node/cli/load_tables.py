@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from node.console import Cell, Style, show_facts, show_table
 from node.load.percentiles import Percentiles
 from node.load.report import Report
@@ -27,19 +29,18 @@ def show(report: Report, chain_id: str, registered: int) -> None:
     ]
     show_facts(facts)
     _show_times(report)
-    reasons = [(fate, report.reasons(fate)) for fate in ("refused", "rejected")]
-    rows = [[fate, code, f"{count}"] for fate, found in reasons for code, count in found.items()]
-    show_table(["fate", "code", "transactions"], rows)
+    reasons: list[tuple[str, dict[str, int]]] = [(fate, report.reasons(fate)) for fate in ("refused", "rejected")]
+    reasons.append(("no answer", dict(sum((node.failures for node in report.nodes), Counter[str]()).most_common())))
+    rows = [[what, code, str(count)] for what, found in reasons for code, count in found.items()]
+    show_table(["", "code or reason", "times"], rows)
     show_table(
-        ["node", "offered", "accepted", "refused", "failed", "p50 ms", "p99 ms", "why failed"],
+        ["node", "offered", "accepted", "refused", "no answer", "p50 ms", "p99 ms"],
         [
-            [
-                node.url, str(node.offered), str(node.accepted), str(node.refusals.total()),
-                _number(node.failures.total(), "bad"), *_two(Percentiles.of(node.answers_ms)),
-                ", ".join(node.failures) or "-",
-            ]
+            [node.url, str(node.offered), str(node.accepted), _number(node.refusals.total(), "warn"),
+             _number(node.failures.total(), "bad"), *_two(Percentiles.of(node.answers_ms))]
             for node in report.nodes
         ],
+        optional=2,
     )  # fmt: skip
 
 

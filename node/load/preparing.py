@@ -12,7 +12,7 @@ from node.chain.genesis import Genesis, genesis_hash, parse_genesis
 from node.crypto.addresses import to_text
 from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
-from node.ledger.params import CHAIN, PARAMS_ID
+from node.ledger.params import CHAIN, PARAMS_ID, ChainParams
 from node.limits import RPC_PAGE_MAX
 from node.load.mix import ROLES, Kind
 from node.load.writers import MODEL, Author, Writer, writer_of
@@ -22,6 +22,11 @@ from wallet.told import ToldReader
 
 EXPECTED: Final = frozenset({"vehicle_unknown"})
 """Guards that are unmet when it is asked whether a key may write about a car: the cars come later."""
+SPARE_MS: Final = 10 * 60_000
+"""How much longer than the load its transactions are valid: signing, and registering cars first, take some time. What
+is left over must not be committed tomorrow."""
+CLOCKS_MS: Final = 30_000
+"""How far the head's time, which bounds how long a transaction is valid, may be behind this computer's clock."""
 CARS_SEEN_MAX: Final = 100_000
 """Cars of a node's list that are looked through for cars of earlier loads. Above: the list is taken to have no more."""
 
@@ -51,6 +56,25 @@ def check_chain(clients: Mapping[str, NodeClient], chain_id: str) -> Genesis:
         raise WrongChain(f"{one} and {other} have different genesis documents: name nodes of one chain")
     assert genesis is not None, "at least one node is given"
     return genesis
+
+
+def lifetime_ms(client: NodeClient, takes_ms: int) -> int:
+    """How long the transactions of a load that takes so long have to be valid. Raises `OperatorError` if the chain lets
+    none be."""
+    most_ms = _params(ToldReader(client)).tx_lifetime_max_ms - CLOCKS_MS
+    if takes_ms > most_ms:
+        raise OperatorError(
+            f"the load takes {takes_ms // 1_000:,} s with --timeout, and what is signed before it can be valid for "
+            f"{max(0, most_ms) // 1_000:,} s on this chain: lower --duration"
+        )
+    return min(takes_ms + SPARE_MS, most_ms)
+
+
+def _params(reader: ToldReader) -> ChainParams:
+    params = reader.get(CHAIN, PARAMS_ID)
+    if params is None:
+        raise OperatorError("a node does not know the parameters of its chain: name another node")
+    return params
 
 
 def heads(clients: Mapping[str, NodeClient]) -> list[int]:
@@ -107,9 +131,7 @@ def check_quotas(client: NodeClient, weights: Mapping[bytes, int]) -> None:
     """Raises `OperatorError` if the quotas of a day do not suffice. `weights`: what the transactions of each sender
     weigh."""
     reader, now_ms = ToldReader(client), time.time_ns() // 1_000_000
-    params = reader.get(CHAIN, PARAMS_ID)
-    if params is None:
-        raise OperatorError("a node does not know the parameters of its chain: name another node")
+    params = _params(reader)
     for sender, weight in weights.items():
         for payer in payers_of(reader, sender, params):
             left = payer.weight - used_today(reader, payer.address, now_ms).weight

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,8 @@ from benchmarks.feeding import BATCH, Workload, hand_in
 from benchmarks.measure import Measure, verifications_per_second
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork
+from node.load.pace import Pace
+from node.load.percentiles import percentile
 
 COMMITTED_BAR = 0.07
 P50_BAR_MS, P99_BAR_MS = 300.0, 1_000.0
@@ -82,9 +83,10 @@ async def latencies(urls: list[str], raws: list[bytes], per_second: float) -> li
         found.append((time.perf_counter() - started) * 1000)
 
     async with aiohttp.ClientSession() as http:
-        tasks, started = [], time.monotonic()
+        tasks, started, pace = [], time.monotonic(), Pace(per_second, len(raws))
         for index, raw in enumerate(raws):
-            await asyncio.sleep(max(0.0, started + index / per_second - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + pace.due_s - time.monotonic()))
+            pace.take()
             tasks.append(asyncio.create_task(one(http, urls[index % len(urls)], raw)))
         await asyncio.gather(*tasks)
     return sorted(found)
@@ -99,10 +101,8 @@ def finality(seconds: float, seed: int, per_second: float = 10.0) -> list[Measur
     unit = f"ms from POST to committed, {per_second:.0f} transactions/s, four validators"
     details = {"seed": seed, "count": len(found), "max_ms": found[-1]}
 
-    def at(share: float) -> float:
-        return found[min(len(found) - 1, math.ceil(share * len(found)) - 1)]
-
+    p50, p99 = percentile(found, 0.5), percentile(found, 0.99)
     return [
-        Measure("finality p50", at(0.5), P50_BAR_MS, at(0.5), 1, unit, bar_is_upper=True, details=details),
-        Measure("finality p99", at(0.99), P99_BAR_MS, at(0.99), 1, unit, bar_is_upper=True, details=details),
+        Measure("finality p50", p50, P50_BAR_MS, p50, 1, unit, bar_is_upper=True, details=details),
+        Measure("finality p99", p99, P99_BAR_MS, p99, 1, unit, bar_is_upper=True, details=details),
     ]

@@ -306,6 +306,15 @@ def test_a_load_above_the_quota_of_the_day_is_refused(tmp_path: Path) -> None:
         load(tmp_path, node, rate=60, duration=1).refused(3, "left today")
 
 
+def test_a_load_that_outlives_its_transactions_is_refused(tmp_path: Path) -> None:
+    start_ms, params = time.time_ns() // 1_000_000 - DAY_MS, ChainParams(tx_lifetime_max_ms=60_000)
+    chain = Chain(build_genesis("bmw-test", start_ms, DEV_PARTIES, dev_key, tree_depth=6, params=params))
+    chain.now = time.time_ns() // 1_000_000
+    with lying(chain, is_producing=True) as node:
+        load(tmp_path, node, duration=21).refused(3, "takes 31 s", "valid for 30 s", "lower --duration")
+        assert document(load(tmp_path, node))["committed"] == 10
+
+
 def test_a_load_in_a_process_of_its_own(node: LyingNode, tmp_path: Path) -> None:
     words = (node.url, "--chain-id", "bmw-test", "--key", key_of(tmp_path, "bmw"), "--duration", "0.3", "--json")
     assert process("bmw-node", "load", *words).json["committed"] == 3
