@@ -169,7 +169,7 @@ def _register(
         return []
     cars = list(author.births(makers, count))
     pace = Pace(REGISTERED_PER_SECOND, count, REGISTERED_AT_ONCE)
-    report = _run(clients, [signed for _, signed in cars], pace, "cars registered", REGISTERED_AT_ONCE, timeout_s)
+    report = _run(clients, [signed for _, signed in cars], pace, "cars offered", REGISTERED_AT_ONCE, timeout_s)
     committed = report.fates()["committed"]
     if committed < count:
         reasons = report.reasons("refused") | report.reasons("rejected")
@@ -188,8 +188,7 @@ def _run(
     from node.load.preparing import heads
     from node.load.report import Report
 
-    first = min(heads(clients)) + 1
-    offering = Offering(list(clients), signed, pace, first, in_flight_max=in_flight_max, timeout_s=timeout_s)
+    offering = Offering(heads(clients), signed, pace, in_flight_max=in_flight_max, timeout_s=timeout_s)
 
     async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, offering.stop)
@@ -197,7 +196,8 @@ def _run(
         with closing(Bar(pace.total)) as bar:
             while not running.done():
                 await asyncio.wait({running}, timeout=REDRAWN_S)
-                bar.update(len(offering.ways), f"{what} {len(offering.ways):,} of {pace.total:,}")
+                done, undecided = len(offering.ways), offering.undecided
+                bar.update(done, f"{what} {done:,} of {pace.total:,}, {undecided:,} undecided")
         await running
 
     asyncio.run(run())

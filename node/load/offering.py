@@ -43,25 +43,26 @@ class NoAnswer(Exception):
 
 
 class Offering:
-    """A run. `from_height`: the first height whose blocks may have transactions of this run. `timeout_s`: how long
-    after the last offer the accepted transactions are waited for."""
+    """A run. `heads`: the nodes' addresses, and the height from which on the blocks of each are followed. `timeout_s`:
+    how long after the last offer the accepted transactions are waited for."""
 
     def __init__(
-        self, urls: Sequence[str], load: Sequence[SignedLoad], pace: Pace, from_height: int,
-        *, in_flight_max: int, timeout_s: float,
+        self, heads: Mapping[str, int], load: Sequence[SignedLoad], pace: Pace, *, in_flight_max: int, timeout_s: float,
     ) -> None:  # fmt: skip
         assert len(load) >= pace.total, "a transaction is signed for every place in the schedule"
         self.pace = pace
-        self.turns = Turns(urls, in_flight_max)
+        self.turns = Turns(list(heads), in_flight_max)
         self.ways: dict[bytes, Way] = {}
         """By txid, in the order in which they were offered."""
         self.blocks: dict[int, int] = {}
         """The number of transactions, also of others, by height."""
         self._load = iter(load)
-        self._from_height = from_height
+        self._heads = heads
         self._timeout_s = timeout_s
-        self._undecided: Counter[bytes] = Counter()
-        self._open = 0
+        self._by_sender: Counter[bytes] = Counter()
+        """Offered transactions of each sender that may be in a pool."""
+        self.undecided = 0
+        """Accepted transactions that are not decided."""
         self._began = 0.0
         self._moved = asyncio.Event()
         """Set by each answer and each commit."""
@@ -75,8 +76,7 @@ class Offering:
             self._http = http
             self._began = asyncio.get_running_loop().time()
             following = [
-                asyncio.create_task(follow(http, node.url, self._from_height, self._reported))
-                for node in self.turns.nodes
+                asyncio.create_task(follow(http, url, head + 1, self._reported)) for url, head in self._heads.items()
             ]
             try:
                 async with asyncio.TaskGroup() as requests:
@@ -105,7 +105,7 @@ class Offering:
                 await asyncio.sleep(min(wait_s, ASK_EVERY_S / 10))  # in pieces, so that `stop` does not wait for long
                 continue
             self.pace.skip_late(self.elapsed_s)
-            has_room = self._undecided[ahead.sender] < UNDECIDED_PER_SENDER_MAX
+            has_room = self._by_sender[ahead.sender] < UNDECIDED_PER_SENDER_MAX
             node = self.turns.take(self.elapsed_s) if has_room and self.pace.size else None
             if node is None:
                 await self._sleep(ROOM_S)
@@ -115,7 +115,7 @@ class Offering:
                 assert ahead is not None, "a transaction is signed for every place"
                 ways.append(Way(ahead, due_s, self.elapsed_s))
                 self.ways[ahead.txid] = ways[-1]
-                self._undecided[ahead.sender] += 1
+                self._by_sender[ahead.sender] += 1
                 ahead = next(self._load, None)
             node.in_flight += 1
             requests.create_task(self._offer(ways, node))
@@ -180,7 +180,8 @@ class Offering:
         except TimeoutError:
             raise NoAnswer("no answer in time") from None
         except aiohttp.ClientConnectorError as error:
-            number = error.os_error.errno or 0  # aiohttp's own text has the address in it; names' numbers are negative
+            # aiohttp's own text has the address in it. Failed look-ups have negative numbers, bad certificates none.
+            number = getattr(getattr(error, "os_error", None), "errno", None) or 0
             raise NoAnswer(os.strerror(number).lower() if number > 0 else "no connection") from None
         except (aiohttp.ClientError, OSError):
             raise NoAnswer("connection lost") from None
@@ -193,7 +194,7 @@ class Offering:
         if result.get("status") in ("pending", "committed"):
             node.accepted += 1
             way.accepted_by = node.url
-            self._open += way.is_open  # a stream may have been faster
+            self.undecided += way.is_open  # a stream may have been faster
         else:
             problem = result.get("problem")
             way.refusal = _code(problem if isinstance(problem, dict) else {}, 0)
@@ -202,13 +203,13 @@ class Offering:
 
     def _decided(self, way: Way) -> None:
         """It does not count towards `UNDECIDED_PER_SENDER_MAX` any more."""
-        self._undecided[way.signed.sender] -= way.is_counted
+        self._by_sender[way.signed.sender] -= way.is_counted
         way.is_counted = False
 
     # --- following ---
     def _reported(self, event: StreamEvent) -> None:
         height = event.data.get("height")
-        if not isinstance(height, int) or height < self._from_height:
+        if not isinstance(height, int) or height < 1:
             return
         if event.name == "block" and isinstance(event.data.get("transactions"), int):
             self.blocks[height] = event.data["transactions"]
@@ -219,7 +220,7 @@ class Offering:
     def _committed(self, way: Way | None, height: int, at_s: float | None) -> None:
         if way is None or way.height:
             return
-        self._open -= way.is_open
+        self.undecided -= way.is_open
         self._decided(way)
         way.height, way.committed_s = height, at_s
         self._moved.set()
@@ -228,11 +229,11 @@ class Offering:
         """Wait for what is undecided. A node tells of what it has dropped only when it is asked."""
         deadline_s = self.elapsed_s + self._timeout_s
         self._stopped = False
-        while self._open and not self._stopped and (left_s := deadline_s - self.elapsed_s) > 0:
-            before, until_s = self._open, self.elapsed_s + min(left_s, ASK_EVERY_S)
-            while self._open == before and (wait_s := until_s - self.elapsed_s) > 0 and not self._stopped:
+        while self.undecided and not self._stopped and (left_s := deadline_s - self.elapsed_s) > 0:
+            before, until_s = self.undecided, self.elapsed_s + min(left_s, ASK_EVERY_S)
+            while self.undecided == before and (wait_s := until_s - self.elapsed_s) > 0 and not self._stopped:
                 await self._sleep(wait_s)
-            if self._open == before:
+            if self.undecided == before:
                 undecided = [way for way in self.ways.values() if way.is_open]
                 await asyncio.gather(*(self._ask(way) for way in undecided[:ASKED_MAX]))
 
@@ -251,7 +252,7 @@ class Offering:
         elif answer.get("status") in ("rejected", "expired"):
             unmet = unmet_of(answer)
             way.rejection = (unmet[0].code if unmet else str(answer["status"]))[:CODE_CHARS_MAX]
-            self._open -= 1
+            self.undecided -= 1
             self._decided(way)
 
 

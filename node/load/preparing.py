@@ -17,7 +17,7 @@ from node.limits import RPC_PAGE_MAX
 from node.load.mix import ROLES, Kind
 from node.load.writers import MODEL, Author, Writer, writer_of
 from node.txtypes.identity.quota import payers_of, used_today
-from wallet.client import NodeClient, NodeRefused, unmet_of
+from wallet.client import NodeClient, NodeRefused, Unreachable, unmet_of
 from wallet.told import ToldReader
 
 EXPECTED: Final = frozenset({"vehicle_unknown"})
@@ -77,16 +77,24 @@ def _params(reader: ToldReader) -> ChainParams:
     return params
 
 
-def heads(clients: Mapping[str, NodeClient]) -> list[int]:
-    """The height of each node's head."""
-    found = []
+def heads(clients: Mapping[str, NodeClient]) -> dict[str, int]:
+    """The height of each node's head. For a node that has stopped meanwhile it is the lowest of the others. Raises
+    `OperatorError` if none answers like a node."""
+    found = dict[str, int]()
+    failure = OperatorError("no node is given")
     for url, client in clients.items():
-        head = client.call_json("/v1/status").get("head")
+        try:
+            head = client.call_json("/v1/status").get("head")
+        except Unreachable as error:
+            failure = error
+            continue
         height = head.get("height") if isinstance(head, dict) else None
         if not isinstance(height, int):
             raise OperatorError(f"{url} does not answer like a node: check its address")
-        found.append(height)
-    return found
+        found[url] = height
+    if not found:
+        raise failure
+    return {url: found.get(url, min(found.values())) for url in clients}
 
 
 def able_writer(client: NodeClient, author: Author, key: PrivateKey, kinds: Sequence[Kind]) -> Writer:

@@ -1,4 +1,4 @@
-"""`bmw-node load` against a node that a test makes refuse, fail, hang or lie: what it reports, and what it refuses."""
+"""`bmw-node load` against a node that a test makes refuse, fail, hang or lie: what it reports."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chain import Chain
-from support.commands import PASSPHRASE, Done, import_dev_keys, process, run
+from support.commands import PASSPHRASE, import_dev_keys, process, run
+from support.loads import BATCH, document, key_of, load
 from support.lying import Answer, LyingNode, lying, today
 
-from node.chain.dev_genesis import DEV_PARTIES, build_genesis
-from node.crypto.dev_keys import dev_key
-from node.crypto.keyfile import node_key_file
-from node.ledger.params import ChainParams
-from node.limits import DAY_MS
+from node.load import offering
 from node.load.pace import LATE_MAX_S
-
-BATCH = "/v1/transactions/batch"
 
 
 @pytest.fixture
@@ -35,25 +29,6 @@ def silent() -> Iterator[LyingNode]:
     """The same, making no block."""
     with lying(today().chain) as found:
         yield found
-
-
-def key_of(folder: Path, name: str) -> Path:
-    path = folder / f"{name}.json"
-    path.write_bytes(node_key_file(dev_key("account", name)))
-    return path
-
-
-def load(folder: Path, *nodes: LyingNode, keys: tuple[str, ...] = ("bmw",), **options: Any) -> Done:
-    """A load of ten transactions, as fast as that; `options` replace its own."""
-    given = {"chain_id": "bmw-test", "rate": 50, "duration": 0.2, "timeout": 10} | options
-    words = [word for name, value in given.items() for word in ("--" + name.replace("_", "-"), str(value))]
-    words += [word for name in keys for word in ("--key", str(key_of(folder, name)))]
-    return run("bmw-node", "load", *(node.url for node in nodes), *words, "--json")
-
-
-def document(done: Done, code: int = 0) -> Any:
-    assert (code, "") == (done.code, done.err if code == 0 else ""), done.err
-    return json.loads(done.out)
 
 
 # --- what it reports ------------------------------------------------------------------------------------------
@@ -157,6 +132,15 @@ def test_what_gets_no_answer_goes_to_the_next_node(node: LyingNode, tmp_path: Pa
         assert failing["offered"] < 5, "it is passed over for a while"
 
 
+def test_a_node_that_stops_before_the_first_offer_ends_nothing(node: LyingNode, tmp_path: Path) -> None:
+    with lying(today().chain) as stopped:
+        stopped.lie = lambda path, told: Answer(503, {}) if path in (BATCH, "/v1/status") else told
+        found = document(load(tmp_path, stopped, node))
+        assert (found["committed"], found["nodes"][0]["accepted"]) == (10, 0)
+    node.lie = lambda path, told: Answer(503, {}) if path == "/v1/status" else told
+    load(tmp_path, node).refused(3, "no node answers", node.url)
+
+
 def test_what_no_node_answers_is_unanswered(silent: LyingNode, tmp_path: Path) -> None:
     silent.lie = lambda path, told: Answer(503, {"code": "not_ready"}) if path == BATCH else told
     done = load(tmp_path, silent)
@@ -194,6 +178,29 @@ def test_what_finds_no_room_in_time_is_missed(node: LyingNode, tmp_path: Path) -
     assert (found["offered"], found["missed"], found["committed"]) == (1, 39, 1)
 
 
+def test_a_sender_has_no_more_undecided_transactions_than_a_pool_takes(
+    silent: LyingNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offering, "UNDECIDED_PER_SENDER_MAX", 5)
+    done = load(tmp_path, silent, rate=20, duration=1, timeout=1)
+    found = json.loads(done.out)
+    assert (done.code, found["accepted"], found["missed"], found["undecided"]) == (1, 5, 15, 5)
+
+
+def test_an_answer_has_bounds(silent: LyingNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of bytes, of time, and a code in it of characters."""
+    silent.lie = lambda path, told: Answer(429, {"code": "x" * 150}) if path == BATCH else told
+    assert json.loads(load(tmp_path, silent).out)["refused"] == {"x" * offering.CODE_CHARS_MAX: 10}
+    with monkeypatch.context() as changed:
+        changed.setattr(offering, "ANSWER_BYTES_MAX", 100)
+        assert json.loads(load(tmp_path, silent, timeout=1).out)["nodes"][0]["failed"] == {"answer too long": 10}
+    monkeypatch.setattr(offering, "ANSWER_S", 0.3)
+    silent.hangs = lambda path: path == BATCH
+    found = json.loads(load(tmp_path, silent, timeout=1).out)
+    silent.hangs = lambda path: False
+    assert (found["nodes"][0]["failed"], found["unanswered"]) == ({"no answer in time": 10}, 10)
+
+
 # --- decisions ----------------------------------------------------------------------------------------------
 def test_what_is_not_decided_in_time_is_told(silent: LyingNode, tmp_path: Path) -> None:
     done = load(tmp_path, silent, timeout=1)
@@ -222,97 +229,6 @@ def test_a_commit_that_no_stream_tells_is_asked_for(node: LyingNode, tmp_path: P
     finally:
         node.hangs = lambda path: False
     assert (found["committed"], found["finality_ms"]) == (10, None), "committed, nobody saw when"
-
-
-# --- what it refuses ----------------------------------------------------------------------------------------
-def test_another_chain_is_refused_before_anything_is_sent(node: LyingNode, tmp_path: Path) -> None:
-    done = load(tmp_path, node, chain_id="bmw-production-1")
-    done.refused(1, "is of the chain bmw-test, not of bmw-production-1", "stay on a chain for ever")
-    assert node.posted == []
-
-
-def test_the_chain_must_be_named(node: LyingNode, tmp_path: Path) -> None:
-    run("bmw-node", "load", node.url, "--key", key_of(tmp_path, "bmw")).refused(2, "--chain-id")
-    assert node.posted == []
-
-
-def test_a_node_cannot_pass_another_chain_off_as_this_one(node: LyingNode, tmp_path: Path) -> None:
-    """What is signed is for the genesis whose id was named: signatures for another chain would be valid there."""
-    node.lie = lambda path, told: told | {"chain_id": "harmless"} if path == "/v1/genesis" else told
-    load(tmp_path, node, chain_id="harmless").refused(3, "does not take a sample", "does not verify")
-    assert all(b'"transactions"' not in body for body in node.posted)
-
-
-def test_nodes_of_two_chains_are_refused(node: LyingNode, tmp_path: Path) -> None:
-    genesis = build_genesis("bmw-test", time.time_ns() // 1_000_000 - 2 * DAY_MS, DEV_PARTIES, dev_key, tree_depth=6)
-    with lying(Chain(genesis)) as other:
-        load(tmp_path, node, other).refused(1, "different genesis documents")
-
-
-@pytest.mark.parametrize("path", ["/v1/genesis", "/v1/status"])
-@pytest.mark.parametrize("told", [{}, [], {"head": 7}, b"<html>", None])
-def test_what_does_not_answer_like_a_node_is_refused(node: LyingNode, tmp_path: Path, path: str, told: Any) -> None:
-    node.lie = lambda asked, honest: told if asked == path else honest
-    load(tmp_path, node).refused(3, node.url, "does not answer like a node")
-
-
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:26700", "ftp://127.0.0.1", "http://", "http://[::1", "http://127.0.0.1:99999", "http://a?b", ""]
-)
-def test_what_is_no_address_is_wrong_usage(tmp_path: Path, url: str) -> None:
-    run("bmw-node", "load", url, "--chain-id", "x", "--key", key_of(tmp_path, "bmw")).refused(2, "not a node's address")
-
-
-def test_too_many_nodes_are_wrong_usage(tmp_path: Path) -> None:
-    urls = [f"http://127.0.0.1:{port}" for port in range(1, 102)]
-    run("bmw-node", "load", *urls, "--chain-id", "x", "--key", key_of(tmp_path, "bmw")).refused(2, "at most 100")
-
-
-def test_a_node_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    done = run("bmw-node", "load", "http://127.0.0.1:1", "--chain-id", "x", "--key", key_of(tmp_path, "bmw"))
-    done.refused(3, "http://127.0.0.1:1", "connection refused", "leave it out")
-
-
-def test_too_many_transactions_are_wrong_usage(node: LyingNode, tmp_path: Path) -> None:
-    load(tmp_path, node, rate=1_000, duration=201).refused(2, "201,000 transactions", "at most 200,000", "--rate")
-    load(tmp_path, node, rate=10_001).refused(2, "--rate")
-    load(tmp_path, node, mix="births=1,cars=2").refused(2, "--mix", "'cars=2'")
-
-
-def test_keys_that_can_send_nothing_are_refused(node: LyingNode, tmp_path: Path) -> None:
-    load(tmp_path, node, keys=("workshop-berlin",)).refused(3, "can send nothing", "role_missing", "a manufacturer")
-    load(tmp_path, node, keys=("bmw", "buyer-1")).refused(3, "can send nothing")
-    load(tmp_path, node, keys=("nobody",)).refused(3, "can send nothing", "account_unknown")
-    load(tmp_path, node, mix="births=1,maintenance=1").refused(3, "no key can send maintenance", "a workshop")
-    assert all(b'"transactions"' not in body for body in node.posted), "nothing was offered"
-
-
-def test_a_file_that_is_no_key_is_refused(node: LyingNode, tmp_path: Path) -> None:
-    (tmp_path / "text.json").write_text("{}")
-    for name, word in (("none.json", "can't be read"), ("text.json", "is no key file")):
-        words = (node.url, "--chain-id", "bmw-test", "--key", tmp_path / name)
-        run("bmw-node", "load", *words).refused(3, name, word)
-
-
-def test_a_load_above_the_quota_of_the_day_is_refused(tmp_path: Path) -> None:
-    """Otherwise it would measure its own refusals."""
-    params = ChainParams(weight_per_sponsor_day=10_000)
-    start_ms = time.time_ns() // 1_000_000 - DAY_MS
-    chain = Chain(build_genesis("bmw-test", start_ms, DEV_PARTIES, dev_key, tree_depth=6, params=params))
-    chain.now = time.time_ns() // 1_000_000
-    with lying(chain, is_producing=True) as node:
-        load(tmp_path, node, rate=100, duration=1).refused(3, "weighs", "has 10,000 left today", "lower --rate")
-        assert document(load(tmp_path, node))["committed"] == 10
-        load(tmp_path, node, rate=60, duration=1).refused(3, "left today")
-
-
-def test_a_load_that_outlives_its_transactions_is_refused(tmp_path: Path) -> None:
-    start_ms, params = time.time_ns() // 1_000_000 - DAY_MS, ChainParams(tx_lifetime_max_ms=60_000)
-    chain = Chain(build_genesis("bmw-test", start_ms, DEV_PARTIES, dev_key, tree_depth=6, params=params))
-    chain.now = time.time_ns() // 1_000_000
-    with lying(chain, is_producing=True) as node:
-        load(tmp_path, node, duration=21).refused(3, "takes 31 s", "valid for 30 s", "lower --duration")
-        assert document(load(tmp_path, node))["committed"] == 10
 
 
 def test_a_load_in_a_process_of_its_own(node: LyingNode, tmp_path: Path) -> None:
