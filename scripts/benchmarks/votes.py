@@ -9,7 +9,6 @@ neither. The load is made in a process of its own.
 from __future__ import annotations
 
 import asyncio
-import math
 import multiprocessing
 import tempfile
 import time
@@ -25,6 +24,7 @@ from benchmarks.measure import Measure, verifications_per_second
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNetwork
 from node.crypto.addresses import address_of
+from node.load.percentiles import percentile
 from node.replica.messages import VoteMessage
 
 SHORTEST_TIMER_MS = 1_000.0
@@ -127,19 +127,15 @@ def measure(workload: str, seconds: float, seed: int) -> list[Measure]:
     unit = "ms from sent to counted, four validators"
 
     def over(name: str, share: float, denominator: float, bar: float) -> Measure:
-        found = at(loaded, share)
+        found = percentile(loaded, share)
         return Measure(name, found / denominator, bar, found, denominator, unit, bar_is_upper=True, details=details)
 
     return [
-        over("vote delay p50, full load over quiet", 0.5, at(quiet, 0.5), QUIET_BAR),
-        over("vote delay p99, full load over quiet", 0.99, at(quiet, 0.99), QUIET_BAR),
+        over("vote delay p50, full load over quiet", 0.5, percentile(quiet, 0.5), QUIET_BAR),
+        over("vote delay p99, full load over quiet", 0.99, percentile(quiet, 0.99), QUIET_BAR),
         over("vote delay p99 at full load, of the shortest timer", 0.99, SHORTEST_TIMER_MS, TIMER_BAR),
     ]
 
 
 def _shown(delays: list[float]) -> dict[str, float]:
-    return {"votes": len(delays), "p50_ms": median(delays), "p99_ms": at(delays, 0.99), "max_ms": delays[-1]}
-
-
-def at(delays: list[float], share: float) -> float:
-    return delays[min(len(delays) - 1, math.ceil(share * len(delays)) - 1)]
+    return {"votes": len(delays), "p50_ms": median(delays), "p99_ms": percentile(delays, 0.99), "max_ms": delays[-1]}
