@@ -23,7 +23,7 @@ COMMITTED_BAR = 0.07
 P50_BAR_MS, P99_BAR_MS = 40.0, 60.0
 PROCESSOR_BAR: Final = 1.3
 FORMER: Final = 5_250.0
-"""What a second of four quiet validators took with a pause of 200 ms after each block, in libsodium verifications: 0.300
+"""What a second of four quiet validators took when each block had a pause of 200 ms, in libsodium verifications: 0.300
 seconds of processor time at 17,500 a second."""
 
 
@@ -135,7 +135,7 @@ def finality(seconds: float, seed: int, per_second: float = 10.0) -> list[Measur
         Measure("finality p99", p99, P99_BAR_MS, p99, 1, unit, bar_is_upper=True, details=details),
         Measure(
             "processor time of quiet validators", taken * yardstick / FORMER, PROCESSOR_BAR, taken * yardstick, FORMER,
-            "libsodium verifications that the processor time of a second is worth, over those with a pause of 200 ms in "
-            "any case, when that was the default", bar_is_upper=True, details={"processor_s": taken},
+            "libsodium verifications that the processor time of a second is worth, over those when a pause of 200 ms "
+            "was the default", bar_is_upper=True, details={"processor_s": taken},
         ),
     ]  # fmt: skip

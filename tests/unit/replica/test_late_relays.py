@@ -25,7 +25,7 @@ class Linked:
         self.dropped: list[e.Dropped] = []
         self.take(self.replica.start(self.now))
         for peer in range(1, len(self.chain.store.head().validators) - lacking):
-            self.feed(e.PeerConnected(peer, bytes([peer]) * 32))
+            self.feed(e.PeerConnected(peer, bytes([peer]) * 32, is_member=True))
 
     def take(self, actions: list[e.Action]) -> None:
         for action in actions:
