@@ -162,7 +162,7 @@ LATE_RELAY_MS: Final = 100
 """Where all validators are linked to one another, what one has sent reaches the others without a relay. Votes are
 relayed after this long, unless their height is decided by then."""
 
-LATE_ANNOUNCE_MS: Final = 500
+LATE_ANNOUNCE_MS: Final = 3_000
 """There transactions of others are judged and announced after this long, unless a block has them by then."""
 
 BODIES_PER_HEIGHT_MAX: Final = 16

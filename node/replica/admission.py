@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -10,6 +11,7 @@ from node import limits
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
 from node.ledger.guards import NOT_JUDGED, Unmet
+from node.ledger.overlay import Ledger
 from node.mempool.pool import Claim, Payer, Pool, PoolFull
 from node.replica import events as e
 from node.replica.block_builder import BlockBuilder, Built
@@ -45,6 +47,8 @@ class Admission:
         self._builder = builder
         self._context = context
         self._run: BlockRun | None = None
+        self._payers: dict[bytes, tuple[Payer, ...]] = {}
+        """By sender: who pays for its transactions, and what they may still use, over the head."""
         self._decided_ms: int | None = None
         """Steady time at which we took part in deciding the newest block; None if it came by block sync."""
         self._doubtful: dict[bytes, None] = {}
@@ -77,12 +81,11 @@ class Admission:
         """What the transaction would change over the head, or every guard that is unmet."""
         return forecast_of(self._judging_run().foresee(tx))
 
-    def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> Judged:
-        """Unmet guards over the head, and the state keys that were read; `in_full` includes the account's quota. A
-        transaction that raises an unexpected exception is quarantined, and the node goes on."""
+    def _judged(self, tx: CheckedTx, judge: Callable[[BlockRun, CheckedTx], Ledger] = BlockRun.judge) -> Judged:
+        """Unmet guards over the head, and the state keys that were read. A transaction that raises an unexpected
+        exception is quarantined, and the node goes on."""
         try:
-            run = self._judging_run()
-            ledger = run.carry_out(tx) if in_full else run.judge(tx)
+            ledger = judge(self._judging_run(), tx)
         except (Corrupted, OperatorError):
             raise  # the disk's fault, not the transaction's
         except Exception as error:
@@ -97,14 +100,16 @@ class Admission:
 
         `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block."""
         self._tx_gossip.note_verified(tx)
-        judged = self._judged(tx, in_full=in_full)
+        judged = self._judged(tx, BlockRun.carry_out if in_full else BlockRun.judge)
         return judged.unmet or self._pooled(tx, judged.contended) or ()
 
     def admit_late(self, tx: CheckedTx) -> None:
-        """Add a verified transaction to the pool now, and judge and announce it after `LATE_ANNOUNCE_MS`. Most are in a
-        block by then, where each is executed in any case. Whoever sends others occupies its own share of the pool."""
+        """Add a verified transaction to the pool if those have signed it who must. Whether it holds is judged, and it
+        is announced, after `LATE_ANNOUNCE_MS`: most are in a block by then, where each is executed in any case. One
+        that does not hold occupies its sender's own share of the pool meanwhile."""
         self._tx_gossip.note_verified(tx)
-        if not self._pooled(tx, (), is_late=True):
+        judged = self._judged(tx, BlockRun.judge_envelope)
+        if not (judged.unmet or self._pooled(tx, judged.contended, is_late=True)):
             self._late.append((self._context.now_ms + limits.LATE_ANNOUNCE_MS, tx.txid))
 
     def _pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], *, is_late: bool = False) -> str:
@@ -117,8 +122,12 @@ class Admission:
         return ""
 
     def _claim(self, tx: CheckedTx) -> Claim:
-        weight, left = weight_of(tx.payload.body, len(tx.raw)), self._judging_run().weight_left(tx.payload.sender)
-        return Claim(weight, tuple(Payer(address, rest) for address, rest in left))
+        sender = tx.payload.sender
+        payers = self._payers.get(sender)
+        if payers is None:
+            left = self._judging_run().weight_left(sender)
+            payers = self._payers[sender] = tuple(Payer(address, rest) for address, rest in left)
+        return Claim(weight_of(tx.payload.body, len(tx.raw)), payers)
 
     # --- eviction ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:
@@ -141,6 +150,7 @@ class Admission:
             self._drop(tx, ())
 
     def on_new_head(self, *, is_decided_here: bool) -> None:
+        self._payers.clear()
         self._run, self._decided_ms = None, self._context.now_ms if is_decided_here else None
 
     def recheck(self, result: BlockResult) -> None:

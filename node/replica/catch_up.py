@@ -86,7 +86,7 @@ class CatchUp:
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
     def is_mesh(self, validators: int) -> bool:
-        """Whether as many members are linked as there are other validators: then others need no relay, or a late one."""
+        """Whether as many members are linked as there are other validators: others then need a late relay, or none."""
         return sum(view.is_member for view in self.peers.values()) >= validators - 1
 
     def best_height(self, now_ms: int) -> int:

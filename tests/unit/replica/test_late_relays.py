@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from support.chain import Chain, address
+import pytest
+from support.chain import HOUR_MS, Chain, address
 from support.life import VIN, maintenance, register
+from support.signing import sign_transaction
 
 from node import limits
 from node.chain.vote import Vote, vote_sign_bytes
+from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.ledger.signed import wire_id_of
 from node.replica import events as e
@@ -103,6 +106,20 @@ def test_one_that_does_not_hold_is_dropped_and_never_announced() -> None:
     node.after(limits.LATE_ANNOUNCE_MS)
     assert ([], 0) == (node.announced(), len(node.replica.pool))
     assert ["vehicle_unknown"] == [guard.code for drop in node.dropped for guard in drop.unmet]
+
+
+@pytest.mark.parametrize("key", ["bank-1", "nobody"])
+def test_nobody_occupies_anothers_share_of_the_pool(key: str) -> None:
+    """Signed with a key that the named sender does not have, and by a sender without an account."""
+    node = Linked()
+    sender = address("bmw") if key == "bank-1" else address_of(dev_key("account", key).public)
+    signer = dev_key("account", key)
+    expires = node.chain.now + HOUR_MS
+    raw = sign_transaction(
+        sender, register(), [(sender, signer)], node.chain.genesis_hash, salt=1, expires_at_ms=expires
+    )
+    node.offered(raw)
+    assert 0 == len(node.replica.pool)
 
 
 def test_what_a_block_has_decided_is_passed_on_no_more() -> None:
