@@ -364,18 +364,25 @@ class ChainStore(ChainReader):
         pruned = [i for i in txids if (place := self.place(i)) is not None and place.height < oldest]
         return passed + [schema.tx_key(txid) for txid in pruned]
 
-    def prune(self, first: int, count: int) -> int:
-        """Delete at most `count` blocks below `first`, oldest first; returns their number. State and records stay."""
+    def prune(self, first: int, count: int, txs_max: int = limits.BLOCK_TXS_MAX) -> int:
+        """Delete at most `count` blocks below `first`, oldest first; returns their number. State and records stay.
+
+        `txs_max`: it ends before a block, other than the oldest, with which there would be more transactions.
+        """
         base = self.first_height()
         end = min(first, base + count, self._head.height)
         if end <= base:
             return 0
         deletes: list[bytes] = []
-        open_from = hour_of(self._head.time_ms)
+        open_from, transactions = hour_of(self._head.time_ms), 0
         for height in range(base, end):
             block, receipts = self.block(height), self.receipts(height)
             if block is None:
                 continue
+            transactions += len(block.transactions)
+            if transactions > txs_max and height > base:
+                end = height
+                break
             ident = block_id_of(block.header, self.genesis_hash)
             deletes += [schema.block_key(height), schema.commit_key(height), schema.block_id_key(ident)]
             txs = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
