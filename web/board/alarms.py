@@ -23,8 +23,8 @@ Test = Literal["==", ">", "<"]
 
 
 class Condition(NamedTuple):
-    """A comparison of a metric, which is named with its prefix and its labels. `over_s`: of `rate` and `increase`; `whole`: the other
-    sample of `share`."""
+    """A comparison of a metric, which is named with its prefix and its labels. `over_s`: of `rate` and `increase`;
+    `whole`: the other sample of `share`."""
 
     metric: str
     test: Test
