@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import re
 import signal
@@ -19,11 +18,11 @@ from node.daemon.bootstrap import bootstrap
 from node.daemon.clocks import wall_clock
 from node.daemon.config import Config, load_config
 from node.daemon.home import Home
+from node.daemon.loop_turns import LoopTurns
 from node.daemon.node import Node, check_dev_keys
 from node.daemon.snapshot_sync import Choice
 from node.errors import OperatorError
 from node.log import log, set_up_logging
-from node.worker_pool import GC_THRESHOLD
 
 
 @click.command(epilog=example("bmw-node start --home /var/lib/bmw-node"))
@@ -62,9 +61,9 @@ def start(
     choice = Choice(config.storage.snapshot_gap, _trust_of(trust), accept_old_root)
     if not dev:
         check_dev_keys(place.read_genesis())
-    gc.freeze()  # no collection needs to look at what the program itself is made of
-    gc.set_threshold(GC_THRESHOLD)
-    failure = asyncio.run(_run(place, config, choice, allow_dev_keys=dev, until_stdin_ends=until_stdin_ends))
+    turns = LoopTurns()
+    with asyncio.Runner(loop_factory=turns.loop) as runner:
+        failure = runner.run(_run(place, config, choice, turns, allow_dev_keys=dev, until_stdin_ends=until_stdin_ends))
     if failure is not None:
         fail(str(failure) or repr(failure), UNREACHABLE)
     sys.exit(0)
@@ -97,7 +96,7 @@ def watch_stdin(ended: Callable[[], None]) -> None:
 
 
 async def _run(
-    home: Home, config: Config, choice: Choice, *, allow_dev_keys: bool, until_stdin_ends: bool
+    home: Home, config: Config, choice: Choice, turns: LoopTurns, *, allow_dev_keys: bool, until_stdin_ends: bool
 ) -> BaseException | None:
     stopping = asyncio.Event()
     if until_stdin_ends:
@@ -108,7 +107,7 @@ async def _run(
     await bootstrap(home, config, choice, clock, stopping)
     if stopping.is_set():
         return None
-    node = Node(home, config, allow_dev_keys=allow_dev_keys)
+    node = Node(home, config, allow_dev_keys=allow_dev_keys, turns=turns)
     stop = asyncio.create_task(stopping.wait())
     starting = asyncio.create_task(node.start())
     await asyncio.wait({stop, starting}, return_when=asyncio.FIRST_COMPLETED)

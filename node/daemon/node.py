@@ -19,8 +19,9 @@ from node.daemon.config import Config
 from node.daemon.debug_view import consensus_view, peers_view, settings_view, status_view
 from node.daemon.home import Home
 from node.daemon.key_rotation import key_on_chain, rotated
+from node.daemon.loop_turns import NOTED_MS, LoopTurns
 from node.daemon.member_nodes import MemberNodes
-from node.daemon.memory import settle_allocator, trim_for_ever
+from node.daemon.memory import settle_allocator, settle_collector, trim_for_ever
 from node.daemon.node_backend import NodeBackend
 from node.daemon.node_metrics import NodeMetrics
 from node.daemon.pruning import Pruner
@@ -64,8 +65,12 @@ def check_dev_keys(genesis: Genesis) -> None:
 class Node:
     """The process behind `bmw-node start`."""
 
-    def __init__(self, home: Home, config: Config, *, allow_dev_keys: bool) -> None:
-        """Reads files and opens the store. Raises `OperatorError` or `Corrupted`; nothing listens yet."""
+    def __init__(self, home: Home, config: Config, *, allow_dev_keys: bool, turns: LoopTurns | None = None) -> None:
+        """Reads files and opens the store. Raises `OperatorError` or `Corrupted`; nothing listens yet.
+
+        `turns`: of the event loop that it will run in, for its metrics.
+        """
+        self._turns = turns or LoopTurns()
         self.home = home
         self.config = config
         self.genesis = home.read_genesis()
@@ -134,6 +139,7 @@ class Node:
             self._clock_watch,
             self._pruner.snapshots,
             home.store,
+            self._turns,
         )
         self.backend = NodeBackend(
             self.genesis,
@@ -190,19 +196,24 @@ class Node:
         self._pump.on_admitted = self._submissions.admitted
         self._pump.on_failure = self._on_failure
         self._pump.on_notice = self._metrics.noticed
+        self._pump.on_handled = self._on_handled
         try:
+            if self.config.rpc.port:
+                warn_of_few_descriptors(self.config)
+                self._rpc = RpcServer(self.backend, rpc_config(self.config))
+            settle_allocator()
+            settle_collector()
+            await asyncio.sleep(0)
+            self._turns.begin()
             await self._network.start()
             self._pump.network = self._network
             self._pump.start()
             await self._submissions.reload()
             if self._signer_link is not None:
                 self._signer_link.start()
-            if self.config.rpc.port:
-                warn_of_few_descriptors(self.config)
-                self._rpc = RpcServer(self.backend, rpc_config(self.config))
+            if self._rpc is not None:
                 await self._rpc.start()
             await self._admin.start()
-            settle_allocator()
             self._trimming = asyncio.create_task(trim_for_ever())
         except BaseException:
             await self.stop()
@@ -275,6 +286,11 @@ class Node:
             return
         log("key_rotated", "info", {"validator": to_text(old.address), "consensus_key": key.public.hex()})
         self._pump.post(e.SignerConnected(self._local_signer))
+
+    def _on_handled(self, event: e.Event, took_ms: int) -> None:
+        if took_ms >= NOTED_MS:
+            subject = event.message if isinstance(event, e.Received) else event
+            self._turns.part(type(subject).__name__, took_ms)
 
     # --- actions of the replica ----------------------------------------------------------------------
     def _on_committed(self, action: e.BlockCommitted) -> None:

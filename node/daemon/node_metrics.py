@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.daemon.clocks import Clock, ClockWatch
+from node.daemon.loop_turns import LoopTurns
 from node.daemon.memory import memory_numbers
 from node.daemon.snapshots import SnapshotServer
 from node.daemon.submissions import Submissions
@@ -32,6 +33,7 @@ class NodeMetrics:
     snapshots: SnapshotServer
     folder: Path
     """Of the store."""
+    turns: LoopTurns
     blocks_committed: int = 0
     txs_committed: int = 0
     rounds_above_zero: int = 0
@@ -68,6 +70,7 @@ class NodeMetrics:
             "verifiers_replaced_total": self.verifiers.replaced,
             **memory_numbers(*self.databases),
             **self._disk_numbers(),
+            **self.turns.samples(),
             "newest_snapshot_height": self.snapshots.newest_height,
             "p2p_bytes_in_total": received,
             "p2p_bytes_out_total": sent,

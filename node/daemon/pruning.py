@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from node.daemon.snapshots import SnapshotServer
 from node.errors import Corrupted, OperatorError
@@ -12,8 +13,10 @@ from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
 
 DAY_MS = 24 * 3_600_000
-PRUNE_AT_ONCE = 20
-"""Blocks pruned after one commit: several times what a commit adds, in a few milliseconds."""
+PRUNE_AT_ONCE: Final = 20
+"""Blocks pruned after one commit: several times what a commit adds."""
+PRUNE_TXS: Final = 1_000
+"""Transactions of the blocks that are pruned in one turn of the event loop: about 20 ms."""
 COMPACT_AFTER = 5_000
 """Blocks pruned before LevelDB is asked to return their space."""
 
@@ -38,34 +41,46 @@ class Pruner:
         self._keep_ms = keep_days * DAY_MS
         self._on_failure = on_failure
         self._pruned = 0
+        self._pruning: asyncio.Task[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
 
     def committed(self, height: int) -> None:
         """Raises nothing: a failing disk stops the node through `on_failure`."""
         self.snapshots.committed(height)
-        if not self._keep_blocks:
-            return
+        if self._keep_blocks and (self._pruning is None or self._pruning.done()):
+            self._pruning = asyncio.create_task(self._prune())
+
+    async def _prune(self) -> None:
+        """A portion in each turn of the event loop."""
+        left = PRUNE_AT_ONCE
         try:
-            self._prune()
+            while left and (pruned := self._prune_portion(left)):
+                left -= pruned
+                await asyncio.sleep(0)
         except (OperatorError, Corrupted) as error:
             self._on_failure(error)
 
-    def _prune(self) -> None:
+    def _prune_portion(self, count: int) -> int:
+        """Returns how many blocks were pruned."""
         store = self._store
         first = min(store.height() - self._keep_blocks + 1, self.snapshots.needed_from(store.height()))
         base = store.first_height()
         if first <= base:
-            return
-        newest_pruned = store.block(min(first, base + PRUNE_AT_ONCE) - 1)
+            return 0
+        newest_pruned = store.block(min(first, base + count) - 1)
         if newest_pruned is not None and newest_pruned.header.time_ms > store.head().time_ms - self._keep_ms:
-            return
-        self._pruned += store.prune(first, PRUNE_AT_ONCE)
+            return 0
+        pruned = store.prune(first, count, PRUNE_TXS)
+        self._pruned += pruned
         if self._pruned >= COMPACT_AFTER and (self._compacting is None or self._compacting.done()):
             log("compacting", "info", {"pruned": self._pruned, "oldest": store.first_height()})
             self._pruned = 0
             self._compacting = asyncio.create_task(asyncio.to_thread(self._kv.compact))
+        return pruned
 
     async def stop(self) -> None:
         await self.snapshots.stop()
+        if self._pruning is not None:
+            await asyncio.gather(self._pruning, return_exceptions=True)
         if self._compacting is not None:
             await asyncio.gather(self._compacting, return_exceptions=True)

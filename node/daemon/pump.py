@@ -35,6 +35,8 @@ class Pump:
         self.on_admitted: Callable[[e.Admitted], None] = lambda _: None
         self.on_notice: Callable[[e.Notice], None] = lambda _: None
         self.on_failure: Callable[[BaseException], None] = lambda _: None
+        self.on_handled: Callable[[e.Event, int], None] = lambda _, __: None
+        """Gets each event with the milliseconds that it and the actions after it took."""
         self.is_stopped = False
 
     def start(self) -> None:
@@ -58,7 +60,9 @@ class Pump:
         self._is_draining = True
         try:
             while self._events and not self.is_stopped:
-                self._execute(self.replica.handle(self._events.popleft(), self._steady(), self._wall()))
+                event, began = self._events.popleft(), self._steady()
+                self._execute(self.replica.handle(event, began, self._wall()))
+                self.on_handled(event, self._steady() - began)
         except Exception as error:
             self.is_stopped = True
             self.on_failure(error)

@@ -29,6 +29,8 @@ METRICS = {
     "disk_free_bytes": "free space of the file system with the store, as far as this process may use it",
     "disk_bytes": "size of that file system",
     "python_blocks": "live objects of the interpreter",
+    "event_loop_blocked_seconds_max": "longest turn of the event loop in the last one to two minutes, by clock",
+    "event_loop_blocks_total": "turns of the event loop above 50 ms, by clock",
     "blocks_committed_total": "committed blocks",
     "rounds_above_zero_total": "committed blocks that took more than one round",
     "txs_committed_total": "committed transactions",

@@ -25,7 +25,13 @@ KINDS_TEXT = "\b\n" + "\n".join(f"{kind.name:<11} {kind.text}" for kind in KINDS
 @click.option("--bar", type=float, default=10.0, show_default=True, help="Seconds to sign again after a single fault.")
 @click.option("--recovery", "repeats", type=click.IntRange(1), metavar="TIMES", help="Single faults only, so often.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show what the seed draws and do nothing.")
-@click.option("--soak", "minutes", type=float, metavar="MINUTES", help="No faults, steady load: does memory grow?")
+@click.option(
+    "--soak",
+    "minutes",
+    type=float,
+    metavar="MINUTES",
+    help="No faults, steady load: does memory grow, is a loop blocked?",
+)
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("build/chaos"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON; actions go to standard error.")
 def main(
@@ -106,6 +112,8 @@ def _soak(minutes: float, seed: int, folder: Path, as_json: bool) -> int:
         for name, value in shown["parts_per_hour"].items():
             ends = f"{shown['parts_at_half'][name]:.1f} at half time, {shown['parts_at_end'][name]:.1f} at the end"
             click.echo(f"  the first's {name:<22} {value:+8.1f}/h over the second half, {ends}")
+        for name, ms in shown["turn_ms_max"].items():
+            click.echo(f"{name:<18} longest turn of the event loop {ms:.0f} ms of processor time")
         click.echo(f"height {found.height}, {found.fates}")
     for text in found.violations:
         click.echo(f"  violation: {text}", err=True)

@@ -192,6 +192,8 @@ def _wait_recoveries(watch: Watch) -> None:
 def _sum_up(outcome: Outcome, hands: Hands, bar_s: float) -> None:
     watch = hands.watch
     outcome.violations += watch.problems + upgrade_is_missing()
+    for node in hands.network.nodes:
+        outcome.violations += verdict.blocked(node)
     outcome.longest_pause_s = round(watch.longest_pause_s, 1)
     outcome.stop_s_max = round(max(hands.stop_times, default=0.0), 2)
     outcome.flips_closed_s = [round(seconds, 2) for seconds in hands.flip_times]

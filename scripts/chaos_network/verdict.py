@@ -117,6 +117,12 @@ def compare_chains(network: LocalNetwork, pruned: set[int]) -> tuple[Chain, list
     return whole, found
 
 
+def blocked(node: LocalNode) -> list[str]:
+    """Turns of its event loop that took more than 50 ms of processor time, over all starts of the node."""
+    lines = [line for line in node.log.read_text("utf-8").splitlines() if " event_loop_blocked " in line]
+    return [f"{node.name}'s event loop was blocked {len(lines)} times, first {lines[0]}"] if lines else []
+
+
 # --- fates ----------------------------------------------------------------------------------------------
 def fate_of(node: LocalNode, txid: str) -> str:
     try:

@@ -16,6 +16,7 @@ EXCLUDED = ("scripts/",)
 
 ALLOWED = {
     "wallet.commands.orders.OrderCommands.resolve_command": "click calls it",
+    "node.daemon.loop_turns._Selector.select": "asyncio's event loop calls it",
     "node.replica.catch_up.CatchUp.held": "the simulator checks the bound of buffered blocks by it",
 }
 """Unused names that stay, each with its reason."""

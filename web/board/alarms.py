@@ -23,8 +23,8 @@ Test = Literal["==", ">", "<"]
 
 
 class Condition(NamedTuple):
-    """A comparison of a metric, which is named with its prefix. `over_s`: of `rate` and `increase`; `whole`: the other
-    sample of `share`."""
+    """A comparison of a metric, which is named with its prefix and its labels. `over_s`: of `rate` and `increase`;
+    `whole`: the other sample of `share`."""
 
     metric: str
     test: Test
@@ -119,6 +119,7 @@ RULES: Final = (
     Rule("pool", "warning", 300, (Condition("bmw_pool_txs", ">", 10_000),)),
     Rule("certificate", "warning", 0, (Condition("bmw_rpc_certificate_seconds_left", "<", 14 * 86_400),),
          "Opening the HTTP interface"),
+    Rule("blocked", "warning", 300, (Condition('bmw_event_loop_blocked_seconds_max{clock="wall"}', ">", 1),)),
     Rule("verifiers", "warning", 0, (Condition("bmw_verifiers_replaced_total", ">", 0, "increase", 3_600),)),
 )  # fmt: skip
 COUNTERS: Final = frozenset(

@@ -153,3 +153,21 @@ def test_the_journal_is_admitted_again_as_the_pool_has_room() -> None:
         again.pump.stop()
 
     run(play)
+
+
+def test_a_large_batch_leaves_turns_to_others_and_is_answered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submissions, "AT_ONCE", 3)
+
+    async def play(harness: Harness) -> None:
+        raws = [harness.birth(index) for index in range(10)]
+        sizes = []
+        answer = asyncio.ensure_future(harness.submissions.submit(raws))
+        while not answer.done():
+            sizes.append(len(harness.pump.replica.pool))
+            await asyncio.sleep(0)
+        txids = [harness.chain.check(raw).txid for raw in raws]
+        assert txids == [outcome.txid for outcome in answer.result()]
+        assert {0, 3, 6, 9, 10} == set(sizes)
+        assert set(raws) == harness.journalled()
+
+    run(play)

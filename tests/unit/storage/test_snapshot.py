@@ -374,6 +374,17 @@ def test_offers_that_contradict_themselves_are_refused(chain: Chain) -> None:
     assert list(offers) == refused
 
 
+def test_pruning_stops_before_too_many_transactions_but_always_takes_one_block() -> None:
+    chain = Chain()
+    for first in range(0, 12, 3):
+        chain.produce(*[chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(first, first + 3)])
+    pruned = []
+    for txs_max in (2, 6, 100):
+        pruned.append(chain.store.prune(4, 10, txs_max))
+    assert [1, 2, 0] == pruned
+    assert 4 == chain.store.first_height()
+
+
 def test_pruning_forgets_blocks_and_nothing_else() -> None:
     life = Life(Chain()).to("handed_over")
     chain = life.chain
