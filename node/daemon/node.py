@@ -129,6 +129,7 @@ class Node:
             (self._kv, self._journal_kv),
             self._network,
             self._submissions,
+            self.replica,
             self._verifiers,
             self._clock,
             self._clock_watch,

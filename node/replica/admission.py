@@ -47,6 +47,8 @@ class Admission:
         """Steady time at which we took part in deciding the newest block; None if it came by block sync."""
         self._doubtful: dict[bytes, None] = {}
         """Ids of pool transactions that a block may have made invalid and that were not rechecked since."""
+        self.judged = 0
+        """Transactions judged over the head, each as often as it was."""
 
     # --- time -----------------------------------------------------------------------------------------
     def _network_ms(self) -> int:
@@ -74,6 +76,7 @@ class Admission:
     def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> Judged:
         """Unmet guards over the head, and the state keys that were read; `in_full` includes the account's quota. A
         transaction that raises an unexpected exception is quarantined, and the node goes on."""
+        self.judged += 1
         try:
             run = self._judging_run()
             ledger = run.carry_out(tx) if in_full else run.judge(tx)

@@ -35,6 +35,8 @@ class TxGossip:
         self._to_announce: list[bytes] = []
         self._to_announce_late: deque[tuple[int, bytes]] = deque()
         """Wire ids of admitted transactions, each with the time from which it is announced."""
+        self.decoded = 0
+        """Transactions decoded, of gossip and of blocks."""
 
     # --- gossip ---
     def fresh_announcements(self, now_ms: int) -> list[Announce]:
@@ -105,6 +107,7 @@ class TxGossip:
             wire_id = wire_id_of(self._genesis_hash, raw)
             if not self.fetcher.came(wire_id) or self.pool.by_wire_id(wire_id):
                 continue
+            self.decoded += 1
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
                 raise BadSignature("a transaction without a signature was relayed")
@@ -169,6 +172,7 @@ class TxGossip:
             tx = self.verified(raw)
             transactions.append(tx)
             if tx is None:
+                self.decoded += 1
                 unknown.append(decode_signed_tx(raw, self._genesis_hash))
         return transactions, unknown
 
