@@ -17,7 +17,7 @@ from benchmarks.replaying import store_of
 from node.chain.genesis import genesis_to_json
 from node.cli.local_network import genesis_of
 
-BAR = 0.6
+BAR = 0.8
 
 
 def measure(folder: Path, transactions: int, seed: int) -> Measure:

@@ -20,21 +20,28 @@ from typing import Any, Final
 import click
 import msgspec
 from support.chain import DAY_MS
-from support.load import MANY_IN_ONE, Car, LoadChain
+from support.load import Car, LoadChain
 from support.memory_store import MemoryStore
+from support.processes import running_network
 
 from node.chain.dev_genesis import DEV_PARTIES, DEV_TIME_MS, build_genesis
-from node.chain.genesis import Genesis
+from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
 from node.cli.init import TESTNET_TREE_DEPTH
+from node.cli.local_network import LocalNetwork
 from node.codec import encode
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
+from node.ledger.params import ChainParams
 from node.storage.leveldb import LevelStore
 from node.storage.store_dirs import link_or_copy
 
 BLOCK_TXS: Final = 1_000
 BLOCK_MS: Final = 600_000
-"""Block time between two blocks of births: 144,000 births a day are within a manufacturer's quota."""
+"""Block time between two blocks of births: the replay window holds those of a day."""
+UNBOUND: Final = ChainParams(
+    weight_per_account_day=10**12, keys_per_account_day=10**8, weight_per_sponsor_day=10**12, keys_per_sponsor_day=10**8
+)
+"""A day's quotas that an hour of load does not use up."""
 VALIDATOR: Final = DEV_PARTIES[0].name
 SIZES: Final = (10_000, 100_000, 1_000_000)
 QUICK_SIZES: Final = SIZES[:2]
@@ -43,10 +50,10 @@ _decode_blocks = msgspec.msgpack.Decoder(list[bytes]).decode
 
 @cache
 def grown_genesis() -> Genesis:
-    """The genesis of all grown states: one validator, the tree depth of `bmw-node testnet`, and one private account
-    with the quotas of many."""
+    """The genesis of all grown states: one validator, the tree depth of `bmw-node testnet`, and quotas that let one
+    account do the work of many."""
     parties = tuple(replace(party, power=10 * (party.name == VALIDATOR)) for party in DEV_PARTIES)
-    return build_genesis("bmw-bench", DEV_TIME_MS, parties, dev_key, tree_depth=TESTNET_TREE_DEPTH, params=MANY_IN_ONE)
+    return build_genesis("bmw-bench", DEV_TIME_MS, parties, dev_key, tree_depth=TESTNET_TREE_DEPTH, params=UNBOUND)
 
 
 def vin_of(index: int) -> str:
@@ -58,7 +65,7 @@ def format_name() -> str:
     """Hexadecimal digits that change with every row that this software writes: a hash of the store of a short chain."""
     kv = MemoryStore()
     LoadChain(kv, depth=4).grow(120, block_txs=40)
-    rows = sha256(grown_genesis().chain_id.encode())
+    rows = sha256(genesis_hash(grown_genesis()))
     for key, value in kv.scan(b"", b"\xff" * 8):
         rows.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
     return rows.hexdigest()[:16]
@@ -137,6 +144,21 @@ def copied(store: Path) -> Iterator[Path]:
     with TemporaryDirectory(dir=store.parent, prefix="copy-") as temporary:
         copy_store(store, Path(temporary) / "store")
         yield Path(temporary) / "store"
+
+
+@contextmanager
+def network_at(place: Path, **overrides: Any) -> Iterator[LocalNetwork]:
+    """A network of one validator, not started, whose home has a copy of the state. `overrides`: of its settings, which
+    are else the defaults."""
+    settings = {"node__verify_workers": 1, "consensus__block_interval_empty_ms": 10_000} | overrides
+    with (
+        TemporaryDirectory(dir=place, prefix="network-") as temporary,
+        running_network(Path(temporary) / "net", 1, start=False, **settings) as network,
+    ):
+        home = network.nodes[0].home
+        home.genesis.write_text(genesis_to_json(grown_genesis()))
+        copy_store(place / "store", home.store)
+        yield network
 
 
 # --- life in them -------------------------------------------------------------------------------------------

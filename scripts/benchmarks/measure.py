@@ -34,6 +34,22 @@ class Measure:
     def passed(self) -> bool:
         return self.value <= self.bar if self.bar_is_upper else self.value >= self.bar
 
+    @property
+    def shown(self) -> str:
+        """The value with its unit, if it has one."""
+        if self.denominator != 1 or not self.bar_is_upper:
+            return f"{self.value:.3f}"
+        unit = {"seconds": "s", "bytes": "B", "MiB": "MiB"}.get(self.unit.split()[0], "ms")
+        return f"{self.value:.1f} {unit}" if unit == "s" else f"{self.value:.0f} {unit}"
+
+    @property
+    def parts(self) -> str:
+        """Numerator and denominator of a ratio, with three digits at least."""
+        if self.denominator == 1:
+            return ""
+        digits = 0 if min(abs(self.numerator), abs(self.denominator)) >= 100 else 2
+        return f"{self.numerator:,.{digits}f} / {self.denominator:,.{digits}f}"
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"pass": self.passed}
 
@@ -74,6 +90,6 @@ def verifications_per_second(processes: int, seconds: float = 3.0) -> float:
         return sum(pool.map(_verify_for, [seconds] * processes, chunksize=1))
 
 
-def verification_us(seconds: float = 0.5) -> float:
-    """Microseconds of processor time that libsodium takes for one verification."""
+def verification_us(seconds: float) -> float:
+    """Microseconds of processor time that libsodium takes for one verification, measured for so long."""
     return 1e6 / _verify_for(seconds, time.process_time)
