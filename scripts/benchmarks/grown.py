@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -106,18 +106,17 @@ def store_with(folder: Path, vehicles: int, seed: int, block_txs: int = BLOCK_TX
     smaller = [size for size in SIZES if size < vehicles]
     if smaller and not store.exists():
         copy_store(store_with(folder, smaller[-1], seed, block_txs) / "store", store)
-    kv = LevelStore(store)
-    chain = BirthChain(kv, seed=seed, block_txs=block_txs)
-    while chain.births < vehicles:
-        chain.load_block(block_txs)
-        if chain.births % (100 * block_txs) == 0:
-            click.echo(f"  {chain.births:,} of {vehicles:,} vehicles", err=True)
-    signed_bytes = 0
-    for height in range(1, chain.store.height() + 1):
-        block = chain.store.block(height)
-        assert block is not None, "every block is kept"
-        signed_bytes += sum(map(len, block.transactions))
-    kv.close()
+    with closing(LevelStore(store)) as kv:
+        chain = BirthChain(kv, seed=seed, block_txs=block_txs)
+        while chain.births < vehicles:
+            chain.load_block(block_txs)
+            if chain.births % (100 * block_txs) == 0:
+                click.echo(f"  {chain.births:,} of {vehicles:,} vehicles", err=True)
+        signed_bytes = 0
+        for height in range(1, chain.store.height() + 1):
+            block = chain.store.block(height)
+            assert block is not None, "every block is kept"
+            signed_bytes += sum(map(len, block.transactions))
     (place / "signed.json").write_text(json.dumps({"transactions": vehicles, "bytes": signed_bytes}))
     return place
 
@@ -196,16 +195,14 @@ class MixedChain(LoadChain):
 def mixed_blocks(folder: Path, vehicles: int, transactions: int, seed: int, block_txs: int = BLOCK_TXS) -> list[bytes]:
     """Canonical bytes of the blocks with their certificates that go on from the state with so many vehicles by as many
     mixed transactions. Made once."""
-    place = store_with(folder, vehicles, seed, block_txs)
+    place = store_with(folder, vehicles, seed)
     file = place / f"mixed-{transactions}.blocks"
     if not file.exists():
-        with copied(place / "store") as copy:
-            kv = LevelStore(copy)
+        with copied(place / "store") as copy, closing(LevelStore(copy)) as kv:
             chain = MixedChain(kv, vehicles, seed=seed)
             first = chain.store.height() + 1
             chain.grow(transactions, block_txs)
             found = [chain.store.committed(height) for height in range(first, chain.store.height() + 1)]
-            kv.close()
         partial = file.with_suffix(".partial")
         partial.write_bytes(msgspec.msgpack.encode([encode(one) for one in found if one is not None]))
         partial.rename(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -54,8 +55,7 @@ def cost(store_folder: Path, blocks: list[bytes]) -> Cost:
     """Take the blocks into a copy of the store, as a node does with those of others."""
     libsodium = []
     spent = [0.0] * 4
-    with copied(store_folder) as copy:
-        kv = LevelStore(copy)
+    with copied(store_folder) as copy, closing(LevelStore(copy)) as kv:
         store = ChainStore(kv, grown_genesis())
         ident, transactions = store.genesis_hash, 0
         for raw in blocks:
@@ -76,7 +76,6 @@ def cost(store_folder: Path, blocks: list[bytes]) -> Cost:
             libsodium.append(verification_us(YARDSTICK_S))
             spent = [total + after - before for total, (before, after) in zip(spent, pairwise(marks), strict=True)]
             transactions += len(decoded)
-        kv.close()
     decode, verify, execute, commit = (1e6 * seconds / transactions for seconds in spent)
     return Cost(decode, execute, commit, verify, fmean(libsodium))
 

@@ -120,11 +120,12 @@ def under_load(folder: Path, vehicles: int, seed: int, minutes: float) -> Measur
     """As many mixed transactions as one validator takes, for so many minutes; its memory at the end."""
     place = store_with(folder, vehicles, seed)
     transactions = AmongAll(vehicles, seed).endless()
-    until, accepted, samples = time.monotonic() + minutes * 60, 0, []
+    accepted, samples = 0, []
     with network_at(place) as network:
         node = network.nodes[0]
         start_s(node)
         began = time.monotonic()
+        until = began + minutes * 60
         while time.monotonic() < until:
             accepted += asyncio.run(hand_in([node.url], list(islice(transactions, CHUNK)), until))
             samples.append((round(time.monotonic() - began), accepted, *Memory.of(_pid(node))))
