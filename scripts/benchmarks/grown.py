@@ -42,6 +42,7 @@ UNBOUND: Final = ChainParams(
     weight_per_account_day=10**12, keys_per_account_day=10**8, weight_per_sponsor_day=10**12, keys_per_sponsor_day=10**8
 )
 """A day's quotas that an hour of load does not use up."""
+NO_SNAPSHOT_GAP: Final = 10**12
 VALIDATOR: Final = DEV_PARTIES[0].name
 SIZES: Final = (10_000, 100_000, 1_000_000)
 QUICK_SIZES: Final = SIZES[:2]
@@ -148,8 +149,12 @@ def copied(store: Path) -> Iterator[Path]:
 @contextmanager
 def network_at(place: Path, **overrides: Any) -> Iterator[LocalNetwork]:
     """A network of one validator, not started, whose home has a copy of the state. `overrides`: of its settings, which
-    are else the defaults."""
-    settings = {"node__verify_workers": 1, "consensus__block_interval_empty_ms": 10_000} | overrides
+    are else the defaults, but for the look for a newer snapshot: the state is old, a node that restarts is not."""
+    settings = {
+        "node__verify_workers": 1,
+        "consensus__block_interval_empty_ms": 10_000,
+        "storage__snapshot_gap": NO_SNAPSHOT_GAP,
+    } | overrides
     with (
         TemporaryDirectory(dir=place, prefix="network-") as temporary,
         running_network(Path(temporary) / "net", 1, start=False, **settings) as network,
