@@ -8,7 +8,6 @@ joins, and of the busier of the two that replay.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -26,7 +25,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 from support.load import LoadChain
 
-from benchmarks.measure import Measure, verifications_per_second
+from benchmarks.measure import Measure, processor_s, verifications_per_second
 from benchmarks.replaying import WORKERS, replayed, rules_name, store_of
 from node.audit.parallel_replay import LocalPool, ParallelReplay
 from node.audit.replay import Replay
@@ -46,11 +45,6 @@ BY_RANGES_BAR = 0.30
 MEMORY_BAR_BYTES = 100.0
 FIND_BAR_S = 10.0
 BLOCK_TXS = 1_000
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _alone(function: Callable[[Path], T], argument: Path) -> T:
@@ -80,7 +74,7 @@ def _in_two(place: Path) -> float:
                 snapshots=[place / "middle" / "snapshots"], cluster=pool,
             )  # fmt: skip
             report = replay.run()
-            busier = max(map(_processor_s, pool.pids))
+            busier = max(map(processor_s, pool.pids))
         finally:
             pool.close()
         assert (report.divergence, report.ranges) == (None, 2), report

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from statistics import median_low
 from typing import Any
 
@@ -93,3 +95,9 @@ def verifications_per_second(processes: int, seconds: float = 3.0) -> float:
 def verification_us(seconds: float) -> float:
     """Microseconds of processor time that libsodium takes for one verification, measured for so long."""
     return 1e6 / _verify_for(seconds, time.process_time)
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor time that a process has taken, without its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,10 +13,11 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.grown import network_at, store_with, vin_of
-from benchmarks.measure import Measure
+from benchmarks.measure import Measure, processor_s
 
 BAR: Final = 0.6
 CONNECTIONS: Final = 8
+TURNS: Final = 8
 ASKED_MAX: Final = 50_000
 """Vehicles that are asked for, chosen at random."""
 NO_BLOCK_MS: Final = 3_600_000
@@ -112,17 +113,23 @@ def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
         server = multiprocessing.get_context("spawn").Process(target=_empty, args=(node.rpc_port + 50,))
         server.start()
         try:
-            ports = (node.rpc_port, node.rpc_port + 50)
-            rates: dict[int, list[float]] = {port: [] for port in ports}
-            for port in ports:
+            assert node.process is not None and server.pid is not None, "both are started"
+            pids = {node.rpc_port: node.process.pid, node.rpc_port + 50: server.pid}
+            rates: dict[int, list[float]] = {port: [] for port in pids}
+            taken_s = dict.fromkeys(pids, 0.0)
+            for port in pids:
                 asyncio.run(_reachable(f"http://127.0.0.1:{port}"))
-            for _ in range(4):
-                for port in ports:
-                    rates[port].append(asyncio.run(_rate(port, requests, seconds / 8)))
+            for _ in range(TURNS):
+                for port, pid in pids.items():
+                    before = processor_s(pid)
+                    rates[port].append(asyncio.run(_rate(port, requests, seconds / TURNS / 2)))
+                    taken_s[port] += processor_s(pid) - before
         finally:
             server.terminate()
             server.join()
-    ours, empty = (sum(rates[port]) / len(rates[port]) for port in ports)
+    ours, empty = (sum(each) / TURNS for each in rates.values())
+    requests_each = (sum(each) * seconds / TURNS / 2 for each in rates.values())
+    ours_us, empty_us = (1e6 * s / count for s, count in zip(taken_s.values(), requests_each, strict=True))
     return Measure(
         f"GET /v1/vehicles/{{vin}} at {vehicles:,} vehicles",
         ours / empty,
@@ -130,5 +137,12 @@ def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
         ours,
         empty,
         "requests/s over those of an empty aiohttp handler",
-        details={"seed": seed, "vehicles": vehicles, "asked": len(requests), "connections": CONNECTIONS},
+        details={
+            "seed": seed,
+            "vehicles": vehicles,
+            "asked": len(requests),
+            "connections": CONNECTIONS,
+            "processor_us": round(ours_us, 1),
+            "processor_us_of_the_empty": round(empty_us, 1),
+        },
     )
