@@ -29,6 +29,8 @@ EMPTY_PAIR = bytes(64)
 DENSE_SHIFT = 3
 """Where more than an eighth of the buckets have entries, all nodes are computed in order, which takes half as long for
 each as to look for those that are not empty."""
+SAMPLE = 4_096
+"""Buckets that are looked at to judge how many have entries."""
 PIECE_BYTES = 32 * 1024
 KEPT_STRIDE = 4
 """Of past trees only the nodes of every fourth level are kept, from the buckets upwards, about a quarter of the nodes
@@ -175,6 +177,25 @@ class StateTree:
                 _hash_all(nodes, depth)
             else:
                 _hash_above(nodes, {(first + number) >> 1 for number in numbers})
+
+    @classmethod
+    def of_leaves(cls, depth: int, leaves: bytes) -> StateTree:
+        """The tree above the hashes of all buckets, in order. Costs O(2^depth)."""
+        assert len(leaves) == 32 << depth, "one hash for each bucket"
+        tree = cls(depth)
+        with memoryview(tree._nodes) as nodes:
+            nodes[32 << depth :] = leaves
+            _hash_all(nodes, depth)
+        return tree
+
+    def leaves(self) -> bytes:
+        """The hashes of all buckets, in order: 32 bytes each, zeros for an empty one."""
+        return bytes(self._nodes[32 << self.depth :])
+
+    def is_dense(self) -> bool:
+        """Whether about an eighth of the buckets or more have entries, judged by a sample."""
+        numbers = range(0, 1 << self.depth, max(1, (1 << self.depth) // SAMPLE))
+        return sum(map(self.has_entries, numbers)) > len(numbers) >> DENSE_SHIFT
 
     @property
     def root(self) -> bytes:
