@@ -69,18 +69,28 @@ def _pid(node: LocalNode) -> int:
 
 
 def measure(folder: Path, vehicles: int, seed: int, starts: int = STARTS) -> list[Measure]:
-    """Start, memory and disk."""
+    """Start, memory and disk. Measured are starts after a stop; the details have one as after a crash, which finds no
+    tree file (node/storage/tree_file.py)."""
     place = store_with(folder, vehicles, seed)
     seconds, memory = [], []
     with network_at(place) as network:
         node = network.nodes[0]
+        crashed_s, crashed_memory = start_s(node), Memory.of(_pid(node))
+        assert node.stop() == 0, node.log_tail(20)
         for _ in range(starts):
             seconds.append(start_s(node))
             memory.append(Memory.of(_pid(node)))
             assert node.stop() == 0, node.log_tail(20)
     disk, signed = bytes_in(place / "store"), signed_bytes_of(place)
     resident = median_low(one.all for one in memory)
-    details = {"seed": seed, "vehicles": vehicles, "starts_s": seconds, "all_and_anonymous_mib": memory}
+    details = {
+        "seed": seed,
+        "vehicles": vehicles,
+        "starts_s": seconds,
+        "all_and_anonymous_mib": memory,
+        "after_a_crash_s": crashed_s,
+        "after_a_crash_mib": crashed_memory,
+    }
     return [
         Measure(
             f"start at {vehicles:,} vehicles", median_low(seconds), START_BAR_S, median_low(seconds), 1,
