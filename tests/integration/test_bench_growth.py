@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from benchmarks import auditing, grown, growth, network, plotting, reading, starting  # noqa: E402
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import auditing, catching_up, grown, growth, network, plotting, reading, starting  # noqa: E402
 from benchmarks.growth import Cost  # noqa: E402
 from benchmarks.measure import Measure  # noqa: E402
 from support.chain import Chain  # noqa: E402
@@ -155,6 +157,29 @@ def test_a_page_shows_measures_and_growth_without_script() -> None:
     assert "Growth" not in plotting.page([good], {})
 
 
+def test_the_bench_draws_the_page_of_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def miss() -> list[Measure]:
+        return [a_measure(0.1, 0.2, is_upper=False)]
+
+    with pytest.raises(SystemExit) as ended:
+        command._measure({"rate": miss}, 1, None, 0.05, {"seed": 7}, False, tmp_path / "bench.html")
+    assert ended.value.code == 1, "a missed bar"
+    assert "FAIL  rate <of> things" in capsys.readouterr().out
+    assert plotting.page(miss(), {"seed": 7}) == (tmp_path / "bench.html").read_text("utf-8")
+
+    done = CliRunner().invoke(command.main, ["--plot", "bench.html", "--profile", "replay"])
+    assert (done.exit_code, "--plot is for measures" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "denominator", "unit", "shown"),
+    [(2.345, 1, "seconds until", "2.3 s"), (300, 1, "MiB resident", "300 MiB"), (21.4, 1, "ms from", "21 ms"),
+     (90, 1, "bytes for each", "90 B"), (1.05, 20, "one over another", "1.050")],
+)  # fmt: skip
+def test_a_value_is_shown_with_its_unit(value: float, denominator: float, unit: str, shown: str) -> None:
+    assert Measure("it", value, 1, value, denominator, unit, bar_is_upper=True).shown == shown
+
+
 # --- real processes -----------------------------------------------------------------------------------------
 @pytest.mark.network
 def test_a_start_over_a_state_is_measured(folder: Path) -> None:
@@ -204,3 +229,10 @@ def test_a_replay_by_ranges_is_measured(tmp_path: Path) -> None:
     found = auditing.by_ranges(tmp_path, 3_000, 1, yardstick_s=0.2)
     assert found.value == found.numerator / found.denominator > 0
     assert found.details["snapshot"] == 1
+
+
+@pytest.mark.network
+def test_a_block_sync_is_measured_from_its_first_block_to_its_last(tmp_path: Path) -> None:
+    found = catching_up.measure(tmp_path, 3_000, 1)
+    assert found.value == found.numerator / found.denominator > 0
+    assert found.details["blocks"] == 3
