@@ -36,6 +36,10 @@ class Home:
         return self.path / "data" / "store"
 
     @property
+    def tree_file(self) -> Path:
+        return self.path / "data" / "tree"
+
+    @property
     def snapshots(self) -> Path:
         return self.path / "data" / "snapshots"
 

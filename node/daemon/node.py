@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ from node.storage.journal import Journal, open_journal
 from node.storage.leveldb import LevelStore
 from node.storage.safety_store import RUN_BYTES, SafetyFile
 from node.storage.store_dirs import settle
+from node.storage.tree_file import read_tree, write_tree
 from node.txtypes.chain.validator_set import CONSENSUS_KEY
 
 
@@ -84,7 +86,9 @@ class Node:
         settle(home.store)
         self._kv = LevelStore(home.store)
         self._journal_kv = open_journal(home.journal)
-        self.store = ChainStore(self._kv, self.genesis, config.storage.state_history)
+        self.store = ChainStore(
+            self._kv, self.genesis, config.storage.state_history, partial(read_tree, home.tree_file)
+        )
         self._journal = Journal(self._journal_kv)
         self._tx_statuses = TxStatuses(self._journal, self.store)
         run = secrets.token_bytes(RUN_BYTES)
@@ -134,6 +138,7 @@ class Node:
             (self._kv, self._journal_kv),
             self._network,
             self._submissions,
+            self.replica,
             self._verifiers,
             self._clock,
             self._clock_watch,
@@ -243,6 +248,10 @@ class Node:
         await self._tx_statuses.stop()
         await self._pruner.stop()
         self._verifiers.close()
+        try:
+            write_tree(self.home.tree_file, self.store.tree)
+        except OSError as error:  # the next start computes the tree from the store
+            log("tree_file", "warning", {"why": f"{self.home.tree_file} can't be written ({error.strerror})"})
         self._journal_kv.close()
         self._kv.close()
         if self._signing_lock is not None:

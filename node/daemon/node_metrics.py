@@ -14,6 +14,7 @@ from node.daemon.submissions import Submissions
 from node.daemon.verifiers import Verifiers
 from node.p2p.network import Network
 from node.replica import events as e
+from node.replica.replica import Replica
 from node.rpc.backend import NodeStatus
 from node.storage.chain_store import ChainStore
 from node.storage.leveldb import LevelStore
@@ -27,6 +28,7 @@ class NodeMetrics:
     databases: tuple[LevelStore, ...]
     network: Network
     submissions: Submissions
+    replica: Replica
     verifiers: Verifiers
     clock: Clock
     clock_watch: ClockWatch
@@ -51,6 +53,7 @@ class NodeMetrics:
         """By name, as `metrics.METRICS` explains them."""
         head = self.store.head()
         received, sent = self.network.traffic()
+        work = self.replica.work()
         return {
             "height": head.height,
             "head_age_seconds": max(0, self.clock() - head.time_ms) / 1000,
@@ -76,6 +79,10 @@ class NodeMetrics:
             "p2p_bytes_out_total": sent,
             "txs_submitted_total": self.submissions.count,
             "blocks_committed_total": self.blocks_committed,
+            "txs_decoded_total": self.submissions.decoded + work.decoded,
+            "txs_verified_total": self.verifiers.verified,
+            "txs_judged_total": work.judged,
+            "txs_executed_total": work.executed,
             "txs_committed_total": self.txs_committed,
             "rounds_above_zero_total": self.rounds_above_zero,
             "proposals_untimely_total": self.proposals_untimely,

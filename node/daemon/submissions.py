@@ -38,6 +38,8 @@ class Submissions:
         self._left_over: list[CheckedTx] = []
         self._reloading: dict[int, list[CheckedTx]] = {}
         self.count = 0
+        self.decoded = 0
+        """Transactions decoded, those of the journal too."""
 
     def tx_status(self, txid: bytes) -> TxStatus | None:
         pooled = self._pump.replica.pool.get(txid)
@@ -52,6 +54,7 @@ class Submissions:
         for at in range(0, len(raws), RELOADED_AT_ONCE):
             entries = []
             for raw in raws[at : at + RELOADED_AT_ONCE]:
+                self.decoded += 1
                 try:
                     entries.append(decode_signed_tx(raw, self._store.genesis_hash))
                 except Rejected as error:
@@ -98,6 +101,7 @@ class Submissions:
     async def submit(self, raws: list[bytes]) -> list[Submitted]:
         """The outcome of each. What is pending is on disk when this returns."""
         self.count += len(raws)
+        self.decoded += len(raws)
         results: list[Submitted] = []
         fresh: dict[int, SignedTx] = {}
         by_gossip: dict[bytes, tuple[bytes, int]] = {}

@@ -57,6 +57,8 @@ class Admission:
         """Ids of transactions that were admitted without being judged, each with the time from which to do it."""
         self._unannounced: set[bytes] = set()
         """Those of the doubtful that are announced once they are judged."""
+        self.judged = 0
+        """Transactions judged over the head, each as often as it was."""
 
     # --- time -----------------------------------------------------------------------------------------
     def _network_ms(self) -> int:
@@ -84,6 +86,7 @@ class Admission:
     def _judged(self, tx: CheckedTx, judge: Callable[[BlockRun, CheckedTx], Ledger] = BlockRun.judge) -> Judged:
         """Unmet guards over the head, and the state keys that were read. A transaction that raises an unexpected
         exception is quarantined, and the node goes on."""
+        self.judged += 1
         try:
             ledger = judge(self._judging_run(), tx)
         except (Corrupted, OperatorError):

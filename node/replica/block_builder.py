@@ -43,6 +43,8 @@ class BlockBuilder:
         self._store = store
         self._build_txs_max = build_txs_max
         self._stopwatch = stopwatch
+        self.executed = 0
+        """Transactions executed in blocks, in those of others and in those that are built here."""
 
     def run(self, time_ms: int, *, records_reads: bool = False) -> BlockRun:
         """A fresh run over the head."""
@@ -68,6 +70,7 @@ class BlockBuilder:
                 continue
             if run.bytes + len(tx.raw) + 5 > head.params.block_bytes_max:
                 break
+            self.executed += 1
             try:
                 run.add(tx)
                 taken += 1
@@ -107,6 +110,7 @@ class BlockBuilder:
     def execute(self, block: Block, transactions: list[CheckedTx]) -> BlockResult:
         """Execute an undecided block. Any exception makes the *block* invalid. Raises `InvalidBlock`."""
         store = self._store
+        self.executed += len(transactions)
         try:
             return execute_block(block, transactions, store.state, store.tree, store.head(), store.genesis_hash)
         except InvalidBlock:

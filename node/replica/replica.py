@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from node import limits
 from node.chain.block import Block, Commit
@@ -61,6 +61,17 @@ SYNCING_GAP = 3
 """Blocks behind before the node counts as syncing; fewer are caught up by consensus."""
 
 
+class Work(NamedTuple):
+    """How many transactions a replica has handled, each counted as often as it was."""
+
+    decoded: int
+    """From gossip and from blocks."""
+    judged: int
+    """Over the head, before they enter the pool or because a block has touched them."""
+    executed: int
+    """In blocks, those of others and those that were built here."""
+
+
 class Replica:
     """`signer` is None for a follower. `instance`: 16 random bytes of this process."""
 
@@ -114,6 +125,10 @@ class Replica:
     def halted(self) -> str:
         """Why this replica has halted; empty while it runs."""
         return self._context.halted
+
+    def work(self) -> Work:
+        """What this replica has done since it started."""
+        return Work(self._tx_gossip.decoded, self._admission.judged, self._builder.executed)
 
     def pace(self) -> SyncPace:
         """Block sync progress."""

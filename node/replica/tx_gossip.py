@@ -33,6 +33,8 @@ class TxGossip:
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self.fetcher = TxFetcher()
         self._to_announce: list[bytes] = []
+        self.decoded = 0
+        """Transactions decoded, of gossip and of blocks."""
 
     # --- gossip ---
     def announce(self, tx: CheckedTx) -> None:
@@ -97,6 +99,7 @@ class TxGossip:
             wire_id = wire_id_of(self._genesis_hash, raw)
             if not self.fetcher.came(wire_id) or self.pool.by_wire_id(wire_id):
                 continue
+            self.decoded += 1
             signed = decode_signed_tx(raw, self._genesis_hash)
             if not signed.signatures:
                 raise BadSignature("a transaction without a signature was relayed")
@@ -148,6 +151,7 @@ class TxGossip:
             tx = self.verified(raw)
             transactions.append(tx)
             if tx is None:
+                self.decoded += 1
                 unknown.append(decode_signed_tx(raw, self._genesis_hash))
         return transactions, unknown
 

@@ -39,6 +39,7 @@ V = TypeVar("V", bound=Value)
 SWEPT_LEAST: Final = 2_000
 """Keys of the replay window that have passed and are deleted with one block: this many, or twice its transactions if
 those are more. 10,000 of pruned transactions take 30 ms beside a full block."""
+ReadTree = Callable[[int, bytes], StateTree | None]
 
 
 class StoredHead(msgspec.Struct, array_like=True, frozen=True):
@@ -233,10 +234,13 @@ def upgrade(kv: KeyValue) -> None:
 class ChainStore(ChainReader):
     """A `ChainReader` that also writes blocks; the state tree and the head are in memory."""
 
-    def __init__(self, kv: KeyValue, genesis: Genesis, state_history: int = 0) -> None:
-        """Open the chain, or start it at height 0. `state_history`: heights below the head whose state is kept. Raises
-        `Corrupted` where the stored tree and root disagree, and `OperatorError` for another chain's store and for one
-        that only newer software can read."""
+    def __init__(
+        self, kv: KeyValue, genesis: Genesis, state_history: int = 0, read_tree: ReadTree = lambda _depth, _root: None
+    ) -> None:
+        """Open the chain, or start it at height 0. `state_history`: heights below the head whose state is kept.
+        `read_tree`: a tree that was kept for this depth and root, if there is one. Raises `Corrupted` where the stored
+        tree and root disagree, and `OperatorError` for another chain's store and for one that only newer software can
+        read."""
         super().__init__(kv)
         self.genesis = genesis
         self.genesis_hash = genesis_hash(genesis)
@@ -259,8 +263,9 @@ class ChainStore(ChainReader):
             )
         self.check_rules()
         upgrade(kv)
-        self.tree = StateTree(genesis.tree_depth, self.buckets())
         self._head = super().head()
+        kept = read_tree(genesis.tree_depth, self._head.state_root)
+        self.tree = kept if kept is not None else StateTree(genesis.tree_depth, self.buckets())
         if self.tree.root != self._head.state_root:
             raise Corrupted(
                 f"the stored state tree has root {self.tree.root.hex()}, the head says "

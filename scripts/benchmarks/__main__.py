@@ -14,12 +14,16 @@ from benchmarks import (
     auditing,
     catching_up,
     comparing,
+    grown,
+    growth,
     network,
+    plotting,
     profiling,
     reading,
     replaying,
     snapshots,
     stages,
+    starting,
     state_history,
     votes,
 )
@@ -27,8 +31,8 @@ from benchmarks.comparing import Comparison, NotComparable
 from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
-MEASURES = ("replay", "ranges", "memory", "divergence", "committed", "finality", "reads", "sync", "snapshot",
-            "state_history", "vote_delay")  # fmt: skip
+MEASURES = ("replay", "replay_by_ranges", "ranges", "memory", "divergence", "committed", "single", "finality", "reads",
+            "sync", "snapshot", "state_history", "vote_delay", "growth", "start", "load_memory")  # fmt: skip
 LONG = ("ranges", "memory", "divergence")
 """Measured in long chains only; left out of --quick unless they are named."""
 PROFILES = ("replay", "validator")
@@ -36,26 +40,25 @@ PROFILES = ("replay", "validator")
 
 def _row(found: Measure) -> str:
     sign = "<=" if found.bar_is_upper else ">="
-    seconds = found.unit.startswith("seconds")
-    ratio = (
-        f"{found.value:.3f}"
-        if not found.bar_is_upper or found.denominator != 1
-        else f"{found.value:.1f} s"
-        if seconds
-        else f"{found.value:.0f} {'B' if found.unit.startswith('bytes') else 'ms'}"
-    )
     word = click.style("pass", fg="green") if found.passed else click.style("FAIL", fg="red")
-    shown = f"{found.numerator:,.0f} / {found.denominator:,.0f}" if found.denominator != 1 else ""
-    return f"{word}  {found.name:<52} {ratio:>8} {sign} {found.bar:<6g} {shown}"
+    return f"{word}  {found.name:<60} {found.shown:>9} {sign} {found.bar:<6g} {found.parts}"
 
 
-def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Callable[[], list[Measure]]]:
+def _steps(
+    quick: bool, seed: int, workload: str, folder: Path, minutes: float
+) -> dict[str, Callable[[], list[Measure]]]:
+    sizes = grown.QUICK_SIZES if quick else grown.SIZES
     return {
+        "growth": lambda: growth.measure(folder, sizes, seed),
+        "start": lambda: starting.measure(folder, sizes[-1], seed),
+        "load_memory": lambda: [starting.under_load(folder, sizes[-1], seed, minutes)],
+        "replay_by_ranges": lambda: [auditing.by_ranges(folder, 10_000 if quick else 50_000, seed)],
+        "single": lambda: network.committed(workload, 15.0 if quick else 60.0, seed, 1),
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],
         "ranges": lambda: [auditing.ranges(folder, 100_000, seed)],
         "memory": lambda: [auditing.memory(folder, 100_000, seed)],
         "divergence": lambda: [auditing.finding(folder, 100_000, seed)],
-        "committed": lambda: [network.committed(workload, 15.0 if quick else 60.0, seed)],
+        "committed": lambda: network.committed(workload, 15.0 if quick else 60.0, seed),
         "finality": lambda: network.finality(15.0 if quick else 60.0, seed),
         "sync": lambda: [catching_up.measure(folder, 10_000 if quick else 50_000, seed)],
         "snapshot": lambda: [snapshots.measure(folder, 2_000 if quick else 20_000, seed)],
@@ -64,12 +67,12 @@ def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Cal
             for count, block_txs in ((20_000, 1_000), (2_000, 10))
         ],
         "vote_delay": lambda: votes.measure(workload, 8.0 if quick else 40.0, seed),
-        "reads": lambda: [reading.measure(1_000 if quick else 5_000, 8.0 if quick else 24.0, seed)],
+        "reads": lambda: [reading.measure(folder, sizes[-1], 8.0 if quick else 24.0, seed)],
     }
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="Less data, under two minutes, without the auditor's bench; the same bars.")
+@click.option("--quick", is_flag=True, help="Less data, some minutes, without the auditor's bench; the same bars.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(MEASURES), help="May be repeated; without: all.")
 @click.option("--workload", type=click.Choice(WORKLOADS), default="mixed", show_default=True)
@@ -82,6 +85,10 @@ def _steps(quick: bool, seed: int, workload: str, folder: Path) -> dict[str, Cal
               help="Measure in another checkout and in this one in turn, --runs times each.")  # fmt: skip
 @click.option("--tolerance", type=click.FloatRange(0), default=5.0, show_default=True, metavar="PERCENT",
               help="What is not yet better or worse.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0.01), default=3.0, show_default=True,
+              help="Of load before load_memory looks; --quick: a sixth.")  # fmt: skip
+@click.option("--plot", "plot_file", type=click.Path(path_type=Path), metavar="FILE.html",
+              help="Also draw a page: what was measured against the bars, and growth over sizes.")  # fmt: skip
 @click.option("--profile", "profiled", type=click.Choice(PROFILES),
               help="Instead of measures: where each microsecond of a transaction goes.")  # fmt: skip
 def main(
@@ -95,15 +102,19 @@ def main(
     earlier_file: Path | None,
     other: Path | None,
     tolerance: float,
+    minutes: float,
+    plot_file: Path | None,
     profiled: str | None,
 ) -> None:
     """What the chain reaches on this machine, as ratios. Exit code 1 where one is below its bar, or worse than what it
     is compared with; 2 where it can't be compared.
 
-    The store that the replay measures is kept in --dir and can be replayed again.
+    Stores that take long to make are kept in --dir: that of the replay, and states of up to a million vehicles.
     """
     if earlier_file is not None and (other is not None or profiled is not None):
         raise click.UsageError("--compare is for measures: leave --alternate and --profile out")
+    if plot_file is not None and (other is not None or profiled is not None):
+        raise click.UsageError("--plot is for measures: leave --alternate and --profile out")
     if profiled is not None and only:
         raise click.UsageError("give --only to measure, or --profile")
     if profiled == "validator" and other is None and runs > 1:
@@ -116,15 +127,16 @@ def main(
             chosen = [argument for name in only for argument in ("--only", name)]
             chosen += [] if profiled is None else ["--profile", profiled]
             arguments = ["--seed", str(seed), "--workload", workload, "--dir", str(folder), *size, *chosen]
+            arguments += ["--minutes", str(minutes)]
             _alternate(other, runs, arguments, tolerance / 100, as_json)
         elif profiled is not None:
             _profile(profiled, quick, seed, workload, folder, runs, as_json)
         else:
             earlier = None if earlier_file is None else comparing.read_earlier(earlier_file, seed, quick=quick)
-            steps = _steps(quick, seed, workload, folder)
+            steps = _steps(quick, seed, workload, folder, minutes / 6 if quick else minutes)
             names = only or [name for name in MEASURES if not quick or name not in LONG]
             head = {"seed": seed, "quick": quick, "workload": workload}
-            _measure({name: steps[name] for name in names}, runs, earlier, tolerance / 100, head, as_json)
+            _measure({name: steps[name] for name in names}, runs, earlier, tolerance / 100, head, as_json, plot_file)
     except NotComparable as error:
         raise click.UsageError(str(error)) from None
 
@@ -136,6 +148,7 @@ def _measure(
     tolerance: float,
     head: dict[str, object],
     as_json: bool,
+    plot_file: Path | None = None,
 ) -> None:
     found: list[Measure] = []
     compared: list[Comparison] = []
@@ -153,6 +166,8 @@ def _measure(
                 compared.append(comparing.compare(earlier, one, tolerance))
             if not as_json:
                 click.echo(_row(one))
+    if plot_file is not None:
+        plot_file.write_text(plotting.page(found, head), "utf-8")
     passed = all(one.passed for one in found) and all(one.verdict != "worse" for one in compared)
     if as_json:
         shown = head | {"pass": passed, "measures": [m.to_json() for m in found]}

@@ -8,7 +8,6 @@ joins, and of the busier of the two that replay.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -26,8 +25,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 from support.load import LoadChain
 
-from benchmarks.measure import Measure
-from benchmarks.replaying import rules_name, store_of
+from benchmarks.measure import Measure, processor_s, verifications_per_second
+from benchmarks.replaying import WORKERS, replayed, rules_name, store_of
 from node.audit.parallel_replay import LocalPool, ParallelReplay
 from node.audit.replay import Replay
 from node.audit.sources import StoreSource
@@ -42,14 +41,10 @@ from node.txtypes.vehicle.vehicle import VEHICLE
 
 T = TypeVar("T")
 RANGES_BAR = 1.7
+BY_RANGES_BAR = 0.30
 MEMORY_BAR_BYTES = 100.0
 FIND_BAR_S = 10.0
 BLOCK_TXS = 1_000
-
-
-def _processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _alone(function: Callable[[Path], T], argument: Path) -> T:
@@ -79,20 +74,42 @@ def _in_two(place: Path) -> float:
                 snapshots=[place / "middle" / "snapshots"], cluster=pool,
             )  # fmt: skip
             report = replay.run()
-            busier = max(map(_processor_s, pool.pids))
+            busier = max(map(processor_s, pool.pids))
         finally:
             pool.close()
         assert (report.divergence, report.ranges) == (None, 2), report
         return time.process_time() - started + busier
 
 
-def ranges(folder: Path, transactions: int, seed: int) -> Measure:
+def _with_snapshot(folder: Path, transactions: int, seed: int) -> tuple[Path, int]:
+    """The place of a store of mixed transactions with a snapshot of its middle, and the snapshot's height."""
     place = store_of(folder, transactions, seed)
     middle = transactions // BLOCK_TXS * 58 // 100  # the second range restores a state, and compares the store
     if not (place / "middle" / "snapshots" / str(middle)).exists():
         genesis = parse_genesis((place / "genesis.json").read_bytes())
         work = WorkFolder(place / "middle")
         ParallelReplay(genesis, "store", str(place / "store"), work, snapshot_every=middle).run(middle + 1)
+    return place, middle
+
+
+def by_ranges(folder: Path, transactions: int, seed: int, yardstick_s: float = 3.0) -> Measure:
+    """A replay of two ranges at the same time, against libsodium on two processes. `yardstick_s`: how long libsodium is
+    measured, before and after."""
+    place, middle = _with_snapshot(folder, transactions, seed)
+    before = verifications_per_second(WORKERS, yardstick_s)
+    report = replayed(place, "--snapshots", str(place / "middle" / "snapshots"))
+    assert (report["transactions"], report["ranges"]) == (transactions, 2), report
+    yardstick = (before + verifications_per_second(WORKERS, yardstick_s)) / 2
+    rate = transactions / report["seconds"]
+    return Measure(
+        f"replay by ranges of {transactions:,} mixed transactions, 2 workers", rate / yardstick, BY_RANGES_BAR, rate,
+        yardstick, "transactions/s over libsodium verifications/s, both on 2 processes",
+        details={"seed": seed, "transactions": transactions, "snapshot": middle},
+    )  # fmt: skip
+
+
+def ranges(folder: Path, transactions: int, seed: int) -> Measure:
+    place, middle = _with_snapshot(folder, transactions, seed)
     one, two = _alone(_in_order, place), _alone(_in_two, place)
     return Measure(
         f"replay of {transactions:,} transactions, two ranges over one", one / two, RANGES_BAR, one, two,

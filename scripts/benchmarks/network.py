@@ -1,4 +1,5 @@
-"""Four validators on this machine: committed transactions a second, and the time to finality at a quiet rate."""
+"""Validators on this machine: committed transactions a second, what each node does for one of them, and the time to
+finality at a quiet rate."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import asyncio
 import os
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +22,16 @@ from node.cli.local_network import LocalNetwork
 from node.load.pace import Pace
 from node.load.percentiles import percentile
 
-COMMITTED_BAR = 0.07
+COMMITTED_BAR: Final = 0.13
+SINGLE_BAR: Final = 0.25
+"""Of one validator alone."""
+VERIFICATIONS_BAR: Final = 1.05
 P50_BAR_MS, P99_BAR_MS = 40.0, 60.0
 PROCESSOR_BAR: Final = 1.3
 FORMER: Final = 5_250.0
 """What a second of four quiet validators took when each block had a pause of 200 ms, in libsodium verifications: 0.300
 seconds of processor time at 17,500 a second."""
+WORK: Final = ("decoded", "verified", "judged", "executed")
 
 
 def _count(network: LocalNetwork, first: int, last: int) -> tuple[int, float]:
@@ -44,36 +51,72 @@ def _count(network: LocalNetwork, first: int, last: int) -> tuple[int, float]:
     return total, (times[1] - times[0]).total_seconds()
 
 
-def committed(workload: str, seconds: float, seed: int) -> Measure:
+def metrics_of(network: LocalNetwork) -> Counter[str]:
+    """The metrics without labels, by name without prefix, summed over all nodes."""
+    total: Counter[str] = Counter()
+    for node in network.nodes:
+        with urllib.request.urlopen(node.url + "/metrics", timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        for name, value in (line.split() for line in lines if line.startswith("bmw_") and "{" not in line):
+            total[name.removeprefix("bmw_")] += float(value)  # type: ignore[assignment]
+    return total
+
+
+def work_of(before: Counter[str], after: Counter[str]) -> dict[str, int]:
+    """How many transactions the nodes have decoded, verified, judged, executed and committed in between."""
+    return {name: after[f"txs_{name}_total"] - before[f"txs_{name}_total"] for name in (*WORK, "committed")}
+
+
+def _is_idle(network: LocalNetwork) -> bool:
+    return metrics_of(network)["pool_txs"] == 0
+
+
+def committed(workload: str, seconds: float, seed: int, validators: int = 4) -> list[Measure]:
     """For `seconds` as many signed transactions over RPC as the network takes."""
-    with tempfile.TemporaryDirectory() as folder, running_network(Path(folder) / "net") as network:
+    with tempfile.TemporaryDirectory() as folder, running_network(Path(folder) / "net", validators) as network:
         ident = genesis_hash(network.genesis)
         work = Workload(workload, ident, seed)
         urls = [node.url for node in network.nodes]
         yardstick = verifications_per_second(1)
         wait_height(network.nodes, 1)
-        count = int(seconds * yardstick * 0.12)
+        count = int(seconds * yardstick * (0.24 if validators > 1 else 0.5))
         births = work.births(work.cars_needed(count))
         asyncio.run(hand_in(urls, births, time.monotonic() + 120))
-        wait_for(lambda: network.nodes[0].get("/v1/status")["pool"]["transactions"] == 0, 60, "the cars are born")
+        wait_for(lambda: _is_idle(network), 60, "the cars are born")
         raws = list(work.stream(len(births), count))
+        before = metrics_of(network)
         first = network.nodes[0].height()
         accepted = asyncio.run(hand_in(urls, raws, time.monotonic() + seconds))
         last = network.nodes[0].height()
         total, span = _count(network, first, last)
-        wait_for(lambda: network.nodes[0].get("/v1/status")["pool"]["transactions"] == 0, 120, "all are committed")
+        wait_for(lambda: _is_idle(network), 120, "all are committed")
+        done = work_of(before, metrics_of(network))
+        each = {name: round(done[name] / done["committed"], 4) for name in WORK}
         yardstick = (yardstick + verifications_per_second(1)) / 2
         details = {"seed": seed, "workload": workload, "accepted": accepted, "committed": total, "seconds": span,
-                   "blocks": last - first, "batch": BATCH}  # fmt: skip
-    return Measure(
-        f"four validators, {workload}, {seconds:.0f} s over RPC",
-        total / span / yardstick,
-        COMMITTED_BAR,
-        total / span,
-        yardstick,
-        "committed transactions/s over one process's libsodium verifications/s",
-        details=details,
-    )
+                   "blocks": last - first, "batch": BATCH, "per_transaction_and_node": each}  # fmt: skip
+    who = {1: "one validator", 4: "four validators"}.get(validators, f"{validators} validators")
+    return [
+        Measure(
+            f"{who}, {workload}, {seconds:.0f} s over RPC",
+            total / span / yardstick,
+            COMMITTED_BAR if validators > 1 else SINGLE_BAR,
+            total / span,
+            yardstick,
+            "committed transactions/s over one process's libsodium verifications/s",
+            details=details,
+        ),
+        Measure(
+            f"verifications per transaction and node, {who}",
+            done["verified"] / done["committed"],
+            VERIFICATIONS_BAR,
+            done["verified"],
+            done["committed"],
+            "transactions that all nodes verified over those that they committed",
+            bar_is_upper=True,
+            details=details,
+        ),
+    ]
 
 
 async def latencies(urls: list[str], raws: list[bytes], per_second: float) -> list[float]:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import random
-import shutil
-import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 from aiohttp import web
-from support.life import register
-from support.load import LoadChain
-from support.processes import running_network
 
-from benchmarks.measure import Measure
-from node.cli.local_network import genesis_of
-from node.storage.leveldb import LevelStore
+from benchmarks.grown import network_at, store_with, vin_of
+from benchmarks.measure import Measure, processor_s
 
-BAR = 0.4
-CONNECTIONS = 8
+BAR: Final = 0.6
+CONNECTIONS: Final = 8
+TURNS: Final = 8
+ASKED_MAX: Final = 50_000
+"""Vehicles that are asked for, chosen at random."""
+NO_BLOCK_MS: Final = 3_600_000
+"""Pause after a block while nothing is pending: no block is made during the measurement."""
 
 
 def _empty(port: int) -> None:
@@ -38,8 +38,9 @@ def _empty(port: int) -> None:
 class _Asking(asyncio.Protocol):
     """One kept connection that asks again as soon as it is answered; cheaper than the servers that it measures."""
 
-    def __init__(self, requests: list[bytes], done: asyncio.Future[None]) -> None:
+    def __init__(self, requests: list[bytes], done: asyncio.Future[None], first: int) -> None:
         self._requests = requests
+        self._first = first
         self._done = done
         self._buffer = b""
         self.answered = 0
@@ -51,7 +52,7 @@ class _Asking(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
-        self._transport.write(self._requests[self.answered % len(self._requests)])
+        self._transport.write(self._requests[(self._first + self.answered) % len(self._requests)])
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -74,15 +75,13 @@ class _Asking(asyncio.Protocol):
             self._ask()
 
 
-async def _rate(port: int, vins: list[str], seconds: float) -> float:
-    """Requests answered a second, over connections that are kept."""
+async def _rate(port: int, requests: list[bytes], seconds: float) -> float:
+    """Requests answered a second, over connections that are kept; each begins at another place of the list."""
     loop, asking = asyncio.get_running_loop(), []
     started = time.perf_counter()
     for index in range(CONNECTIONS):
-        chosen = random.Random(index).sample(vins, len(vins))
-        requests = [f"GET /v1/vehicles/{vin} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for vin in chosen]
         done: asyncio.Future[None] = loop.create_future()
-        one = _Asking(requests, done)
+        one = _Asking(requests, done, index * len(requests) // CONNECTIONS)
         one.until = started + seconds
         await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
         asking.append((one, done))
@@ -103,35 +102,34 @@ async def _reachable(url: str) -> None:
     raise AssertionError(f"{url} does not answer")
 
 
-def measure(vehicles: int, seconds: float, seed: int) -> Measure:
+def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
     """Both servers are asked in turns, so that a noisy machine is noisy for both."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "made"
-        kv = LevelStore(made)
-        chain = LoadChain(kv, seed=seed, genesis=genesis_of(4))
-        vins = [f"WBA8E9G5{index:09d}" for index in range(vehicles)]
-        for start in range(0, vehicles, 500):
-            chain.produce(*(chain.sign("bmw", register(vin)) for vin in vins[start : start + 500]))
-        kv.close()
-        with running_network(Path(folder) / "net", start=False) as network:
-            node = network.nodes[0]
-            shutil.rmtree(node.home.store, ignore_errors=True)
-            shutil.copytree(made, node.home.store)
-            node.start()
-            server = multiprocessing.get_context("spawn").Process(target=_empty, args=(node.rpc_port + 50,))
-            server.start()
-            try:
-                ports = (node.rpc_port, node.rpc_port + 50)
-                rates: dict[int, list[float]] = {port: [] for port in ports}
-                for port in ports:
-                    asyncio.run(_reachable(f"http://127.0.0.1:{port}"))
-                for _ in range(4):
-                    for port in ports:
-                        rates[port].append(asyncio.run(_rate(port, vins, seconds / 8)))
-            finally:
-                server.terminate()
-                server.join()
-    ours, empty = (sum(rates[port]) / len(rates[port]) for port in ports)
+    place = store_with(folder, vehicles, seed)
+    chosen = random.Random(seed).sample(range(vehicles), min(vehicles, ASKED_MAX))
+    requests = [f"GET /v1/vehicles/{vin_of(index)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for index in chosen]
+    with network_at(place, consensus__block_interval_empty_ms=NO_BLOCK_MS) as network:
+        node = network.nodes[0]
+        node.start()
+        server = multiprocessing.get_context("spawn").Process(target=_empty, args=(node.rpc_port + 50,))
+        server.start()
+        try:
+            assert node.process is not None and server.pid is not None, "both are started"
+            pids = {node.rpc_port: node.process.pid, node.rpc_port + 50: server.pid}
+            rates: dict[int, list[float]] = {port: [] for port in pids}
+            taken_s = dict.fromkeys(pids, 0.0)
+            for port in pids:
+                asyncio.run(_reachable(f"http://127.0.0.1:{port}"))
+            for _ in range(TURNS):
+                for port, pid in pids.items():
+                    before = processor_s(pid)
+                    rates[port].append(asyncio.run(_rate(port, requests, seconds / TURNS / 2)))
+                    taken_s[port] += processor_s(pid) - before
+        finally:
+            server.terminate()
+            server.join()
+    ours, empty = (sum(each) / TURNS for each in rates.values())
+    requests_each = (sum(each) * seconds / TURNS / 2 for each in rates.values())
+    ours_us, empty_us = (1e6 * s / count for s, count in zip(taken_s.values(), requests_each, strict=True))
     return Measure(
         f"GET /v1/vehicles/{{vin}} at {vehicles:,} vehicles",
         ours / empty,
@@ -139,5 +137,12 @@ def measure(vehicles: int, seconds: float, seed: int) -> Measure:
         ours,
         empty,
         "requests/s over those of an empty aiohttp handler",
-        details={"seed": seed, "vehicles": vehicles, "connections": CONNECTIONS},
+        details={
+            "seed": seed,
+            "vehicles": vehicles,
+            "asked": len(requests),
+            "connections": CONNECTIONS,
+            "processor_us": round(ours_us, 1),
+            "processor_us_of_the_empty": round(empty_us, 1),
+        },
     )

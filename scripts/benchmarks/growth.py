@@ -1,0 +1,128 @@
+"""The cost of a transaction as the state grows: processor time of the same mixed life among more and more vehicles."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean, median_low
+from typing import Final
+
+from benchmarks.grown import copied, grown_genesis, mixed_blocks, store_with
+from benchmarks.measure import Measure, verification_us
+from node.chain.block import decode_committed
+from node.execution.block_validation import check_frame, execute_block
+from node.storage.chain_store import ChainStore
+from node.storage.leveldb import LevelStore
+from node.txtypes.envelope import CheckedTx, check_signatures, decode_signed_tx
+
+BAR: Final = 1.25
+ROUNDS: Final = 3
+"""The sizes are measured in turn, so often; the median counts."""
+TRANSACTIONS: Final = 20_000
+YARDSTICK_S: Final = 0.05
+"""Processor time of libsodium after each block: a machine that is slow for a while is slow for both."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Microseconds of processor time of one transaction, over all threads of the process."""
+
+    decode: float
+    execute: float
+    commit: float
+    verify: float
+    """Of its signatures; in none of the others."""
+    libsodium: float
+    """Of one verification of `measure.MESSAGE_BYTES` by libsodium, in the same process."""
+
+    @property
+    def whole(self) -> float:
+        """Without verification."""
+        return self.decode + self.execute + self.commit
+
+    @property
+    def verifications(self) -> float:
+        """`whole` in verifications of libsodium."""
+        return self.whole / self.libsodium
+
+
+def cost(store_folder: Path, blocks: list[bytes]) -> Cost:
+    """Take the blocks into a copy of the store, as a node does with those of others."""
+    libsodium = []
+    spent = [0.0] * 4
+    with copied(store_folder) as copy, closing(LevelStore(copy)) as kv:
+        store = ChainStore(kv, grown_genesis())
+        ident, transactions = store.genesis_hash, 0
+        for raw in blocks:
+            marks = [time.process_time()]
+            committed = decode_committed(raw)
+            block = committed.block
+            decoded = [decode_signed_tx(one, ident) for one in block.transactions]
+            marks.append(time.process_time())
+            for signed in decoded:
+                check_signatures(signed, ident)
+            marks.append(time.process_time())
+            check_frame(block, store.head(), ident)
+            checked = [CheckedTx(signed) for signed in decoded]
+            result = execute_block(block, checked, store.state, store.tree, store.head(), ident)
+            marks.append(time.process_time())
+            store.commit_block(block, result, committed.commit)
+            marks.append(time.process_time())
+            libsodium.append(verification_us(YARDSTICK_S))
+            spent = [total + after - before for total, (before, after) in zip(spent, pairwise(marks), strict=True)]
+            transactions += len(decoded)
+    decode, verify, execute, commit = (1e6 * seconds / transactions for seconds in spent)
+    return Cost(decode, execute, commit, verify, fmean(libsodium))
+
+
+def cost_at(folder: Path, vehicles: int, transactions: int, seed: int) -> Cost:
+    """In a process of its own; the state and the blocks are made before, where they are missing."""
+    place = store_with(folder, vehicles, seed)
+    blocks = mixed_blocks(folder, vehicles, transactions, seed)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(cost, place / "store", blocks).result()
+
+
+def measures(found: dict[int, list[Cost]], seed: int, transactions: int) -> list[Measure]:
+    """Of each size but the smallest, over the smallest. `found`: the costs by number of vehicles, round by round."""
+    middle = {size: next(one for one in costs if one.verifications == median_low(c.verifications for c in costs))
+              for size, costs in found.items()}  # fmt: skip
+    smallest, *others = sorted(middle)
+    base = middle[smallest]
+    by_size = {
+        size: {
+            "us": round(one.whole, 1), "verifications": round(one.verifications, 3),
+            "decode_us": round(one.decode, 1), "execute_us": round(one.execute, 1), "commit_us": round(one.commit, 1),
+            "verify_us": round(one.verify, 1), "libsodium_us": round(one.libsodium, 1),
+            "rounds": [round(each.verifications, 3) for each in found[size]],
+        }
+        for size, one in middle.items()
+    }  # fmt: skip
+    return [
+        Measure(
+            f"cost of a transaction at {size:,} vehicles / {smallest:,}",
+            middle[size].verifications / base.verifications,
+            BAR,
+            middle[size].verifications,
+            base.verifications,
+            "processor time of a mixed transaction, in verifications of libsodium",
+            bar_is_upper=True,
+            details={"seed": seed, "transactions": transactions, "by_vehicles": by_size},
+        )
+        for size in others
+    ]
+
+
+def measure(
+    folder: Path, sizes: tuple[int, ...], seed: int, transactions: int = TRANSACTIONS, rounds: int = ROUNDS
+) -> list[Measure]:
+    found: dict[int, list[Cost]] = {size: [] for size in sizes}
+    for _ in range(rounds):
+        for size in sizes:
+            found[size].append(cost_at(folder, size, transactions, seed))
+    return measures(found, seed, transactions)

@@ -1,0 +1,147 @@
+"""A validator whose store holds many vehicles: seconds until it answers, its memory then and after load, its disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random
+from statistics import median_low
+from typing import Final, NamedTuple
+
+from benchmarks.feeding import Workload, hand_in
+from benchmarks.grown import grown_genesis, network_at, signed_bytes_of, store_with, vin_of
+from benchmarks.measure import Measure
+from node.chain.genesis import genesis_hash
+from node.cli.local_network import LocalNode
+from node.storage.store_dirs import bytes_in
+
+START_BAR_S: Final = 3.0
+MEMORY_BAR_MIB: Final = 300.0
+DISK_BAR: Final = 1.7
+STARTS: Final = 3
+"""The median of so many starts counts."""
+POLL_S: Final = 0.01
+CHUNK: Final = 10_000
+"""Transactions that are signed ahead."""
+READY_MAX_S: Final = 120.0
+
+
+class Memory(NamedTuple):
+    """Resident memory of a process in MiB."""
+
+    all: float
+    anonymous: float
+    """What the system can't reclaim; the rest is the program and the parts of the store's files that were read."""
+
+    @staticmethod
+    def of(pid: int) -> Memory:
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return Memory(*(int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon")))
+
+
+def _answers(node: LocalNode) -> bool:
+    try:
+        with urllib.request.urlopen(node.url + "/v1/status", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def start_s(node: LocalNode) -> float:
+    """Start the process; seconds until `/v1/status` answers."""
+    began = time.perf_counter()
+    node.start()
+    while not _answers(node):
+        passed = time.perf_counter() - began
+        assert node.is_running and passed < READY_MAX_S, f"{node.name} did not start:\n{node.log_tail(20)}"
+        time.sleep(POLL_S)
+    return time.perf_counter() - began
+
+
+def _pid(node: LocalNode) -> int:
+    assert node.process is not None, "it was started"
+    return node.process.pid
+
+
+def measure(folder: Path, vehicles: int, seed: int, starts: int = STARTS) -> list[Measure]:
+    """Start, memory and disk. Measured are starts after a stop; the details have one as after a crash, which finds no
+    tree file (node/storage/tree_file.py)."""
+    place = store_with(folder, vehicles, seed)
+    seconds, memory = [], []
+    with network_at(place) as network:
+        node = network.nodes[0]
+        crashed_s, crashed_memory = start_s(node), Memory.of(_pid(node))
+        assert node.stop() == 0, node.log_tail(20)
+        for _ in range(starts):
+            seconds.append(start_s(node))
+            memory.append(Memory.of(_pid(node)))
+            assert node.stop() == 0, node.log_tail(20)
+    disk, signed = bytes_in(place / "store"), signed_bytes_of(place)
+    resident = median_low(one.all for one in memory)
+    details = {
+        "seed": seed,
+        "vehicles": vehicles,
+        "starts_s": seconds,
+        "all_and_anonymous_mib": memory,
+        "after_a_crash_s": crashed_s,
+        "after_a_crash_mib": crashed_memory,
+    }
+    return [
+        Measure(
+            f"start at {vehicles:,} vehicles", median_low(seconds), START_BAR_S, median_low(seconds), 1,
+            "seconds from the process's start until /v1/status answers", bar_is_upper=True, details=details,
+        ),
+        Measure(
+            f"memory after the start at {vehicles:,} vehicles", resident, MEMORY_BAR_MIB, resident, 1,
+            "MiB resident in the node's process", bar_is_upper=True, details=details,
+        ),
+        Measure(
+            f"disk / signed bytes at {vehicles:,} vehicles", disk / signed, DISK_BAR, disk, signed,
+            "bytes of the store over those of all signed transactions", bar_is_upper=True,
+            details={"seed": seed, "disk_of_a_transaction": disk / vehicles, "signed_of_one": signed / vehicles},
+        ),
+    ]  # fmt: skip
+
+
+class AmongAll(Workload):
+    """The mixed workload, with its records on cars chosen at random among those of a grown state."""
+
+    def __init__(self, vehicles: int, seed: int) -> None:
+        super().__init__("mixed", genesis_hash(grown_genesis()), seed)
+        self._vehicles = vehicles
+        self._random = Random(seed)
+
+    def _vin(self, index: int) -> str:
+        return vin_of(index)
+
+    def _record(self, kind: int, car: int, value: int) -> bytes:
+        return super()._record(kind, self._random.randrange(self._vehicles), value)
+
+    def endless(self) -> Iterator[bytes]:
+        return self.stream(self._vehicles, 1 << 40)
+
+
+def under_load(folder: Path, vehicles: int, seed: int, minutes: float) -> Measure:
+    """As many mixed transactions as one validator takes, for so many minutes; its memory at the end."""
+    place = store_with(folder, vehicles, seed)
+    transactions = AmongAll(vehicles, seed).endless()
+    accepted, samples = 0, []
+    with network_at(place) as network:
+        node = network.nodes[0]
+        start_s(node)
+        began = time.monotonic()
+        until = began + minutes * 60
+        while time.monotonic() < until:
+            accepted += asyncio.run(hand_in([node.url], list(islice(transactions, CHUNK)), until))
+            samples.append((round(time.monotonic() - began), accepted, *Memory.of(_pid(node))))
+    found, some = samples[-1][2], samples[:: max(1, len(samples) // 20)]
+    return Measure(
+        f"memory after {minutes:g} min of mixed load at {vehicles:,} vehicles", found, MEMORY_BAR_MIB, found, 1,
+        "MiB resident in the process of a validator", bar_is_upper=True,
+        details={"seed": seed, "accepted": accepted, "seconds_accepted_all_anonymous": some},
+    )  # fmt: skip
