@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of, check_contents, verify_commit
@@ -49,6 +49,8 @@ class BlockSync:
         self._good: dict[bytes, int] = {}
         self._bad: dict[bytes, int] = {}
         self._progress = SyncProgress()
+        self._in_slices: Iterator[None] | None = None
+        """The block after the head that is being executed."""
 
     def serve(self, peer: PeerId, first: int, last: int) -> None:
         """Send the blocks from `first` to `last`, as many as fit into one answer."""
@@ -66,6 +68,8 @@ class BlockSync:
         self._context.send(peer, Blocks(tuple(blocks)))
 
     def deadline_ms(self) -> int | None:
+        if self._in_slices is not None:
+            return self._context.now_ms
         arrived = self._catch_up.next(self._store.height())
         if arrived is not None and arrived.committed.commit.block_id in self._checking:
             return None
@@ -80,7 +84,7 @@ class BlockSync:
             self._context.notice("sync_fault", "warning", **({"peer": faulty} if faulty else {}), why=why)
         self._catch_up.faults.clear()
         arrived = self._catch_up.next(head)
-        if arrived is None:
+        if arrived is None or self._in_slices is not None:
             return
         height, block_id = head + 1, arrived.committed.commit.block_id
         if block_id in self._checking:
@@ -109,7 +113,13 @@ class BlockSync:
                 self._refuse(later.peer, header.height, error)
                 break
         if is_ready and self._catch_up.next(head) is arrived:  # else a bad block ahead discarded all of its peer's
-            self._execute()
+            self._in_slices = self._executing(arrived.committed)
+            self.work()
+
+    def work(self) -> None:
+        """A slice of the block that is being executed."""
+        if self._in_slices is not None and next(self._in_slices, True):
+            self._in_slices = None
 
     def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:
         self._catch_up.lied(peer, height, self._context.now_ms)
@@ -153,24 +163,30 @@ class BlockSync:
 
     def height_decided(self) -> None:
         """Forget verification results of decided heights."""
+        self._in_slices = None
         head = self._store.height()
         self._checking = {i: check for i, check in self._checking.items() if check[0] > head}
         self._good = {i: height for i, height in self._good.items() if height > head}
         self._bad = {i: height for i, height in self._bad.items() if height > head}
 
-    def _execute(self) -> None:
-        height = self._store.height() + 1
-        committed = self._catch_up.take(height - 1)
-        block = committed.block
+    def _executing(self, committed: Committed) -> Iterator[None]:
+        """It stays among the arrived ones until it is the head: it is not missing."""
+        block, height = committed.block, committed.block.header.height
         transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.verified(raw)) is not None]
         if len(transactions) != len(block.transactions):
             self._good.pop(committed.commit.block_id, None)
+            self._catch_up.drop(height)
             return  # evicted from the cache of verified transactions meanwhile: request the block again
+        result = None
         try:
-            result = self._builder.execute(block, transactions)
+            for result in self._builder.executing(block, transactions):
+                if result is None:
+                    yield
         except InvalidBlock as error:
             self._context.halt(f"block {height} was decided but does not execute here: {error}")
             return
+        assert result is not None, "the last of the slices gives it"
+        self._catch_up.drop(height)
         self._commit(block, result, committed.commit)
         self._progress.add(height, self._context.now_ms)
         pace = self.pace()
