@@ -112,12 +112,16 @@ class BlockBuilder:
         """Raises `InvalidBlock`."""
         check_frame(block, self._store.head(), self._store.genesis_hash)
 
+    def is_long(self, block: Block) -> bool:
+        """Whether it is executed in several slices."""
+        return len(block.transactions) > self._slice_txs
+
     def executing(self, block: Block, transactions: list[CheckedTx]) -> Iterator[BlockResult | None]:
         """Execute an undecided block. Any exception makes the *block* invalid. Raises `InvalidBlock`."""
         store = self._store
         try:
             execution = Execution(block, store.state, store.tree, store.head(), store.genesis_hash)
-            is_long = len(transactions) > self._slice_txs
+            is_long = self.is_long(block)
             for count, tx in enumerate(transactions):
                 if is_long and count % self._slice_txs == 0:
                     yield None
