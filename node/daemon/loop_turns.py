@@ -1,4 +1,4 @@
-"""How long the event loop was blocked: every turn is measured, at half a microsecond each and without a timer."""
+"""How long the event loop was blocked: every turn is measured, at a microsecond each and without a timer."""
 
 from __future__ import annotations
 

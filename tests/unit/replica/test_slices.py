@@ -11,9 +11,12 @@ from support.one_replica import a_follower
 
 from node.chain.block import Block, block_id_of
 from node.chain.vote import NIL
+from node.replica import block_sync
 from node.replica import events as e
-from node.replica.messages import ProposalMessage, VoteMessage
+from node.replica.messages import Blocks, GetBlocks, ProposalMessage, Status, VoteMessage
+from node.replica.pending_verifications import BodyJob
 from node.replica.replica import ReplicaConfig
+from node.txtypes.envelope import CheckedTx
 
 SLICE = 2
 COUNT = 5
@@ -31,6 +34,10 @@ def a_validator(config: ReplicaConfig = IN_SLICES) -> Node:
 def propose(node: Node, block: Block) -> bytes:
     node.hear(full(node, block, node.proposal(block)))
     return block_id_of(block.header, node.chain.genesis_hash)
+
+
+def births(node: Node, count: int) -> list[CheckedTx]:
+    return [node.chain.check(node.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(count)]
 
 
 def ticks_until_a_prevote(node: Node, at_most: int = 20) -> int:
@@ -98,8 +105,7 @@ def test_a_block_that_others_decide_meanwhile_ends_its_execution() -> None:
 @pytest.mark.parametrize("count", [SLICE, COUNT])
 def test_a_large_block_is_built_a_slice_a_tick(count: int) -> None:
     node = Node(PROPOSER, config=IN_SLICES)
-    txs = [node.chain.check(node.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(count)]
-    node.feed(e.Admit(1, tuple(txs)))
+    node.feed(e.Admit(1, tuple(txs := births(node, count))))
     ticks, proposed = 0, []
     while not proposed and ticks < 20:
         node.pass_time(max(1, node.replica.next_deadline_ms() - node.now))
@@ -135,3 +141,70 @@ def test_block_sync_comes_to_the_same_chain(slice_txs: int) -> None:
     follower.sync(blocks)
     assert ([], "") == (follower.faults(), follower.replica.halted)
     assert chain.store.head() == follower.replica.store.head()
+
+
+def test_a_block_that_consensus_decides_while_sync_executes_it_is_committed_once() -> None:
+    chain = Chain()
+    block = chain.produce(*[chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(COUNT)])
+    follower = a_follower(chain, IN_SLICES)
+    follower.hear(Status(1, 0, 1))
+    while not follower.sent(GetBlocks):
+        follower.pass_time(100)
+    follower.hear(Blocks((chain.store.committed(1),)))
+    assert follower.replica._blocks._in_slices is not None
+    again = Chain(chain.genesis)
+    follower.replica._commit(block, again.judge(block), chain.store.commit(1))
+    for _ in range(TICKS):
+        follower.pass_time(1)
+    assert (1, "") == (follower.replica.store.height(), follower.replica.halted)
+
+
+def test_large_blocks_ahead_are_decoded_one_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_sync, "DECODED_AT_ONCE", 3)
+    chain, blocks = Chain(), []
+    for first in range(0, 12, 3):
+        block = chain.produce(*[chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(first, first + 3)])
+        blocks.append(chain.store.committed(block.header.height))
+    follower = a_follower(chain)
+    follower.act = follower.done.extend  # the signatures are still being verified
+    follower.hear(Status(4, 0, 1))
+    while not follower.sent(GetBlocks):
+        follower.pass_time(100)
+    follower.hear(Blocks(tuple(blocks)))
+    asked = [1]
+    while follower.replica.next_deadline_ms() <= follower.now:
+        follower.pass_time(1)
+        asked.append(sum(isinstance(action, e.Verify) for action in follower.done))
+    assert [1, 2, 3, 4] == sorted(set(asked))
+
+
+# --- what becomes of a block meanwhile ----------------------------------------------------------------------------
+def test_a_block_that_is_dropped_meanwhile_is_not_voted_for() -> None:
+    node = a_validator()
+    block_id = propose(node, node.block(count=COUNT))
+    del node.replica._driver.undecided._candidates[block_id]
+    for _ in range(TICKS):
+        node.pass_time(1)
+    assert [] == node.prevotes()
+
+
+def test_a_block_that_is_verified_twice_is_executed_once() -> None:
+    """An earlier body with the same id may have been dropped while its signatures were verified."""
+    node = a_validator()
+    block_id = propose(node, node.block(count=COUNT))
+    node.replica._driver.on_body_verified(BodyJob(1, block_id), is_good=True)
+    assert 1 == len(node.replica._driver._in_slices)
+    assert TICKS == ticks_until_a_prevote(node)
+
+
+def test_a_block_for_a_round_that_is_over_is_not_built_to_its_end() -> None:
+    node = Node(PROPOSER, config=IN_SLICES)
+    node.feed(e.Admit(1, tuple(births(node, COUNT))))
+    while not node.replica._driver._in_slices:
+        node.pass_time(max(1, node.replica.next_deadline_ms() - node.now))
+    for name in OTHERS:
+        node.hear(VoteMessage(node.vote(name, round=1, block_id=NIL)))
+    assert 1 == node.replica.machine.round
+    node.pass_time(1)
+    assert not node.replica._driver._in_slices
+    assert not node.replica._driver.undecided._candidates
