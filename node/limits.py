@@ -160,7 +160,10 @@ RESEND_MS: Final = 1_000
 
 LATE_RELAY_MS: Final = 100
 """Where all validators are linked to one another, what one has sent reaches the others without a relay. Votes are
-relayed, and transactions of others announced, after this long, unless a block has made that needless."""
+relayed after this long, unless their height is decided by then."""
+
+LATE_ANNOUNCE_MS: Final = 3_000
+"""There transactions of others are judged and announced after this long, unless a block has them by then."""
 
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""

@@ -108,10 +108,12 @@ class StateAnswer:
 
 
 class NodeClient:
-    """The nodes of one wallet in order of preference; the node that answered last is tried first."""
+    """The nodes of one wallet in order of preference; the node that answered last is tried first. `advice`: how to fix
+    it if none answers."""
 
-    def __init__(self, nodes: Sequence[str]) -> None:
+    def __init__(self, nodes: Sequence[str], advice: str = "name another with --node or BMW_WALLET_NODE") -> None:
         self._nodes = list(nodes)
+        self._advice = advice
 
     @property
     def answered_by(self) -> str:
@@ -253,9 +255,7 @@ class NodeClient:
             if 200 <= status < 300:
                 return answer
             raise NodeRefused(status, problem, retry_after_s)
-        raise Unreachable(
-            f"no node answers ({'; '.join(failures)}): start it, or name another with --node or BMW_WALLET_NODE"
-        )
+        raise Unreachable(f"no node answers ({'; '.join(failures)}): start it, or {self._advice}")
 
 
 def at_height(height: int) -> dict[str, str]:

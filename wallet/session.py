@@ -16,22 +16,21 @@ from typing import Any, Final, TypeVar
 import click
 
 from node.chain.genesis import GENESIS_BYTES_MAX, Genesis, genesis_hash, genesis_to_json, parse_genesis
-from node.codec import Value
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.keyfile import is_key_name
 from node.crypto.signing import PrivateKey
 from node.errors import Malformed, OperatorError, WrongChain
-from node.ledger.family import AsOf, Family, Reader
+from node.ledger.family import AsOf, Reader
 from node.ledger.json_form import time_from_text, time_to_text
 from wallet.client import DEFAULT_NODE, NoBlockYet, NodeClient
 from wallet.files import read_file, write_file
 from wallet.keystore import Keystore
 from wallet.light import CLOCK_AHEAD_MAX_MS, BehindTrust, LightClient
 from wallet.outbox import Outbox
+from wallet.told import ToldReader
 from wallet.values import Names
 
 T = TypeVar("T")
-V = TypeVar("V", bound=Value)
 
 STALE_HEAD_MS: Final = 60_000
 
@@ -171,7 +170,7 @@ class Session:
     def over_state(self, light: LightClient | None, compute: Callable[[Reader], T]) -> T:
         """The result of `compute` over proven values; without a light client, over what a node tells."""
         if light is None:
-            return compute(_ToldReader(self.client))
+            return compute(ToldReader(self.client))
         return self.verified(light, lambda reader, _: compute(reader))
 
     # --- names and keys ---
@@ -214,17 +213,6 @@ class Session:
         """The signer that `NAME` or `NAME@ADDRESS` stands for. Raises `Malformed`."""
         name, at, account = text.partition("@")
         return Signer(name, self.address(account) if at else None)
-
-
-class _ToldReader:
-    """State values as a node tells them, without proof."""
-
-    def __init__(self, client: NodeClient) -> None:
-        self._client = client
-
-    def get(self, family: Family[V], ident: str | bytes) -> V | None:
-        raw = self._client.state_value(family.key(ident))
-        return None if raw is None else family.decode(raw)
 
 
 @dataclass(frozen=True)

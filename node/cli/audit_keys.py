@@ -17,7 +17,9 @@ KEY_HELP = (
 )
 
 
-def read_key(path: Path) -> PrivateKey:
+def read_key(path: Path, variable: str = PASSPHRASE_VARIABLE) -> PrivateKey:
+    """The key in a file. `variable`: the one of the environment that has the passphrase of a wallet's file, else it is
+    asked for. Raises `OperatorError`, `Malformed` or `WrongPassphrase`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -29,7 +31,7 @@ def read_key(path: Path) -> PrivateKey:
             return parse_node_key_file(data)
         except Rejected as error:
             raise OperatorError(f"{path} is no key file ({error}): check --key") from None
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = os.environ.get(variable)
     if passphrase is None:
         passphrase = click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
     return open_key(data, passphrase)

@@ -20,6 +20,7 @@ PLACES: Final = {
     "init": "node.cli.init:init",
     "inspect": "node.cli.stores:inspect",
     "keys": "node.cli.init:keys",
+    "load": "node.cli.load:load",
     "peers": "node.cli.status:peers",
     "reindex": "node.cli.repair:reindex",
     "reset-signing": "node.cli.init:reset_signing",

@@ -178,19 +178,29 @@ class BlockRun:
     def judge(self, tx: CheckedTx) -> Ledger:
         """The transaction's ledger with all its unmet guards noted: envelope, signatures, the type's own. Nothing else
         is asked of a type that the ruleset does not have."""
+        return self._with_guards(tx, is_whole=True)
+
+    def judge_envelope(self, tx: CheckedTx) -> Ledger:
+        """As `judge`, without the type's own guards."""
+        return self._with_guards(tx, is_whole=False)
+
+    def _with_guards(self, tx: CheckedTx, *, is_whole: bool) -> Ledger:
         payload = tx.payload
         ledger = self._ledger(tx.txid, payload.sender, tx.payload_bytes)
         if self._records_reads:
             ledger.reads = {}
         if payload.body.__class__ in ledger.rules.classes:
-            self._judge_active(ledger, tx)
+            self._judge_envelope(ledger, tx)
+            if is_whole:
+                judge_body(ledger, payload.body)
         else:
             ledger.unmet(TYPE_NOT_ACTIVE, type_of(payload.body))
         if ledger.reads is not None:
             ledger.contended, ledger.reads = tuple(ledger.reads), None
         return ledger
 
-    def _judge_active(self, ledger: Ledger, tx: CheckedTx) -> None:
+    def _judge_envelope(self, ledger: Ledger, tx: CheckedTx) -> None:
+        """Expiry, replay, and whether those have signed who must."""
         payload = tx.payload
         now, expires = self._block.time_ms, payload.expires_at_ms
         if expires < now:
@@ -201,7 +211,6 @@ class BlockRun:
         if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
             ledger.unmet(ALREADY_COMMITTED, tx.txid.hex())
         check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signatures)
-        judge_body(ledger, payload.body)
 
     def carry_out(self, tx: CheckedTx) -> Ledger:
         """As `judge`; and where all guards hold with what it changes, and whether its payer's quota is enough for that.

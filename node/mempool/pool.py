@@ -6,7 +6,7 @@ Transactions are indexed by the state keys they depend on, so that a commit rech
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
@@ -72,6 +72,10 @@ class _Share:
     bytes: int = 0
 
 
+NOTHING: Final = _Share()
+"""Of who has no transaction in the pool."""
+
+
 class Pool:
     """Transactions by txid; of several with the same payload and other signatures the first is kept."""
 
@@ -82,8 +86,8 @@ class Pool:
         self._contended: dict[bytes, tuple[bytes, ...]] = {}
         """Transaction id to the state keys it depends on."""
         self._by_key: dict[bytes, dict[bytes, None]] = {}
-        self._senders: dict[bytes, _Share] = {}
-        self._sponsors: dict[bytes, _Share] = {}
+        self._senders: defaultdict[bytes, _Share] = defaultdict(_Share)
+        self._sponsors: defaultdict[bytes, _Share] = defaultdict(_Share)
         self._reserved: Counter[bytes] = Counter()
         """Payer to the weight that it will be charged for pending transactions."""
         self._next = 0
@@ -112,7 +116,7 @@ class Pool:
         """Raises `PoolFull`, naming the bound, if `sender` and its payers can't add `size` bytes. The last fifth of the
         pool is for sponsors that have less than a turn in it."""
         bounds, sponsor = self._bounds, claim.payers[-1].address
-        own, all_ = self._senders.get(sender, _Share()), self._sponsors.get(sponsor, _Share())
+        own, all_ = self._senders.get(sender, NOTHING), self._sponsors.get(sponsor, NOTHING)
         is_first_turn = len(all_.entries) < TURN
         txs_max, bytes_max = (n if is_first_turn else n - n // 5 for n in (bounds.txs_max, bounds.bytes_max))
         if len(self) >= txs_max or self.bytes + size > bytes_max:
@@ -145,14 +149,14 @@ class Pool:
         for share in self._shares_of(entry):
             share.entries[tx.txid] = entry
             share.bytes += size
-        self._reserved.update({payer.address: claim.weight for payer in claim.payers})
+        for payer in claim.payers:
+            self._reserved[payer.address] += claim.weight
         self.bytes += size
         self._note(tx.txid, contended)
         return True
 
     def _shares_of(self, entry: Entry) -> tuple[_Share, _Share]:
-        sender = self._senders.setdefault(entry.tx.payload.sender, _Share())
-        return sender, self._sponsors.setdefault(entry.sponsor, _Share())
+        return self._senders[entry.tx.payload.sender], self._sponsors[entry.sponsor]
 
     def _note(self, txid: bytes, contended: tuple[bytes, ...]) -> None:
         self._contended[txid] = contended

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import Final, NamedTuple
 
+from node import limits
 from node.errors import Corrupted, OperatorError
 from node.execution.block_run import BlockResult, BlockRun
 from node.ledger.guards import NOT_JUDGED, Unmet
-from node.mempool.pool import Claim, Payer, Pool
+from node.ledger.overlay import Ledger
+from node.mempool.pool import Claim, Payer, Pool, PoolFull
 from node.replica import events as e
 from node.replica.block_builder import BlockBuilder, Built
 from node.replica.step_context import StepContext
@@ -43,10 +47,16 @@ class Admission:
         self._builder = builder
         self._context = context
         self._run: BlockRun | None = None
+        self._payers: dict[bytes, tuple[Payer, ...]] = {}
+        """By sender: who pays for its transactions, and what they may still use, over the head."""
         self._decided_ms: int | None = None
         """Steady time at which we took part in deciding the newest block; None if it came by block sync."""
         self._doubtful: dict[bytes, None] = {}
         """Ids of pool transactions that a block may have made invalid and that were not rechecked since."""
+        self._late: deque[tuple[int, bytes]] = deque()
+        """Ids of transactions that were admitted without being judged, each with the time from which to do it."""
+        self._unannounced: set[bytes] = set()
+        """Those of the doubtful that are announced once they are judged."""
 
     # --- time -----------------------------------------------------------------------------------------
     def _network_ms(self) -> int:
@@ -71,12 +81,11 @@ class Admission:
         """What the transaction would change over the head, or every guard that is unmet."""
         return forecast_of(self._judging_run().foresee(tx))
 
-    def _judged(self, tx: CheckedTx, *, in_full: bool = False) -> Judged:
-        """Unmet guards over the head, and the state keys that were read; `in_full` includes the account's quota. A
-        transaction that raises an unexpected exception is quarantined, and the node goes on."""
+    def _judged(self, tx: CheckedTx, judge: Callable[[BlockRun, CheckedTx], Ledger] = BlockRun.judge) -> Judged:
+        """Unmet guards over the head, and the state keys that were read. A transaction that raises an unexpected
+        exception is quarantined, and the node goes on."""
         try:
-            run = self._judging_run()
-            ledger = run.carry_out(tx) if in_full else run.judge(tx)
+            ledger = judge(self._judging_run(), tx)
         except (Corrupted, OperatorError):
             raise  # the disk's fault, not the transaction's
         except Exception as error:
@@ -85,18 +94,40 @@ class Admission:
             return Judged((Unmet(NOT_JUDGED.code, tx.txid.hex(), "", ""),), ())
         return Judged(tuple(ledger.unmet_guards), ledger.contended)
 
-    def admit(self, tx: CheckedTx, *, in_full: bool = False, announce_ms: int = 0) -> tuple[Unmet, ...] | str:
-        """Add a verified transaction to the pool. Returns its unmet guards (empty: admitted), or why the pool is full.
+    def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
+        """Add a verified transaction to the pool, and announce it. Returns its unmet guards (empty: admitted), or why
+        the pool is full.
 
-        `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block.
-        `announce_ms`: when to announce it, 0 for now."""
+        `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block."""
         self._tx_gossip.note_verified(tx)
-        judged = self._judged(tx, in_full=in_full)
-        return judged.unmet or self._tx_gossip.pooled(tx, judged.contended, self._claim(tx), announce_ms) or ()
+        judged = self._judged(tx, BlockRun.carry_out if in_full else BlockRun.judge)
+        return judged.unmet or self._pooled(tx, judged.contended) or ()
+
+    def admit_late(self, tx: CheckedTx) -> None:
+        """Add a verified transaction to the pool if those have signed it who must. Whether it holds is judged, and it
+        is announced, after `LATE_ANNOUNCE_MS`: most are in a block by then, where each is executed in any case. One
+        that does not hold occupies its sender's own share of the pool meanwhile."""
+        self._tx_gossip.note_verified(tx)
+        judged = self._judged(tx, BlockRun.judge_envelope)
+        if not (judged.unmet or self._pooled(tx, judged.contended, is_late=True)):
+            self._late.append((self._context.now_ms + limits.LATE_ANNOUNCE_MS, tx.txid))
+
+    def _pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], *, is_late: bool = False) -> str:
+        """Why the pool is full, else an empty text."""
+        try:
+            if self._pool.add(tx, contended, self._claim(tx)) and not is_late:
+                self._tx_gossip.announce(tx)
+        except PoolFull as error:
+            return str(error)
+        return ""
 
     def _claim(self, tx: CheckedTx) -> Claim:
-        weight, left = weight_of(tx.payload.body, len(tx.raw)), self._judging_run().weight_left(tx.payload.sender)
-        return Claim(weight, tuple(Payer(address, rest) for address, rest in left))
+        sender = tx.payload.sender
+        payers = self._payers.get(sender)
+        if payers is None:
+            left = self._judging_run().weight_left(sender)
+            payers = self._payers[sender] = tuple(Payer(address, rest) for address, rest in left)
+        return Claim(weight_of(tx.payload.body, len(tx.raw)), payers)
 
     # --- eviction ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:
@@ -121,6 +152,7 @@ class Admission:
             self._drop(tx, ())
 
     def on_new_head(self, *, is_decided_here: bool) -> None:
+        self._payers.clear()
         self._run, self._decided_ms = None, self._context.now_ms if is_decided_here else None
 
     def recheck(self, result: BlockResult) -> None:
@@ -130,18 +162,29 @@ class Admission:
         self._doubtful.update((tx.txid, None) for tx in self._pool.touching(result.changes))
 
     def deadline_ms(self) -> int | None:
-        """Now if there are transactions to recheck, else None."""
-        return self._context.now_ms if self._doubtful else None
+        """Now if there are transactions to recheck, else when the next one is to be judged and announced."""
+        if self._doubtful:
+            return self._context.now_ms
+        return self._late[0][0] if self._late else None
 
     def on_time(self) -> None:
-        """Recheck up to `JUDGED_AT_ONCE` marked transactions."""
+        """Judge up to `JUDGED_AT_ONCE` transactions that are marked, or that were admitted without it."""
+        while self._late and self._late[0][0] <= self._context.now_ms and len(self._doubtful) < JUDGED_AT_ONCE:
+            txid = self._late.popleft()[1]
+            if txid in self._pool:
+                self._doubtful[txid] = None
+                self._unannounced.add(txid)
         for txid in list(islice(self._doubtful, JUDGED_AT_ONCE)):
             del self._doubtful[txid]
             tx = self._pool.get(txid)
             if tx is None:
+                self._unannounced.discard(txid)
                 continue
             judged = self._judged(tx)
             if judged.unmet:
                 self._drop(tx, judged.unmet)
             else:
                 self._pool.judged_again(txid, judged.contended)
+                if txid in self._unannounced:
+                    self._tx_gossip.announce(tx)
+            self._unannounced.discard(txid)

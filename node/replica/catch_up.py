@@ -86,8 +86,8 @@ class CatchUp:
         self._delivered_ms = -DELIVERED_WINDOW_MS
 
     def is_mesh(self, validators: int) -> bool:
-        """Whether as many peers are linked as there are other validators: then others need no relay, or a late one."""
-        return len(self.peers) >= validators - 1
+        """Whether as many members are linked as there are other validators: others then need a late relay, or none."""
+        return sum(view.is_member for view in self.peers.values()) >= validators - 1
 
     def best_height(self, now_ms: int) -> int:
         """The highest head claimed by a peer that has not just failed to deliver."""

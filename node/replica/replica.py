@@ -220,14 +220,14 @@ class Replica:
         return self._flush()
 
     def _flush(self) -> list[e.Action]:
-        for announcement in self._tx_gossip.fresh_announcements(self._context.now_ms):
+        for announcement in self._tx_gossip.fresh_announcements():
             self._context.broadcast(announcement)
         return self._context.take()
 
     # --- time -----------------------------------------------------------------------------------------
     def next_deadline_ms(self) -> int:
         """When the next `Tick` is due."""
-        parts = (self._signing_duty, self._blocks, self._admission, self._proposals_and_votes, self._tx_gossip)
+        parts = (self._signing_duty, self._blocks, self._admission, self._proposals_and_votes)
         others = [part.deadline_ms() for part in parts]
         return min(
             self._status_at, self._announce_at, self._driver.deadline_ms(), *(at for at in others if at is not None)
@@ -334,9 +334,8 @@ class Replica:
                 if not all(results):
                     self._context.misbehaved(peer, "bad_signature", "a transaction's signature does not verify")
                 is_mesh = self.sync.is_mesh(len(self.store.head().validators))
-                announce_ms = self._context.now_ms + limits.LATE_RELAY_MS if is_mesh else 0
                 for tx in checked:
-                    self._admission.admit(tx, announce_ms=announce_ms)
+                    self._admission.admit_late(tx) if is_mesh else self._admission.admit(tx)
             case BodyJob():
                 self._driver.on_body_verified(purpose, is_good=all(results))
             case SyncJob():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from node import limits
 from node.errors import BadSignature, TooLarge
 from node.ledger.body import UnknownBody
 from node.ledger.signed import wire_id_of
-from node.mempool.pool import Claim, Pool, PoolFull
+from node.mempool.pool import Pool
 from node.replica.messages import Announce
 from node.replica.tx_fetcher import TxFetcher
 from node.txtypes.envelope import CheckedTx, SignedTx, decode_signed_tx
@@ -33,23 +33,15 @@ class TxGossip:
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self.fetcher = TxFetcher()
         self._to_announce: list[bytes] = []
-        self._to_announce_late: deque[tuple[int, bytes]] = deque()
-        """Wire ids of admitted transactions, each with the time from which it is announced."""
 
     # --- gossip ---
-    def fresh_announcements(self, now_ms: int) -> list[Announce]:
-        """Announcements of the transactions admitted since the last call, and of those whose time has come and that are
-        still in the pool."""
-        fresh, self._to_announce = self._to_announce, []
-        while self._to_announce_late and self._to_announce_late[0][0] <= now_ms:
-            _, wire_id = self._to_announce_late.popleft()
-            if self.pool.by_wire_id(wire_id):
-                fresh.append(wire_id)
-        return _announcements(fresh)
+    def announce(self, tx: CheckedTx) -> None:
+        self._to_announce.append(tx.wire_id)
 
-    def deadline_ms(self) -> int | None:
-        """When the next announcement is due; None where nothing waits."""
-        return self._to_announce_late[0][0] if self._to_announce_late else None
+    def fresh_announcements(self) -> list[Announce]:
+        """What is to be announced since the last call."""
+        fresh, self._to_announce = self._to_announce, []
+        return _announcements(fresh)
 
     def announcements(self) -> list[Announce]:
         """Announcements of the whole pool, oldest first: for new peers, and periodically since messages may be lost."""
@@ -144,20 +136,7 @@ class TxGossip:
         for tx in transactions:
             self.refuse(tx.wire_id)
 
-    # --- admission ---
-    def pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], claim: Claim, announce_ms: int = 0) -> str:
-        """Add a checked transaction to the pool; announce it from `announce_ms` on. Returns why the pool is full, or
-        an empty text."""
-        try:
-            if self.pool.add(tx, contended, claim):
-                if announce_ms:
-                    self._to_announce_late.append((announce_ms, tx.wire_id))
-                else:
-                    self._to_announce.append(tx.wire_id)
-        except PoolFull as error:
-            return str(error)
-        return ""
-
+    # --- blocks ---
     def decode_block(self, raws: tuple[bytes, ...]) -> tuple[list[CheckedTx | None], list[SignedTx]]:
         """Transactions of a block in order, None for each unverified one; and the unverified ones, in order.
 

@@ -170,6 +170,15 @@ def test_nodes_stores_and_audits(reader: Helped) -> None:
                  "bmw-node debug bundle --home /var/lib/bmw-node fault.tar.gz",
                  "bmw-audit replay --node http://127.0.0.1:26700 --genesis genesis.json"):  # fmt: skip
         reader.example(text)
+    loaded = "bmw-node load http://127.0.0.1:26700 --chain-id bmw-dev-1 --key /var/lib/bmw-node/keys/account.json"
+    assert "committed             100" in reader.example(loaded)
+    assert shell.run("bmw-wallet key import --dev workshop-berlin")[0] == 0
+    assert shell.run("bmw-wallet key export workshop-berlin -o workshop.json")[0] == 0
+    loaded = (
+        "bmw-node load http://10.0.0.1:26700 http://10.0.0.2:26700 --chain-id bmw-dev-1 --key bmw.json --key "
+        "workshop.json --mix births=1,maintenance=3 --rate 20 --duration 5 --json"
+    )
+    assert '"committed": 100' in reader.example(loaded, **{"bmw.json": "~/net/bmw/keys/account.json"})
     checkpoint = "bmw-node checkpoint --home /var/lib/bmw-node /backup/2026-11-22"
     reader.example(checkpoint, **{"/backup/2026-11-22": "node-0"})
     shell.run("cp -r node-0 node-1")

@@ -143,6 +143,13 @@ def test_pausing(reader: Reader) -> None:
     reader.follow(OPERATING, "bmw-wallet tx validator.resume")
 
 
+def test_what_a_network_carries(reader: Reader) -> None:
+    command = reader.command(OPERATING, "bmw-node load")  # its progress is on standard error
+    shown = f"NO_COLOR=1 COLUMNS=80 script -qec {shlex.quote(command.text + ' 2> progress')} /dev/null"
+    reader.shell.follow(replace(command, text=shown))
+    reader.follow(OPERATING, "bmw-node load")
+
+
 def test_backups_archives_repairs_and_keys(reader: Reader, tmp_path: Path) -> None:
     shell, home = reader.shell, tmp_path / "stopped"
     shell.changes |= {r"/var/lib/bmw-node\b": "~/bmw-devnet/bmw", "/backup/": f"{tmp_path}/"}

@@ -20,12 +20,12 @@ from node.execution import evidence as evidence_rules
 from node.execution.block_run import BlockResult
 from node.mempool.pool import Pool
 from node.replica import consensus_driver, proposals_and_votes
+from node.replica.admission import Admission
 from node.replica.block_builder import BlockBuilder
 from node.replica.consensus_driver import ConsensusDriver
 from node.replica.doppelganger import Doppelganger
 from node.replica.evidence_pool import EvidencePool
 from node.replica.proposals_and_votes import ProposalsAndVotes
-from node.replica.tx_gossip import TxGossip
 from node.storage.chain_store import ChainStore, StateView
 from node.txtypes.vehicle import record
 
@@ -195,7 +195,7 @@ def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.Monke
 
 
 def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TxGossip, "pooled", lambda *_: "")
+    monkeypatch.setattr(Admission, "_pooled", lambda *_, **__: "")
 
     assert "accepted, and neither committed nor impossible" in first_violation(seeds=range(1))
 

@@ -42,7 +42,7 @@ class Node:
         self.did: list[e.Action] = []
         self.replica.start(self.now)
         for peer in range(1, peers + 1):
-            self.feed(e.PeerConnected(peer, bytes([peer]) * 32))
+            self.feed(e.PeerConnected(peer, bytes([peer]) * 32, is_member=True))
         if not listens:
             self.pass_time(LISTEN_MS)
         self.chain.now = self.now

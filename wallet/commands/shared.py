@@ -21,7 +21,8 @@ EXIT_UNREADABLE: Final = 3
 PATH: Final = click.Path(path_type=Path)
 
 
-def _is_node_url(text: str) -> bool:
+def is_node_url(text: str) -> bool:
+    """Whether `text` is an HTTP address with a host, and with nothing that a node's address does not have."""
     try:
         parts = urlsplit(text)
         is_http = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -34,7 +35,7 @@ def _node_urls(text: str) -> tuple[str, ...]:
     """The URLs of a comma-separated list. Raises `click.BadParameter`."""
     urls = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
     for url in urls or (text,):
-        if not _is_node_url(url):
+        if not is_node_url(url):
             sentence = f"{url!r} is not a node's address: write it like {DEFAULT_NODE}"
             raise click.BadParameter(sentence, param_hint="--node / BMW_WALLET_NODE")
     return urls

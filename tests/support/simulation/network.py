@@ -49,8 +49,8 @@ class Network:
         to_b, to_a = self._next_link, self._next_link + 1
         a.links[b.index], b.links[a.index] = to_b, to_a
         self.peers[to_b], self.peers[to_a] = (a.index, b.index), (b.index, a.index)
-        a.handle(e.PeerConnected(to_b, dev_key("node", b.name).public))
-        b.handle(e.PeerConnected(to_a, dev_key("node", a.name).public))
+        a.handle(e.PeerConnected(to_b, dev_key("node", b.name).public, is_member=True))
+        b.handle(e.PeerConnected(to_a, dev_key("node", a.name).public, is_member=True))
 
     def disconnect(self, a: SimulatedNode, b: SimulatedNode) -> None:
         to_b, to_a = a.links.pop(b.index, None), b.links.pop(a.index, None)
