@@ -105,25 +105,52 @@ def execute_block(
 
     Raises `InvalidBlock`: the first transaction that does not hold with its index, or a root that differs.
     """
-    header = block.header
-    run = BlockRun(state, tree, head, genesis_hash, header.time_ms)
-    _require(header.ruleset_hash == run.rules.hash, "header_ruleset", "judged by another ruleset")
-    for index, tx in enumerate(transactions):
+    execution = Execution(block, state, tree, head, genesis_hash)
+    for tx in transactions:
+        execution.add(tx)
+    return execution.finish()
+
+
+class Execution:
+    """The execution of a block whose frame is checked, a transaction at a time, so that its caller may look at
+    something else between two of them. It is over with the first `InvalidBlock`."""
+
+    def __init__(self, block: Block, state: StateReader, tree: StateTree, head: ChainHead, genesis_hash: bytes) -> None:
+        """Raises `InvalidBlock`."""
+        self._block = block
+        self._state = state
+        self._head = head
+        self._genesis_hash = genesis_hash
+        self._run = BlockRun(state, tree, head, genesis_hash, block.header.time_ms)
+        self._count = 0
+        _require(block.header.ruleset_hash == self._run.rules.hash, "header_ruleset", "judged by another ruleset")
+
+    def add(self, tx: CheckedTx) -> None:
+        """Execute the next transaction. Raises `InvalidBlock` with its index where it does not hold."""
         try:
-            run.add(tx)
+            self._run.add(tx)
         except GuardsUnmet as error:
-            raise InvalidBlock(error.unmet[0].code, str(error), index, tx.txid) from None
+            raise InvalidBlock(error.unmet[0].code, str(error), self._count, tx.txid) from None
         except BlockFull:
-            raise InvalidBlock("block_weight", "the block is too heavy", index, tx.txid) from None
-    _require(len(block.evidence) <= limits.EVIDENCE_PER_BLOCK_MAX, "evidence_count", f"{len(block.evidence)} pieces")
-    for piece in block.evidence:
-        check_evidence(piece, state, header.height, head.params, genesis_hash)
-    offenders = {piece.first.validator for piece in block.evidence}
-    _require(len(offenders) == len(block.evidence), "evidence_repeated", "two pieces against one validator")
-    result = run.finish(block.evidence)
-    if result.state_root != header.state_root:
-        raise InvalidBlock("state_root", f"expected {header.state_root.hex()}, computed {result.state_root.hex()}")
-    _require(
-        header.next_validators_hash == result.validators.hash, "header_next_validators", "not the set after this block"
-    )
-    return result
+            raise InvalidBlock("block_weight", "the block is too heavy", self._count, tx.txid) from None
+        self._count += 1
+
+    def finish(self) -> BlockResult:
+        """Check the evidence, and compare what came out with the header. Raises `InvalidBlock`."""
+        block, header, head = self._block, self._block.header, self._head
+        _require(
+            len(block.evidence) <= limits.EVIDENCE_PER_BLOCK_MAX, "evidence_count", f"{len(block.evidence)} pieces"
+        )
+        for piece in block.evidence:
+            check_evidence(piece, self._state, header.height, head.params, self._genesis_hash)
+        offenders = {piece.first.validator for piece in block.evidence}
+        _require(len(offenders) == len(block.evidence), "evidence_repeated", "two pieces against one validator")
+        result = self._run.finish(block.evidence)
+        if result.state_root != header.state_root:
+            raise InvalidBlock("state_root", f"expected {header.state_root.hex()}, computed {result.state_root.hex()}")
+        _require(
+            header.next_validators_hash == result.validators.hash,
+            "header_next_validators",
+            "not the set after this block",
+        )
+        return result

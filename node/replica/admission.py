@@ -22,7 +22,7 @@ from node.txtypes.envelope import CheckedTx
 from node.txtypes.forecast import Forecast, forecast_of
 from node.txtypes.identity.quota import weight_of
 
-JUDGED_AT_ONCE: Final = 500
+JUDGED_AT_ONCE: Final = 200
 """Pending transactions rechecked in one event: a block may touch the whole pool, and votes must not wait behind it."""
 OF_TIME: Final = {"transaction_expired", "expiry_too_far"}
 """Guards that a wrong local clock decides wrongly."""
@@ -144,6 +144,8 @@ class Admission:
     def on_built(self, built: Built) -> None:
         """Drop pool transactions that failed while a block was built."""
         for tx, unmet in built.failed:
+            if tx.txid not in self._pool:
+                continue  # it has expired, or a recheck has dropped it, while the block was built
             if any(guard.code in OF_TIME for guard in unmet):
                 unmet = self._judged(tx).unmet
             if unmet:

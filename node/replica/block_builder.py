@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from node import limits
@@ -11,7 +11,7 @@ from node.chain.block import EMPTY_COMMIT, Block, block_id_of
 from node.chain.vote import Evidence, Proposal
 from node.errors import Corrupted, InvalidBlock, OperatorError, Rejected
 from node.execution.block_run import BlockFull, BlockResult, BlockRun
-from node.execution.block_validation import check_frame, execute_block, seal_block
+from node.execution.block_validation import Execution, check_frame, seal_block
 from node.execution.evidence import check_evidence
 from node.ledger.guards import GuardsUnmet, Unmet
 from node.mempool.pool import Entry
@@ -36,12 +36,14 @@ class BlockBuilder:
     """Builds a proposer's blocks and executes those of others.
 
     A built block has at most `build_txs_max` transactions, and building stops after `BUILD_MS_MAX`: all others have to
-    execute it within their timeouts.
+    execute it within their timeouts. Both are done in slices of `slice_txs` transactions: the iterators give None after
+    each slice, and the result last. Until then the head must stay what it was.
     """
 
-    def __init__(self, store: ChainStore, build_txs_max: int, stopwatch: Callable[[], float]) -> None:
+    def __init__(self, store: ChainStore, build_txs_max: int, slice_txs: int, stopwatch: Callable[[], float]) -> None:
         self._store = store
         self._build_txs_max = build_txs_max
+        self._slice_txs = slice_txs
         self._stopwatch = stopwatch
         self.executed = 0
         """Transactions executed in blocks, in those of others and in those that are built here."""
@@ -51,9 +53,9 @@ class BlockBuilder:
         store = self._store
         return BlockRun(store.state, store.tree, store.head(), store.genesis_hash, time_ms, records_reads=records_reads)
 
-    def build(
+    def building(
         self, candidates: Callable[[], Iterable[Entry]], evidence: list[Evidence], proposer: bytes, now_ms: int
-    ) -> Built:
+    ) -> Iterator[Built | None]:
         """The next block from the pool's transactions, in the order of `candidates`."""
         head = self._store.head()
         run = self.run(max(now_ms, head.time_ms + 1))
@@ -62,7 +64,9 @@ class BlockBuilder:
         taken, failures = 0, Counter[bytes]()
         txs_max = min(self._build_txs_max, head.params.block_txs_max)
         until = self._stopwatch() + limits.BUILD_MS_MAX / 1000
-        for entry in candidates():
+        for tried, entry in enumerate(candidates()):
+            if tried and tried % self._slice_txs == 0:
+                yield None
             tx = entry.tx
             if taken >= txs_max or ((taken or failed) and self._stopwatch() > until):
                 break
@@ -83,13 +87,17 @@ class BlockBuilder:
                 raise  # the disk's fault, not the transaction's
             except Exception as error:
                 poison.append((tx, repr(error)))
+        if taken > self._slice_txs:
+            yield None
         pieces = self.usable_evidence(evidence)[: limits.EVIDENCE_PER_BLOCK_MAX]
         result = run.finish(tuple(pieces))
+        if taken > self._slice_txs:
+            yield None
         last = EMPTY_COMMIT if self._store.is_at_start else self._store.commit(head.height)
         assert last is not None, "a committed height has its certificate"
         block = seal_block(run, result, head, proposer, tuple(pieces), last)
         block_id = block_id_of(block.header, self._store.genesis_hash)
-        return Built(block, block_id, result, tuple(failed), tuple(poison))
+        yield Built(block, block_id, result, tuple(failed), tuple(poison))
 
     def usable_evidence(self, evidence: list[Evidence]) -> list[Evidence]:
         """Evidence that the next block may carry, one piece per validator, since one takes all of its power."""
@@ -107,12 +115,24 @@ class BlockBuilder:
         """Raises `InvalidBlock`."""
         check_frame(block, self._store.head(), self._store.genesis_hash)
 
-    def execute(self, block: Block, transactions: list[CheckedTx]) -> BlockResult:
+    def is_long(self, block: Block) -> bool:
+        """Whether it is executed in several slices."""
+        return len(block.transactions) > self._slice_txs
+
+    def executing(self, block: Block, transactions: list[CheckedTx]) -> Iterator[BlockResult | None]:
         """Execute an undecided block. Any exception makes the *block* invalid. Raises `InvalidBlock`."""
         store = self._store
         self.executed += len(transactions)
         try:
-            return execute_block(block, transactions, store.state, store.tree, store.head(), store.genesis_hash)
+            execution = Execution(block, store.state, store.tree, store.head(), store.genesis_hash)
+            is_long = self.is_long(block)
+            for count, tx in enumerate(transactions):
+                if is_long and count % self._slice_txs == 0:
+                    yield None
+                execution.add(tx)
+            if is_long:
+                yield None
+            yield execution.finish()
         except InvalidBlock:
             raise
         except Rejected as error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node import limits
 from node.chain.block import Block, Commit, Committed, block_id_of, check_contents, verify_commit
 from node.errors import InvalidBlock, InvalidCertificate, Rejected
 from node.execution.block_run import BlockResult
 from node.replica.block_builder import BlockBuilder
-from node.replica.catch_up import CatchUp
+from node.replica.catch_up import Arrived, CatchUp
 from node.replica.events import PeerId
 from node.replica.messages import Blocks, GetBlocks
 from node.replica.pending_verifications import PendingVerifications, SyncJob
@@ -21,6 +21,8 @@ from node.txtypes.rulesets import unknown_ruleset
 
 VERIFY_AHEAD = 8
 """Blocks whose signatures are verified ahead of execution."""
+DECODED_AT_ONCE = 500
+"""Transactions after which no further block is decoded in one event: eight large ones take 100 ms."""
 CERTIFICATE_BYTES = 4_096
 """Estimated size of a certificate when blocks are packed into one answer."""
 
@@ -49,6 +51,10 @@ class BlockSync:
         self._good: dict[bytes, int] = {}
         self._bad: dict[bytes, int] = {}
         self._progress = SyncProgress()
+        self._in_slices: Iterator[None] | None = None
+        """The block after the head that is being executed."""
+        self._has_committed = False
+        """Whether this event has committed a large block; the next one goes on."""
 
     def serve(self, peer: PeerId, first: int, last: int) -> None:
         """Send the blocks from `first` to `last`, as many as fit into one answer."""
@@ -66,9 +72,11 @@ class BlockSync:
         self._context.send(peer, Blocks(tuple(blocks)))
 
     def deadline_ms(self) -> int | None:
+        if self._in_slices is not None:
+            return self._context.now_ms
         arrived = self._catch_up.next(self._store.height())
         if arrived is not None and arrived.committed.commit.block_id in self._checking:
-            return None
+            return self._context.now_ms if any(self._unverified_ahead()) else None
         return self._catch_up.next_deadline_ms(self._store.height(), self._context.now_ms)
 
     def advance(self) -> None:
@@ -80,10 +88,12 @@ class BlockSync:
             self._context.notice("sync_fault", "warning", **({"peer": faulty} if faulty else {}), why=why)
         self._catch_up.faults.clear()
         arrived = self._catch_up.next(head)
-        if arrived is None:
+        if arrived is None or self._has_committed:
+            self._has_committed = False
             return
         height, block_id = head + 1, arrived.committed.commit.block_id
-        if block_id in self._checking:
+        if self._in_slices is not None or block_id in self._checking:
+            self._verify_ahead()
             return
         try:
             self._check(arrived.committed)
@@ -99,17 +109,38 @@ class BlockSync:
         except Rejected as error:
             self._refuse(arrived.peer, height, error)
             return
-        for later in self._catch_up.ahead(head, VERIFY_AHEAD):
-            header = later.committed.block.header
-            if unknown_ruleset(header.height, header.ruleset_hash):
-                break  # nothing here can decode it, and whether the chain has decided it is not known yet
+        if is_ready or len(arrived.committed.block.transactions) < DECODED_AT_ONCE:
+            self._verify_ahead()
+        if is_ready and self._catch_up.next(head) is arrived:  # else a bad block ahead discarded all of its peer's
+            self._in_slices = self._executing(arrived.committed)
+            self.work()
+
+    def _verify_ahead(self) -> None:
+        """Start the verification of blocks after the next one."""
+        decoded = 0
+        for later in self._unverified_ahead():
+            block = later.committed.block
             try:
                 self._is_verified(later.committed)
             except Rejected as error:
-                self._refuse(later.peer, header.height, error)
-                break
-        if is_ready and self._catch_up.next(head) is arrived:  # else a bad block ahead discarded all of its peer's
-            self._execute()
+                self._refuse(later.peer, block.header.height, error)
+                return
+            decoded += len(block.transactions)
+            if decoded >= DECODED_AT_ONCE:
+                return
+
+    def _unverified_ahead(self) -> Iterator[Arrived]:
+        for later in self._catch_up.ahead(self._store.height(), VERIFY_AHEAD):
+            header, block_id = later.committed.block.header, later.committed.commit.block_id
+            if unknown_ruleset(header.height, header.ruleset_hash):
+                return  # nothing here can decode it, and whether the chain has decided it is not known yet
+            if not any(block_id in known for known in (self._good, self._checking, self._bad)):
+                yield later
+
+    def work(self) -> None:
+        """A slice of the block that is being executed."""
+        if self._in_slices is not None and next(self._in_slices, True):
+            self._in_slices = None
 
     def _refuse(self, peer: PeerId, height: int, error: Rejected) -> None:
         self._catch_up.lied(peer, height, self._context.now_ms)
@@ -153,24 +184,33 @@ class BlockSync:
 
     def height_decided(self) -> None:
         """Forget verification results of decided heights."""
+        self._in_slices = None
         head = self._store.height()
         self._checking = {i: check for i, check in self._checking.items() if check[0] > head}
         self._good = {i: height for i, height in self._good.items() if height > head}
         self._bad = {i: height for i, height in self._bad.items() if height > head}
 
-    def _execute(self) -> None:
-        height = self._store.height() + 1
-        committed = self._catch_up.take(height - 1)
-        block = committed.block
+    def _executing(self, committed: Committed) -> Iterator[None]:
+        """It stays among the arrived ones until it is the head: it is not missing."""
+        block, height = committed.block, committed.block.header.height
         transactions = [tx for raw in block.transactions if (tx := self._tx_gossip.verified(raw)) is not None]
         if len(transactions) != len(block.transactions):
             self._good.pop(committed.commit.block_id, None)
+            self._catch_up.drop(height)
             return  # evicted from the cache of verified transactions meanwhile: request the block again
+        result = None
         try:
-            result = self._builder.execute(block, transactions)
+            for result in self._builder.executing(block, transactions):
+                if result is None:
+                    yield
         except InvalidBlock as error:
             self._context.halt(f"block {height} was decided but does not execute here: {error}")
             return
+        assert result is not None, "the last of the slices gives it"
+        if self._builder.is_long(block):
+            yield
+        self._catch_up.drop(height)
+        self._has_committed = self._builder.is_long(block)
         self._commit(block, result, committed.commit)
         self._progress.add(height, self._context.now_ms)
         pace = self.pace()

@@ -232,11 +232,10 @@ class CatchUp:
             consecutive.append(self._arrived[height])
         return consecutive
 
-    def take(self, head: int) -> Committed:
-        """Remove and return the block after the head."""
-        arrived = self._arrived[head + 1]
-        self._forget(head + 1)
-        return arrived.committed
+    def drop(self, height: int) -> None:
+        """Forget a block, where it is still here."""
+        if height in self._arrived:
+            self._forget(height)
 
     def _forget(self, height: int) -> None:
         self._arrived_bytes -= self._arrived.pop(height).size

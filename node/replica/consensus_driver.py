@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from node import limits
@@ -51,6 +52,9 @@ class ConsensusDriver:
         self._timeouts: dict[Step, tuple[int, int]] = {}
         self._build_at: tuple[int, int] | None = None
         self.requests = BlockRequests(self.height, services.context)
+        self._in_slices: deque[Iterator[None]] = deque()
+        """Blocks that are being built and executed. Only a `Tick` goes on with the first of them, so that several
+        events that are looked at together have one slice between them."""
         self._held_back: list[tuple[VoteKind, int, bytes]] = []
 
     @property
@@ -83,6 +87,8 @@ class ConsensusDriver:
 
     # --- time -----------------------------------------------------------------------------------------
     def deadline_ms(self) -> int:
+        if self._in_slices and not self.is_over:
+            return self._context.now_ms
         deadlines = [self._resend_at, *(at for at, _ in self._timeouts.values())]
         if self._may_start():
             deadlines.append(self._opens_at() if self._has_work() else self._opens_at_empty())
@@ -101,7 +107,8 @@ class ConsensusDriver:
             or self.machine.wants_start()
         ):
             self.feed(m.StartHeight())
-        for step, (at, round_) in list(self._timeouts.items()):
+        # A block that is here and being executed is not late.
+        for step, (at, round_) in [] if self._in_slices else list(self._timeouts.items()):
             if now >= at and self._timeouts.get(step) == (at, round_):
                 del self._timeouts[step]
                 self.feed(m.TimeoutFired(step, round_))
@@ -144,6 +151,16 @@ class ConsensusDriver:
 
     def _has_work(self) -> bool:
         return len(self._services.pool) > 0 or self._services.evidence.has_usable()
+
+    # --- slices ---------------------------------------------------------------------------------------
+    def work(self) -> None:
+        """A slice of what is being built or executed."""
+        if self._in_slices and not self.is_over and next(self._in_slices[0], True):
+            self._in_slices.popleft()
+
+    def _begin_slices(self, slices: Iterator[None]) -> None:
+        if not next(slices, True):
+            self._in_slices.append(slices)
 
     # --- the machine ----------------------------------------------------------------------------------
     def feed(self, event: m.Input) -> None:
@@ -247,18 +264,28 @@ class ConsensusDriver:
         self.feed(m.ProposalReceived(proposal, True))
 
     def _build(self, round_: int) -> None:
+        if (address := self._proposer(round_)) is not None:
+            self._begin_slices(self._building(round_, address))
+
+    def _proposer(self, round_: int) -> bytes | None:
+        """Our own address if we may propose a new block in this round."""
+        duty, machine = self._services.signing_duty, self.machine
+        is_now = round_ == machine.round and machine.step_now is Step.PROPOSE and not self.is_over
+        return duty.address if is_now and duty.may_sign() else None
+
+    def _building(self, round_: int, address: bytes) -> Iterator[None]:
         services = self._services
-        address = services.signing_duty.address
-        if address is None or not services.signing_duty.may_sign() or round_ != self.machine.round or self.is_over:
-            return
-        if self.machine.step_now is not Step.PROPOSE:
-            return
-        built = services.builder.build(
+        for built in services.builder.building(
             services.pool.in_turns, services.evidence.pieces(), address, self._context.wall_ms
-        )
-        services.on_built(built)
-        self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
-        self.feed(m.BlockBuilt(round_, built.block_id))
+        ):
+            if built is None:
+                yield
+                if self._proposer(round_) != address:
+                    return
+                continue
+            services.on_built(built)
+            self._keep(built.block_id, Candidate(built.block, list(built.result.transactions), built.result))
+            self.feed(m.BlockBuilt(round_, built.block_id))
 
     # --- bodies ---------------------------------------------------------------------------------------
     def on_body(self, block: Block) -> None:
@@ -335,7 +362,7 @@ class ConsensusDriver:
 
     def on_body_verified(self, job: BodyJob, *, is_good: bool) -> None:
         candidate = self.undecided.get(job.block_id)
-        if job.height != self.height or candidate is None or candidate.is_judged:
+        if job.height != self.height or candidate is None or candidate.is_judged or candidate.is_executing:
             return
         if not is_good:
             fault = InvalidBlock("bad_signature", "a transaction's signature does not verify")
@@ -353,10 +380,19 @@ class ConsensusDriver:
             self._execute(job.block_id, candidate)
 
     def _execute(self, block_id: bytes, candidate: Candidate) -> None:
+        candidate.is_executing = True
+        self._begin_slices(self._executing(block_id, candidate))
+
+    def _executing(self, block_id: bytes, candidate: Candidate) -> Iterator[None]:
         transactions = [tx for tx in candidate.transactions if tx is not None]
         assert len(transactions) == len(candidate.block.transactions), "every transaction is verified"
         try:
-            candidate.result = self._services.builder.execute(candidate.block, transactions)
+            for result in self._services.builder.executing(candidate.block, transactions):
+                if result is None:
+                    yield
+                    if self.undecided.get(block_id) is not candidate:
+                        return  # dropped meanwhile
+                candidate.result = result
         except InvalidBlock as error:
             self._judged_invalid(block_id, candidate, error)
             return

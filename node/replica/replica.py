@@ -86,7 +86,7 @@ class Replica:
         self._signing_duty = SigningDuty(signer, store, self.sync, self._context, instance)
         self._tx_gossip = TxGossip(self.pool, store.genesis_hash)
         self._verifications = PendingVerifications(self._context)
-        self._builder = BlockBuilder(store, config.build_txs_max, config.stopwatch)
+        self._builder = BlockBuilder(store, config.build_txs_max, config.slice_txs, config.stopwatch)
         self._admission = Admission(store, self.pool, self._tx_gossip, self._builder, self._context)
         self._evidence = EvidencePool(store, self._builder, self._context)
         self._proposals_and_votes = ProposalsAndVotes(store, self.sync, self._signing_duty, self._context)
@@ -204,7 +204,8 @@ class Replica:
             )
         match event:
             case e.Tick():
-                pass
+                self._driver.work()
+                self._blocks.work()
             case e.PeerConnected(peer, node_key, is_member):
                 self.sync.peers[peer] = PeerView(node_key, is_member=is_member)
                 self._context.send(peer, self._status())

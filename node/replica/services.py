@@ -28,6 +28,9 @@ class ReplicaConfig:
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     pool: PoolLimits = field(default_factory=PoolLimits)
+    slice_txs: int = 128
+    """Transactions of a block that are executed in one event: about 20 ms. A block of 1,000 takes 150 ms, and whatever
+    arrives meanwhile would wait for it."""
     stopwatch: Callable[[], float] = field(default=lambda: 0.0)
     """Seconds, to bound the time of building a block; constant by default, so that only `build_txs_max` bounds it."""
 

@@ -20,6 +20,8 @@ class Candidate:
     transactions: list[CheckedTx | None] = field(default_factory=list)
     result: BlockResult | None = None
     fault: InvalidBlock | None = None
+    is_executing: bool = False
+    """Whether its execution has begun."""
     _wire_ids: tuple[bytes, ...] | None = None
 
     def wire_ids(self, genesis_hash: bytes) -> tuple[bytes, ...]:

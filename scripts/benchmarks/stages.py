@@ -71,7 +71,7 @@ ACTIVITIES = Table(
         "submissions": ("node.daemon.submissions", "node.daemon.tx_status", "node.storage.journal"),
         "gossip": ("node.replica.tx_gossip", "node.replica.tx_fetcher"),
         "admission": ("node.replica.admission", "node.mempool"),
-        "build": ("node.replica.block_builder:BlockBuilder.build",),
+        "build": ("node.replica.block_builder:BlockBuilder.building",),
         "assemble proposals": (
             "node.replica.compact_blocks",
             "node.replica.proposals_and_votes:ProposalsAndVotes.on_proposal",
@@ -81,7 +81,7 @@ ACTIVITIES = Table(
             "node.replica.consensus_driver:ConsensusDriver.on_parts",
             "node.replica.consensus_driver:ConsensusDriver.on_body_verified",
         ),
-        "execute proposals": ("node.replica.block_builder:BlockBuilder.execute",),
+        "execute proposals": ("node.replica.block_builder:BlockBuilder.executing",),
         "votes": (
             "node.consensus",
             "node.replica.proposals_and_votes:ProposalsAndVotes.on_vote",

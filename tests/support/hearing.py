@@ -30,12 +30,14 @@ OWN, OTHER = b"1" * 16, b"2" * 16
 class Node:
     """A replica before block 1 with two peers: a follower, or a validator `name` after its listening period."""
 
-    def __init__(self, name: str = "", *, peers: int = 2, listens: bool = False) -> None:
+    def __init__(
+        self, name: str = "", *, peers: int = 2, listens: bool = False, config: ReplicaConfig | None = None
+    ) -> None:
         self.chain = Chain()
         self.name = name
         key = dev_key("consensus", name or "nobody")
         signer = LocalSigner(address(name), key, never_signed(key.public), self.chain.genesis_hash) if name else None
-        self.replica = Replica(self.chain.store, signer, ReplicaConfig(), OWN)
+        self.replica = Replica(self.chain.store, signer, config or ReplicaConfig(), OWN)
         self.now = self.chain.now
         self.did: list[e.Action] = []
         self.replica.start(self.now)

@@ -96,9 +96,9 @@ def a_validator() -> OneReplica:
     return found
 
 
-def a_follower(chain: Chain) -> OneReplica:
+def a_follower(chain: Chain, config: ReplicaConfig | None = None) -> OneReplica:
     """A fresh one of the chain."""
     store = ChainStore(MemoryStore(), chain.genesis)
-    found = OneReplica(chain, Replica(store, None, ReplicaConfig(), bytes(16)), chain.now)
+    found = OneReplica(chain, Replica(store, None, config or ReplicaConfig(), bytes(16)), chain.now)
     found.start()
     return found

@@ -37,6 +37,8 @@ GENESIS_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
 LIAR_INTERVAL_MS = 400
 LINES_KEPT = 300
+SLICES_TXS = (1, 2, 128)
+"""Transactions of a slice, by seed: the blocks here are small, and would never be long ones."""
 
 
 class World:
@@ -53,6 +55,7 @@ class World:
             block_interval_min_ms=100,
             block_interval_full_ms=100,
             block_interval_empty_ms=self.options.interval_empty_ms,
+            slice_txs=SLICES_TXS[seed % len(SLICES_TXS)],
         )
         names = [f"v{i}" for i in range(len(self.options.powers))]
         parties = [

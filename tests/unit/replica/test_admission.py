@@ -148,7 +148,7 @@ def test_what_is_pending_is_reserved_in_the_quota_of_its_payer() -> None:
     fits = 1_000 // (100 + len(txs[0].raw) // 64)
     assert [()] * fits == outcomes[:fits]
     assert all("quota of weight" in outcome for outcome in outcomes[fits:])
-    built = replica._builder.build(replica.pool.in_turns, [], address("bmw"), chain.now)
+    *_, built = replica._builder.building(replica.pool.in_turns, [], address("bmw"), chain.now)
     assert (fits, ()) == (len(built.block.transactions), built.failed)
 
 

@@ -299,7 +299,7 @@ def test_failures_of_one_sponsor_leave_the_block_to_the_others(monkeypatch: pyte
     replica = Replica(chain.store, None, ReplicaConfig(), bytes(16))
     unknown = [chain.check(chain.sign("workshop-berlin", maintenance(chain, 1_000 + n))) for n in range(9)]
     honest = chain.check(chain.sign("bmw", register()))
-    built = replica._builder.build(lambda: entries([*unknown, honest]), [], address("bmw"), chain.now)
+    *_, built = replica._builder.building(lambda: entries([*unknown, honest]), [], address("bmw"), chain.now)
     assert ((honest.raw,), 3) == (built.block.transactions, len(built.failed))
 
 
@@ -310,11 +310,11 @@ def test_who_builds_a_block_stops_in_time() -> None:
     slow = ReplicaConfig(stopwatch=lambda: 0.15 * next(seconds))
     replica = Replica(chain.store, None, slow, bytes(16))
     txs = [chain.check(chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}"))) for i in range(9)]
-    built = replica._builder.build(lambda: entries(txs), [], address("bmw"), chain.now)
+    *_, built = replica._builder.building(lambda: entries(txs), [], address("bmw"), chain.now)
     assert 3 == len(built.block.transactions)
     none = iter([0.0, 9.0, 9.0, 9.0])
     replica = Replica(chain.store, None, ReplicaConfig(stopwatch=lambda: next(none)), bytes(16))
-    built = replica._builder.build(lambda: entries(txs), [], address("bmw"), chain.now)
+    *_, built = replica._builder.building(lambda: entries(txs), [], address("bmw"), chain.now)
     assert 1 == len(built.block.transactions), "one is always taken, or the pool would never empty"
 
 
@@ -347,9 +347,9 @@ def test_a_disk_that_fails_is_nobodys_transaction(monkeypatch: pytest.MonkeyPatc
     relay.feed(e.Admit(1, (tx,)))
     monkeypatch.setattr(BlockRun, "add", broken)
     with pytest.raises(type(error)):
-        relay.replica._builder.build(lambda: entries([tx]), [], address("bmw"), relay.now)
+        list(relay.replica._builder.building(lambda: entries([tx]), [], address("bmw"), relay.now))
     with pytest.raises(type(error)):
-        relay.replica._builder.execute(relay.chain.build(), [tx])
+        list(relay.replica._builder.executing(relay.chain.build(), [tx]))
     assert tx.txid in relay.replica.pool
 
 

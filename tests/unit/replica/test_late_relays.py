@@ -129,7 +129,7 @@ def test_what_a_block_has_decided_is_passed_on_no_more() -> None:
     node.hear(node.vote())
     source = Chain()
     block = source.produce(raw)
-    node.replica._commit(block, node.replica._builder.execute(block, list(map(source.check, block.transactions))),
-                         source.commit_for(block))  # fmt: skip
+    (result,) = node.replica._builder.executing(block, list(map(source.check, block.transactions)))
+    node.replica._commit(block, result, source.commit_for(block))
     node.after(limits.LATE_ANNOUNCE_MS)
     assert ([], []) == (node.announced(), node.votes())
