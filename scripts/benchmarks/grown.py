@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -44,8 +44,12 @@ UNBOUND: Final = ChainParams(
 """A day's quotas that an hour of load does not use up."""
 NO_SNAPSHOT_GAP: Final = 10**12
 VALIDATOR: Final = DEV_PARTIES[0].name
+ACTIVE: Final = 10_000
+"""Cars of a grown state that the mixed life goes on with."""
 SIZES: Final = (10_000, 100_000, 1_000_000)
-QUICK_SIZES: Final = SIZES[:2]
+QUICK_ACTIVE: Final = 10_000
+"""Cars of a grown state that the mixed life goes on with."""
+SIZES: Final = SIZES[:2]
 _decode_blocks = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
@@ -166,42 +170,25 @@ def network_at(place: Path, **overrides: Any) -> Iterator[LocalNetwork]:
 
 
 # --- life in them -------------------------------------------------------------------------------------------
-class Fleet(Sequence[Car]):
-    """The cars of a grown state and those that are born later; an object is made when its car is first asked for."""
-
-    def __init__(self, vehicles: int) -> None:
-        self._vehicles = vehicles
-        self._cars: dict[int, Car] = {}
-
-    def __len__(self) -> int:
-        return self._vehicles
-
-    def __getitem__(self, index: Any) -> Any:
-        if index not in self._cars:
-            self._cars[index] = Car(vin_of(index))
-        return self._cars[index]
-
-    def append(self, car: Car) -> None:
-        self._cars[self._vehicles] = car
-        self._vehicles += 1
-
-
 class MixedChain(LoadChain):
-    """The mixed life of `LoadChain` among all cars of a grown state."""
+    """The mixed life of `LoadChain` with `ACTIVE` cars, chosen at random among all of a grown state: the same life,
+    transaction by transaction, whatever the size."""
 
     def __init__(self, kv: LevelStore, vehicles: int, *, seed: int) -> None:
         super().__init__(kv, seed=seed, genesis=grown_genesis())
-        self.cars = Fleet(vehicles)  # type: ignore[assignment]
+        self._next_index = vehicles
+        self.cars = [Car(vin_of(index)) for index in Random(seed).sample(range(vehicles), min(vehicles, ACTIVE))]
 
     def _new_vin(self) -> str:
-        return vin_of(len(self.cars))
+        self._next_index += 1
+        return vin_of(self._next_index - 1)
 
 
 def mixed_blocks(folder: Path, vehicles: int, transactions: int, seed: int, block_txs: int = BLOCK_TXS) -> list[bytes]:
     """Canonical bytes of the blocks with their certificates that go on from the state with so many vehicles by as many
     mixed transactions. Made once."""
     place = store_with(folder, vehicles, seed)
-    file = place / f"mixed-{transactions}.blocks"
+    file = place / f"life-{transactions}-{ACTIVE}.blocks"
     if not file.exists():
         with copied(place / "store") as copy, closing(LevelStore(copy)) as kv:
             chain = MixedChain(kv, vehicles, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,21 @@ def test_the_cost_of_a_mixed_life_is_measured(folder: Path) -> None:
     assert min(found.decode, found.execute, found.commit, found.verify, found.libsodium) > 0
     assert found.whole == found.decode + found.execute + found.commit
     assert root_of(place) == before, "the state itself is not changed"
-    assert {entry.name for entry in place.iterdir()} == {"store", "signed.json", "mixed-60.blocks"}
+    assert {entry.name for entry in place.iterdir()} == {"store", "signed.json", f"life-60-{grown.ACTIVE}.blocks"}
+
+
+def test_the_mixed_life_is_the_same_at_every_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grown, "ACTIVE", 20)
+    lives = []
+    for vehicles in (40, 80):
+        place = grown.store_with(tmp_path, vehicles, 1, block_txs=40)
+        with closing(LevelStore(place / "store")) as kv:
+            chain = grown.MixedChain(kv, vehicles, seed=1)
+            chain.grow(60, block_txs=60)
+            receipts = chain.store.receipts(chain.store.height())
+            assert receipts is not None
+            lives.append([sorted(c.key.partition("/")[0] for c in one.changes) for one in receipts.transactions])
+    assert lives[0] == lives[1]
 
 
 def a_cost(verifications: float) -> Cost:
