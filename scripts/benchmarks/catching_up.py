@@ -11,6 +11,8 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+from support.load import MANY_IN_ONE
 from support.processes import running_network, wait_for
 
 from benchmarks.measure import Measure
@@ -28,11 +30,13 @@ def commit_times(log: str) -> dict[int, datetime]:
 
 
 def measure(folder: Path, transactions: int, seed: int) -> Measure:
-    genesis = genesis_of(4)
+    genesis = replace(genesis_of(4), chain_id="bmw-bench-4", params=MANY_IN_ONE)
     place = store_of(folder, transactions, seed, genesis)
     with tempfile.TemporaryDirectory() as temporary:
         overrides = {"node__verify_workers": 1}
         with running_network(Path(temporary) / "net", start=False, **overrides) as network:
+            for node in network.nodes:
+                node.home.genesis.write_text(genesis_to_json(genesis))
             source, newcomer = network.nodes[:2]
             shutil.rmtree(source.home.store, ignore_errors=True)
             shutil.copytree(place / "store", source.home.store)

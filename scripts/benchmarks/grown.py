@@ -29,10 +29,13 @@ from node.chain.genesis import Genesis, genesis_hash, genesis_to_json
 from node.cli.init import TESTNET_TREE_DEPTH
 from node.cli.local_network import LocalNetwork
 from node.codec import encode
+from node.consensus.safety import HardState
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.ledger.params import ChainParams
+from node.storage.chain_store import ChainReader
 from node.storage.leveldb import LevelStore
+from node.storage.safety_store import SafetyFile
 from node.storage.store_dirs import link_or_copy
 
 BLOCK_TXS: Final = 1_000
@@ -47,9 +50,7 @@ VALIDATOR: Final = DEV_PARTIES[0].name
 ACTIVE: Final = 10_000
 """Cars of a grown state that the mixed life goes on with."""
 SIZES: Final = (10_000, 100_000, 1_000_000)
-QUICK_ACTIVE: Final = 10_000
-"""Cars of a grown state that the mixed life goes on with."""
-SIZES: Final = SIZES[:2]
+QUICK_SIZES: Final = SIZES[:2]
 _decode_blocks = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
@@ -166,6 +167,10 @@ def network_at(place: Path, **overrides: Any) -> Iterator[LocalNetwork]:
         home = network.nodes[0].home
         home.genesis.write_text(genesis_to_json(grown_genesis()))
         copy_store(place / "store", home.store)
+        with closing(LevelStore(home.store)) as kv:
+            height = ChainReader(kv).height()
+        # The validator has signed every block: without this it would sign none until others have made some.
+        SafetyFile(home.hard_state).save(encode(HardState(height, 0, (), None, None, (), ())))
         yield network
 
 

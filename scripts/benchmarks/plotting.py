@@ -14,7 +14,7 @@ from node.audit.signed_report.svg import Bar, Part, Series
 FULL_PERCENT: Final = 200
 """What a full bar stands for: twice as good as its bar asks for, or better."""
 GROWTH: Final = "Processor time of a mixed transaction by vehicles, in verifications of libsodium; none are in it."
-STEPS: Final = (("decode", "c3"), ("execute", "c1"), ("commit", "c2"))
+STEPS: Final = (("decode", "c3"), ("execute", "c1"), ("commit", "c2"), ("background", "c8"))
 
 
 def reached_percent(found: Measure) -> int:

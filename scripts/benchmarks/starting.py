@@ -13,9 +13,12 @@ from random import Random
 from statistics import median_low
 from typing import Final, NamedTuple
 
-from benchmarks.feeding import Workload, hand_in
+from support.processes import wait_for
+
+from benchmarks.feeding import BATCH, WINDOW, Workload, hand_in
 from benchmarks.grown import grown_genesis, network_at, signed_bytes_of, store_with, vin_of
 from benchmarks.measure import Measure
+from benchmarks.network import metrics_of
 from node.chain.genesis import genesis_hash
 from node.cli.local_network import LocalNode
 from node.storage.store_dirs import bytes_in
@@ -134,14 +137,17 @@ def under_load(folder: Path, vehicles: int, seed: int, minutes: float) -> Measur
     with network_at(place) as network:
         node = network.nodes[0]
         start_s(node)
+        wait_for(lambda: metrics_of(network)["is_signing"] == 1, 60, "the validator signs")
         began = time.monotonic()
         until = began + minutes * 60
         while time.monotonic() < until:
             accepted += asyncio.run(hand_in([node.url], list(islice(transactions, CHUNK)), until))
             samples.append((round(time.monotonic() - began), accepted, *Memory.of(_pid(node))))
+        committed = metrics_of(network)["txs_committed_total"]
+        assert committed > accepted - WINDOW - BATCH, f"{committed} of {accepted} are committed:\n{node.log_tail(20)}"
     found, some = samples[-1][2], samples[:: max(1, len(samples) // 20)]
     return Measure(
         f"memory after {minutes:g} min of mixed load at {vehicles:,} vehicles", found, MEMORY_BAR_MIB, found, 1,
         "MiB resident in the process of a validator", bar_is_upper=True,
-        details={"seed": seed, "accepted": accepted, "seconds_accepted_all_anonymous": some},
+        details={"seed": seed, "accepted": accepted, "committed": committed, "seconds_accepted_all_anonymous": some},
     )  # fmt: skip
