@@ -60,7 +60,7 @@ def _growth(by_vehicles: Mapping[Any, Mapping[str, Any]]) -> str:
     sizes = sorted(by_vehicles, key=int)
     costs = [by_vehicles[size] for size in sizes]
     series = [Series(step, style, [one[f"{step}_us"] / one["libsodium_us"] for one in costs]) for step, style in STEPS]
-    scale = svg.ticks(max(one["verifications"] for one in costs))
+    scale = svg.ticks(max(one["whole"] for one in costs))
     labels = [f"{int(size):,}" for size in sizes]
     legend = "".join(
         f'<li><svg viewBox="0 0 12 12"><rect width="12" height="12" class="{style}"/></svg>{step}</li>'
