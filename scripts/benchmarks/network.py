@@ -71,13 +71,14 @@ def _is_idle(network: LocalNetwork) -> bool:
     return metrics_of(network)["pool_txs"] == 0
 
 
-def committed(workload: str, seconds: float, seed: int, validators: int = 4) -> list[Measure]:
-    """For `seconds` as many signed transactions over RPC as the network takes."""
+def committed(workload: str, seconds: float, seed: int, validators: int = 4, yardstick_s: float = 3.0) -> list[Measure]:
+    """For `seconds` as many signed transactions over RPC as the network takes. `yardstick_s`: how long libsodium is
+    measured, before and after."""
     with tempfile.TemporaryDirectory() as folder, running_network(Path(folder) / "net", validators) as network:
         ident = genesis_hash(network.genesis)
         work = Workload(workload, ident, seed)
         urls = [node.url for node in network.nodes]
-        yardstick = verifications_per_second(1)
+        yardstick = verifications_per_second(1, yardstick_s)
         wait_height(network.nodes, 1)
         count = int(seconds * yardstick * (0.24 if validators > 1 else 0.5))
         births = work.births(work.cars_needed(count))
@@ -92,7 +93,7 @@ def committed(workload: str, seconds: float, seed: int, validators: int = 4) -> 
         wait_for(lambda: _is_idle(network), 120, "all are committed")
         done = work_of(before, metrics_of(network))
         each = {name: round(done[name] / done["committed"], 4) for name in WORK}
-        yardstick = (yardstick + verifications_per_second(1)) / 2
+        yardstick = (yardstick + verifications_per_second(1, yardstick_s)) / 2
         details = {"seed": seed, "workload": workload, "accepted": accepted, "committed": total, "seconds": span,
                    "blocks": last - first, "batch": BATCH, "per_transaction_and_node": each}  # fmt: skip
     who = {1: "one validator", 4: "four validators"}.get(validators, f"{validators} validators")
