@@ -103,6 +103,7 @@ def _load(network: LocalNetwork, workload: str, seconds: float, seed: int, ear: 
         wait_for(lambda: committed() > before, 60, "the first of the load is committed")
         first, since = committed(), time.perf_counter()
         feeder.join(seconds + 60)
+        wait_for(lambda: committed() > first, 60, "more of the load is committed")
         until = time.perf_counter()
         rate = (committed() - first) / (until - since)
     finally:
