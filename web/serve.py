@@ -7,6 +7,7 @@ from pathlib import Path
 
 from node.certificates.verifier import Root
 from node.chain.genesis import Genesis, genesis_hash
+from node.collector import settle_collector
 from node.log import log
 from node.rpc.config import RpcConfig
 from node.rpc.limiter import Counted
@@ -51,6 +52,7 @@ async def serve(
     try:
         await model.start()
         await board.start()
+        settle_collector()  # rows and pages make no cycles
         await listener.listen(make_app(site, pictures))
         log("serving", "info", {"url": listener.url, "tier": settings.tier, "nodes": ", ".join(settings.nodes)})
         await stopping.wait()

@@ -11,7 +11,6 @@ import ctypes
 import gc
 import sys
 from pathlib import Path
-from typing import Final
 
 from node.storage.leveldb import LevelStore
 
@@ -24,9 +23,6 @@ ALLOCATOR = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 512 * 1024, M_TRIM_THRESHOLD: 2 *
 256 KiB), or the end of the heap is returned (by default above 128 KiB), each read pays for system calls and fresh
 pages: `GET /v1/vehicles/{vin}` took 134 us of processor time instead of 100."""
 TRIM_S = 120.0
-COLLECTED_FROM: Final = 10_000
-"""New objects after which the youngest are searched for cyclic garbage. Python's default of 700 costs a twentieth of
-the time: blocks and transactions make no cycles."""
 
 
 def settle_allocator() -> bool:
@@ -38,14 +34,6 @@ def settle_allocator() -> bool:
     except (AttributeError, OSError):
         return False
     return all(mallopt(name, value) for name, value in ALLOCATOR.items())
-
-
-def settle_collector() -> None:
-    """Leave what has been made so far to no later collection, which stops everything else: a search of all modules and
-    tables takes 36 ms, without them one of 20,000 pending transactions takes 20 ms."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTED_FROM)
 
 
 def trim() -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from node.chain.genesis import Genesis, genesis_hash, uses_dev_keys
+from node.collector import settle_collector
 from node.crypto.addresses import address_of, from_text, to_text
 from node.crypto.signing import PrivateKey
 from node.daemon.admin import AdminSocket
@@ -22,7 +23,7 @@ from node.daemon.home import Home
 from node.daemon.key_rotation import key_on_chain, rotated
 from node.daemon.loop_turns import NOTED_MS, LoopTurns
 from node.daemon.member_nodes import MemberNodes
-from node.daemon.memory import settle_allocator, settle_collector, trim_for_ever
+from node.daemon.memory import settle_allocator, trim_for_ever
 from node.daemon.node_backend import NodeBackend
 from node.daemon.node_metrics import NodeMetrics
 from node.daemon.pruning import Pruner

@@ -20,6 +20,7 @@ from support.market import genesis_file, market_chain
 from support.rendering import a_site
 
 from benchmarks.measure import Measure
+from node.collector import settle_collector
 from web.asking import Ask, Site
 from web.nodes import Nodes
 from web.pages.cars import cars
@@ -122,6 +123,8 @@ def _timed(home: Path, chain: Chain, count: int, seed: int) -> list[Measure]:
     load_s = time.perf_counter() - began
     site = a_site(settings, chain.genesis, nodes, model)
     requests = [make_mocked_request("GET", url) for url in queries(seed)]
+
+    settle_collector()  # as `serve` does
 
     async def measured() -> list[tuple[float, float, int]]:
         drawn = [await _drawn(site, request) for request in requests]
