@@ -183,7 +183,7 @@ def _run(
     clients: Mapping[str, NodeClient], signed: Sequence[SignedLoad], pace: Pace, what: str, in_flight_max: int,
     timeout_s: float,
 ) -> Report:  # fmt: skip
-    """Offer signed transactions. SIGINT ends the offering, and once more the waiting."""
+    """Run the load. The first SIGINT ends the offering of transactions, the second one the wait for their commit."""
     from node.load.offering import Offering
     from node.load.preparing import heads
     from node.load.report import Report

@@ -12,7 +12,7 @@ from node.log import log
 BLOCKED_S: Final = 0.05
 """A turn that takes longer is a block: a vote that arrives meanwhile waits as long."""
 NOTED_MS: Final = 5
-"""A part of a turn that took less is not named in the log."""
+"""The log names the events that took this many milliseconds of a blocked turn, or more."""
 PARTS_MAX: Final = 8
 """Parts of one turn that are named."""
 SPAN_S: Final = 60.0

@@ -61,7 +61,7 @@ class Pruner:
             self._on_failure(error)
 
     def _prune_portion(self, count: int) -> int:
-        """Returns how many blocks were pruned."""
+        """Prune at most `count` blocks, those of one portion; their number."""
         store = self._store
         first = min(store.height() - self._keep_blocks + 1, self.snapshots.needed_from(store.height()))
         base = store.first_height()

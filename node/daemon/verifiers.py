@@ -91,7 +91,8 @@ class Verifiers:
                 results = iter(await self._verify(raws, total, INLINE_GOSSIP_MAX))
             except Exception as error:
                 for piece in pieces:
-                    piece.done.set_exception(error)
+                    if not piece.done.done():
+                        piece.done.set_exception(error)
                 continue
             for piece in pieces:
                 found = tuple(islice(results, len(piece.raws)))

@@ -31,9 +31,10 @@ ANSWER_S: Final = 15.0
 CONNECT_S: Final = 5.0
 ASK_EVERY_S: Final = 1.0
 ASKED_MAX: Final = 200
-"""Undecided transactions whose status is asked for at once, if no block has had any for `ASK_EVERY_S`."""
+"""The number of undecided transactions whose status one round of questions asks for. A round begins when no block has
+had any of them for `ASK_EVERY_S` seconds."""
 ROOM_S: Final = 0.05
-"""How often a request without room looks for some, besides after each answer."""
+"""Seconds between two looks for a free place while all nodes have as many requests in flight as they may."""
 CODE_CHARS_MAX: Final = 40
 """Characters of a code that a node answers; codes of this software are shorter. The rest is cut off."""
 

@@ -28,7 +28,7 @@ is left over must not be committed tomorrow."""
 CLOCKS_MS: Final = 30_000
 """How far the head's time, which bounds how long a transaction is valid, may be behind this computer's clock."""
 CARS_SEEN_MAX: Final = 100_000
-"""Cars of a node's list that are looked through for cars of earlier loads. Above: the list is taken to have no more."""
+"""The number of cars of a node's list that are searched for unused cars of earlier loads. Later ones are ignored."""
 
 
 def check_chain(clients: Mapping[str, NodeClient], chain_id: str) -> Genesis:
@@ -59,8 +59,8 @@ def check_chain(clients: Mapping[str, NodeClient], chain_id: str) -> Genesis:
 
 
 def lifetime_ms(client: NodeClient, takes_ms: int) -> int:
-    """How long the transactions of a load that takes so long have to be valid. Raises `OperatorError` if the chain lets
-    none be."""
+    """The lifetime of the transactions of a load that takes `takes_ms`: they are valid until its end. Raises
+    `OperatorError` if the chain allows no lifetime of that length."""
     most_ms = _params(ToldReader(client)).tx_lifetime_max_ms - CLOCKS_MS
     if takes_ms > most_ms:
         raise OperatorError(

@@ -58,7 +58,7 @@ class Report:
 
     @property
     def committed_per_second(self) -> float:
-        """Between the first offer and the last commit that a stream has reported; 0 without any."""
+        """Committed transactions per second, from the first offer to the last commit; 0 where nothing was committed."""
         last_s = max((way.committed_s for way in self.ways if way.committed_s is not None), default=0.0)
         span_s = last_s - min((way.sent_s for way in self.ways), default=0.0)
         return self.fates()["committed"] / span_s if span_s > 0 else 0.0

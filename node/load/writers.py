@@ -133,7 +133,7 @@ class Author:
 
     # --- bodies ---
     def example_vin(self, writer: Writer) -> str:
-        """A VIN that no car has, to ask a node whether a writer may write about one."""
+        """A VIN that no car has. The check of a transaction with it tells whether the writer may send that type."""
         return _vin(writer.wmi or UNASSIGNED_WMI, self.run, len(_SERIAL) ** 3 * 10_000 - 1)
 
     def _new_vin(self, writer: Writer) -> str:

@@ -48,7 +48,8 @@ class Admission:
         self._context = context
         self._run: BlockRun | None = None
         self._payers: dict[bytes, tuple[Payer, ...]] = {}
-        """By sender: who pays for its transactions, and what they may still use, over the head."""
+        """A cache for the present head: for each sender, the accounts that pay for its transactions, and the weight
+        that the quota of each has left today."""
         self._decided_ms: int | None = None
         """Steady time at which we took part in deciding the newest block; None if it came by block sync."""
         self._doubtful: dict[bytes, None] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
@@ -19,16 +18,16 @@ from node.replica.block_requests import BlockRequests
 from node.replica.compact_blocks import CompactBlocks, Whole
 from node.replica.height_messages import HeightMessages
 from node.replica.messages import CompactProposal, Parts, VoteMessage
+from node.replica.pause import Pause
 from node.replica.pending_verifications import BodyJob
 from node.replica.services import Services
 from node.replica.signer import NO_PROMISE, Promise
+from node.replica.slices import Slices
 from node.replica.undecided_blocks import Candidate, UndecidedBlocks
 from node.txtypes.rulesets import unknown_ruleset
 
 PROPOSE_TIMEOUT_MS = 1_000
 TIMEOUT_STEP_MS = 500
-FULL_TXS = 64
-"""Pending transactions from which on a block counts as full, and the pause before it is `block_interval_full_ms`."""
 
 
 class ConsensusDriver:
@@ -47,14 +46,14 @@ class ConsensusDriver:
         self._genesis_hash = services.store.genesis_hash
         self._parent_time_ms = head.time_ms
         self._timeout_cap_ms = head.params.timeout_cap_ms
-        self._entered_at = now_ms
+        self._pause = Pause(services.config, now_ms)
         self._resend_at = now_ms + limits.RESEND_MS
         self._timeouts: dict[Step, tuple[int, int]] = {}
         self._build_at: tuple[int, int] | None = None
         self.requests = BlockRequests(self.height, services.context)
-        self._in_slices: deque[Iterator[None]] = deque()
-        """Blocks that are being built and executed. Only a `Tick` goes on with the first of them, so that several
-        events that are looked at together have one slice between them."""
+        self._slices = Slices()
+        """Blocks that are being built and executed. Only a `Tick` goes on with them, so that several events that are
+        looked at together have one slice between them."""
         self._held_back: list[tuple[VoteKind, int, bytes]] = []
 
     @property
@@ -87,11 +86,11 @@ class ConsensusDriver:
 
     # --- time -----------------------------------------------------------------------------------------
     def deadline_ms(self) -> int:
-        if self._in_slices and not self.is_over:
+        if self._slices and not self.is_over:
             return self._context.now_ms
         deadlines = [self._resend_at, *(at for at, _ in self._timeouts.values())]
         if self._may_start():
-            deadlines.append(self._opens_at() if self._has_work() else self._opens_at_empty())
+            deadlines.append(self._pause_end_ms())
         if self._build_at is not None:
             deadlines.append(self._build_at[0])
         for others in (self.requests.deadline_ms(), self._compact_blocks.deadline_ms()):
@@ -101,14 +100,10 @@ class ConsensusDriver:
 
     def on_time(self) -> None:
         now = self._context.now_ms
-        if self._may_start() and (
-            now >= self._opens_at_empty()
-            or (now >= self._opens_at() and self._has_work())
-            or self.machine.wants_start()
-        ):
+        if self._may_start() and (now >= self._pause_end_ms() or self.machine.wants_start()):
             self.feed(m.StartHeight())
         # A block that is here and being executed is not late.
-        for step, (at, round_) in [] if self._in_slices else list(self._timeouts.items()):
+        for step, (at, round_) in [] if self._slices else list(self._timeouts.items()):
             if now >= at and self._timeouts.get(step) == (at, round_):
                 del self._timeouts[step]
                 self.feed(m.TimeoutFired(step, round_))
@@ -140,27 +135,15 @@ class ConsensusDriver:
         """Whether round 0 may start. A listening validator can't vote: it decides by certificates only."""
         return self.machine.step_now is Step.NEW and not self._services.signing_duty.is_listening and not self.is_over
 
-    def _opens_at(self) -> int:
-        """The pause grows with what is pending: few transactions are final soon, and many share the cost of a block."""
-        config, pending = self._services.config, min(len(self._services.pool), FULL_TXS)
-        least_ms, full_ms = config.block_interval_min_ms, config.block_interval_full_ms
-        return self._entered_at + least_ms + max(0, full_ms - least_ms) * pending // FULL_TXS
+    def _pause_end_ms(self) -> int:
+        pending = len(self._services.pool)
+        has_work = pending > 0 or self._services.evidence.has_usable()
+        return self._pause.end_ms(pending) if has_work else self._pause.end_of_empty_ms()
 
-    def _opens_at_empty(self) -> int:
-        return self._entered_at + self._services.config.block_interval_empty_ms
-
-    def _has_work(self) -> bool:
-        return len(self._services.pool) > 0 or self._services.evidence.has_usable()
-
-    # --- slices ---------------------------------------------------------------------------------------
     def work(self) -> None:
         """A slice of what is being built or executed."""
-        if self._in_slices and not self.is_over and next(self._in_slices[0], True):
-            self._in_slices.popleft()
-
-    def _begin_slices(self, slices: Iterator[None]) -> None:
-        if not next(slices, True):
-            self._in_slices.append(slices)
+        if not self.is_over:
+            self._slices.go_on()
 
     # --- the machine ----------------------------------------------------------------------------------
     def feed(self, event: m.Input) -> None:
@@ -265,7 +248,7 @@ class ConsensusDriver:
 
     def _build(self, round_: int) -> None:
         if (address := self._proposer(round_)) is not None:
-            self._begin_slices(self._building(round_, address))
+            self._slices.begin(self._building(round_, address))
 
     def _proposer(self, round_: int) -> bytes | None:
         """Our own address if we may propose a new block in this round."""
@@ -381,7 +364,7 @@ class ConsensusDriver:
 
     def _execute(self, block_id: bytes, candidate: Candidate) -> None:
         candidate.is_executing = True
-        self._begin_slices(self._executing(block_id, candidate))
+        self._slices.begin(self._executing(block_id, candidate))
 
     def _executing(self, block_id: bytes, candidate: Candidate) -> Iterator[None]:
         transactions = [tx for tx in candidate.transactions if tx is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -27,18 +27,16 @@ from node.ledger.params import CHAIN
 from node.ledger.receipts import BlockReceipts, decode_receipts, encode_receipts
 from node.storage import schema
 from node.storage.kv import KeyValue, T, prefix_end, write_portions
+from node.storage.pruned_rows import rows_of_blocks
 from node.storage.schema import TxPlace
 from node.storage.state_history import StateAt, StateHistory, kept_heights
+from node.storage.window_sweep import WindowSweep
 from node.txtypes.chain.replay_window import hour_of
 from node.txtypes.chain.validator_set import ValidatorEntry
-from node.txtypes.envelope import decode_signed_tx
 from node.txtypes.registry import family_of
 from node.txtypes.rulesets import unknown_ruleset
 
 V = TypeVar("V", bound=Value)
-SWEPT_LEAST: Final = 2_000
-"""Keys of the replay window that have passed and are deleted with one block: this many, or twice its transactions if
-those are more. 10,000 of pruned transactions take 30 ms beside a full block."""
 ReadTree = Callable[[int, bytes], StateTree | None]
 
 
@@ -246,8 +244,7 @@ class ChainStore(ChainReader):
         self.genesis_hash = genesis_hash(genesis)
         self.start_height = start_height(genesis)
         self._history = StateHistory(kv, state_history)
-        self._swept = schema.window_key(0, b"")
-        """Lower bound of the stored replay window keys."""
+        self._sweep = WindowSweep(kv)
         stored = kv.get(schema.META_GENESIS)
         if stored is None and genesis.continues is not None:
             raise OperatorError(
@@ -351,7 +348,7 @@ class ChainStore(ChainReader):
             puts[schema.tx_key(tx.txid)] = schema.place(result.height, index)
         for entry in result.window_added:
             puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
-        deletes += self._window_to_sweep(result.time_ms, max(SWEPT_LEAST, 2 * len(result.transactions)))
+        deletes += self._window_to_sweep(result)
         return puts, deletes
 
     def _receipt_entries(self, result: BlockResult) -> dict[bytes, bytes]:
@@ -359,18 +356,14 @@ class ChainStore(ChainReader):
         entries[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         return entries
 
-    def _window_to_sweep(self, time_ms: int, count: int) -> list[bytes]:
-        """At most `count` keys of the window's passed hours, and the places of those transactions whose blocks are
-        pruned. Senders choose the expiry, and an hour may have all of a day's transactions."""
-        end = schema.window_key(hour_of(time_ms), b"")
-        passed = [key for key, _ in islice(self.kv.scan(self._swept, end), count)]
-        self._swept = passed[-1] if len(passed) == count else max(end, self._swept)
-        oldest = self.first_height()
-        if oldest <= self.start_height + 1:
-            return passed  # nothing was pruned
-        txids = [key[len(end) :] for key in passed]
-        pruned = [i for i in txids if (place := self.place(i)) is not None and place.height < oldest]
-        return passed + [schema.tx_key(txid) for txid in pruned]
+    def _window_to_sweep(self, result: BlockResult) -> list[bytes]:
+        """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned."""
+        passed = self._sweep.passed(result.time_ms, len(result.transactions))
+        keys, oldest = [key for key, _ in passed], self.first_height()
+        if oldest > self.start_height + 1:  # else nothing was pruned
+            places = ((txid, self.place(txid)) for _, txid in passed)
+            keys += [schema.tx_key(txid) for txid, place in places if place is not None and place.height < oldest]
+        return keys
 
     def prune(self, first: int, count: int, txs_max: int = limits.BLOCK_TXS_MAX) -> int:
         """Delete at most `count` blocks below `first`, oldest first; returns their number. State and records stay.
@@ -381,23 +374,7 @@ class ChainStore(ChainReader):
         end = min(first, base + count, self._head.height)
         if end <= base:
             return 0
-        deletes: list[bytes] = []
-        open_from, transactions = hour_of(self._head.time_ms), 0
-        for height in range(base, end):
-            block, receipts = self.block(height), self.receipts(height)
-            if block is None:
-                continue
-            transactions += len(block.transactions)
-            if transactions > txs_max and height > base:
-                end = height
-                break
-            ident = block_id_of(block.header, self.genesis_hash)
-            deletes += [schema.block_key(height), schema.commit_key(height), schema.block_id_key(ident)]
-            txs = [decode_signed_tx(raw, self.genesis_hash) for raw in block.transactions]
-            if receipts is not None:
-                deletes.append(schema.receipts_key(height))
-                deletes += schema.subject_keys(height, receipts, txs)
-            deletes += [schema.tx_key(tx.txid) for tx in txs if hour_of(tx.payload.expires_at_ms) < open_from]
+        deletes, end = rows_of_blocks(self, range(base, end), hour_of(self._head.time_ms), txs_max)
         self.kv.write({schema.META_BASE: schema.u64(end)}, deletes)
         return end - base
 

@@ -33,3 +33,11 @@ def test_a_node_goes_on_with_the_tree_it_wrote_and_with_a_damaged_one(tmp_path: 
             assert node.stop() == 0
             assert node.home.tree_file.read_bytes()[32:] != bytes(32 << DEPTH), "written anew"
         assert "error" not in node.log.read_text()
+
+        node.home.tree_file.unlink()
+        (node.home.tree_file / "in the way").mkdir(parents=True)
+        network.start()
+        wait_height([node], node.height() + 1)
+        assert node.stop() == 0, "a tree that can't be written stops no node"
+        assert "tree_file" in node.log.read_text()
+        assert [] == list(node.home.tree_file.parent.glob("*.partial"))

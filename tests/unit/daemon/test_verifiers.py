@@ -139,6 +139,25 @@ def test_gossip_that_waits_is_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(play())
 
 
+def test_gossip_that_cannot_be_verified_fails_only_who_still_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer may be gone by then, and the next piece is verified as ever."""
+    raws, good = signed(3)
+
+    async def play() -> None:
+        verifiers = Verifiers(0, CHAIN.genesis_hash)
+        with monkeypatch.context() as patch:
+            patch.setattr("node.daemon.verifiers.verify_raw", lambda *_: 1 // 0)
+            gone, waiting = (asyncio.create_task(verifiers.verify(raws, is_gossip=True)) for _ in range(2))
+            await asyncio.sleep(0)
+            gone.cancel()
+            with pytest.raises(ZeroDivisionError):
+                await waiting
+        assert tuple(good) == await verifiers.verify(raws, is_gossip=True)
+        verifiers.close()
+
+    asyncio.run(play())
+
+
 def test_a_caller_that_hangs_up_leaves_no_answer_behind_for_the_next_one() -> None:
     """Whoever asks next would else be told that bad signatures are good."""
     good, bad = signed(3 * (INLINE_MAX + 1)), signed(2 * (INLINE_MAX + 1))

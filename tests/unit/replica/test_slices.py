@@ -122,7 +122,7 @@ def test_one_that_expires_while_a_block_is_built_is_dropped_once() -> None:
     node = Node(PROPOSER, config=IN_SLICES)
     txs = [node.chain.check(node.chain.sign("bmw", register(f"WBA8E9G50GNU{i % 4:05d}"))) for i in range(COUNT)]
     node.feed(e.Admit(1, tuple(txs)))  # the last is a second birth of the first car
-    while not node.replica._driver._in_slices:
+    while not node.replica._driver._slices:
         node.pass_time(max(1, node.replica.next_deadline_ms() - node.now))
     node.replica.pool.remove(txs[-1].txid)
     for _ in range(10):
@@ -193,18 +193,18 @@ def test_a_block_that_is_verified_twice_is_executed_once() -> None:
     node = a_validator()
     block_id = propose(node, node.block(count=COUNT))
     node.replica._driver.on_body_verified(BodyJob(1, block_id), is_good=True)
-    assert 1 == len(node.replica._driver._in_slices)
+    assert 1 == len(node.replica._driver._slices)
     assert TICKS == ticks_until_a_prevote(node)
 
 
 def test_a_block_for_a_round_that_is_over_is_not_built_to_its_end() -> None:
     node = Node(PROPOSER, config=IN_SLICES)
     node.feed(e.Admit(1, tuple(births(node, COUNT))))
-    while not node.replica._driver._in_slices:
+    while not node.replica._driver._slices:
         node.pass_time(max(1, node.replica.next_deadline_ms() - node.now))
     for name in OTHERS:
         node.hear(VoteMessage(node.vote(name, round=1, block_id=NIL)))
     assert 1 == node.replica.machine.round
     node.pass_time(1)
-    assert not node.replica._driver._in_slices
+    assert not node.replica._driver._slices
     assert not node.replica._driver.undecided._candidates

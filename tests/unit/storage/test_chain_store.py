@@ -18,7 +18,7 @@ from node.codec import encode
 from node.crypto.state_tree import verify_state_proof
 from node.errors import Corrupted, OperatorError
 from node.ledger.family import Family, expiry_value, index_prefix
-from node.storage import chain_store, schema
+from node.storage import schema, window_sweep
 from node.storage.chain_store import ChainReader, ChainStore, StoredHead
 from node.storage.schema import TxPlace
 from node.txtypes.chain.actions import ParameterSet
@@ -269,7 +269,7 @@ def test_of_what_was_pruned_within_its_window_nothing_stays_once_that_has_passed
 
 def test_an_hour_of_expiries_is_swept_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Senders choose when their transactions expire: all of a day's may pass with one block."""
-    monkeypatch.setattr(chain_store, "SWEPT_LEAST", 3)
+    monkeypatch.setattr(window_sweep, "LEAST", 3)
     chain = at("").chain
     for i in range(4):
         chain.do("bmw", register(f"WBA8E9G50GNU0000{i}"))
@@ -290,7 +290,7 @@ def test_an_hour_of_expiries_is_swept_a_part_at_a_time(monkeypatch: pytest.Monke
 
 def test_a_block_sweeps_more_than_it_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else full blocks would add rows faster than they delete them."""
-    monkeypatch.setattr(chain_store, "SWEPT_LEAST", 1)
+    monkeypatch.setattr(window_sweep, "LEAST", 1)
     chain = at("").chain
     chain.produce(*[chain.sign("bmw", register(f"WBA8E9G50GNU0000{i}")) for i in range(6)])
     chain.now += 2 * HOUR_MS
