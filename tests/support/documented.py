@@ -72,8 +72,8 @@ def examples_of_types() -> dict[str, Command]:
 
 
 def pattern_of(line: str, between: str = r"\s+") -> re.Pattern[str]:
-    """What a printed line stands for: `...` and words with a digit, which every run has anew, are anything. The rule of a
-    table has any length, for the widest figure of the run decides it."""
+    """What a printed line stands for: `...` and words with a digit, which every run has anew, are anything. The rule of
+    a table has any length, for the widest figure of the run decides it."""
     words = (
         ".*" if "..." in word or re.search("[0-9]", word) else "─+" if set(word) == {"─"} else re.escape(word)
         for word in line.split()
