@@ -129,12 +129,12 @@ def test_a_block_that_fails_in_the_middle_leaves_nothing(server: Server, tmp_pat
 def test_a_damaged_state_is_made_anew(server: Server, tmp_path: Path) -> None:
     chain, url, said = story().chain, server.new_database("damaged"), list[str]()
     sync(chain, url, tmp_path).once(30)
-    logs = list((tmp_path / "state").glob("*.log"))
-    assert logs
-    for log in logs:
-        raw = bytearray(log.read_bytes())
+    tables = list((tmp_path / "state").glob("*.ldb"))
+    assert tables
+    for table in tables:
+        raw = bytearray(table.read_bytes())
         raw[len(raw) // 2] ^= 0xFF
-        log.write_bytes(raw)
+        table.write_bytes(raw)
     Sync(chain.genesis, lambda: ChainSource(chain), url, tmp_path, tell=said.append).once(32)
     [told] = said
     assert "is damaged" in told and told.endswith("replaying the chain")
