@@ -20,6 +20,8 @@ READINGS_A_DAY = 8
 WINDOW = 4_000
 """Transactions that may be under way: below what a pool takes of one account."""
 LAG = WINDOW // 2
+POSTERS = 2
+"""While the answer to one batch is on its way, the node has the next one."""
 WORKLOADS = ("register", "maintenance", "mixed")
 
 
@@ -81,7 +83,8 @@ class Workload:
 
 
 async def hand_in(urls: list[str], raws: list[bytes], until: float, window: int = WINDOW) -> int:
-    """Batches to all nodes in turn, no more than `window` ahead of what is committed; how many were accepted."""
+    """Batches to all nodes in turn, `POSTERS` under way at once, no more than `window` ahead of what is committed; how
+    many transactions were accepted. Those that a full pool refuses are handed in again."""
     accepted, at = 0, 0
     async with aiohttp.ClientSession() as http:
 
@@ -95,21 +98,26 @@ async def hand_in(urls: list[str], raws: list[bytes], until: float, window: int 
             )
 
         start = await committed()
-        while at < len(raws) and time.monotonic() < until:
-            if accepted - (await committed() - start) > window:
-                await asyncio.sleep(0.05)
-                continue
-            batch = raws[at : at + BATCH]
-            document = {"transactions": [raw.hex() for raw in batch]}
-            async with http.post(urls[at // BATCH % len(urls)] + "/v1/transactions/batch", json=document) as answer:
-                results = (await answer.json())["results"]
-            good = sum(result["status"] in ("pending", "committed") for result in results)
-            accepted += good
-            if good < len(batch):
-                refused = next(r for r in results if r["status"] not in ("pending", "committed"))
-                if refused.get("problem", {}).get("status") != 429:
-                    raise AssertionError(f"a transaction was refused: {refused}")
-                raws.extend(raw for raw, r in zip(batch, results, strict=True) if r["status"] == "refused")
-                await asyncio.sleep(0.1)
-            at += BATCH
+
+        async def post() -> None:
+            nonlocal accepted, at
+            while at < len(raws) and time.monotonic() < until:
+                if accepted - (await committed() - start) > window:
+                    await asyncio.sleep(0.05)
+                    continue
+                batch, url = raws[at : at + BATCH], urls[at // BATCH % len(urls)]
+                at += BATCH
+                document = {"transactions": [raw.hex() for raw in batch]}
+                async with http.post(url + "/v1/transactions/batch", json=document) as answer:
+                    results = (await answer.json())["results"]
+                good = sum(result["status"] in ("pending", "committed") for result in results)
+                accepted += good
+                if good < len(batch):
+                    refused = next(r for r in results if r["status"] not in ("pending", "committed"))
+                    if refused.get("problem", {}).get("status") != 429:
+                        raise AssertionError(f"a transaction was refused: {refused}")
+                    raws.extend(raw for raw, r in zip(batch, results, strict=True) if r["status"] == "refused")
+                    await asyncio.sleep(0.1)
+
+        await asyncio.gather(*(post() for _ in range(POSTERS)))
     return accepted
