@@ -41,6 +41,11 @@ class P2pSettings(Section, frozen=True):
     members_only: Annotated[bool, "refuse nodes whose key no member has published"] = False
     peers_max: Annotated[Count, "largest number of peers that are not members' nodes"] = 50
     exchange: Annotated[bool, "ask peers for the addresses of others"] = True
+    announce_after_ms: Annotated[
+        Count,
+        "how long a transaction submitted here waits for a block of this validator before peers are told of it; 0: "
+        "they are told at once",
+    ] = 0
 
 
 class RpcSettings(Section, frozen=True):

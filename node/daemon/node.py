@@ -112,6 +112,7 @@ class Node:
             config.consensus.block_interval_empty_ms,
             config.consensus.build_txs_max,
             pool=PoolLimits(**msgspec.structs.asdict(config.mempool)),
+            announce_after_ms=config.p2p.announce_after_ms,
             stopwatch=time.monotonic,
         )
         self.replica = Replica(self.store, signer, settings, run)

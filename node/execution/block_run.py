@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -52,6 +52,15 @@ class WindowEntry(msgspec.Struct, frozen=True):
     hour: int
     txid: bytes
     expires_at_ms: int
+
+
+class QuotaLeft(NamedTuple):
+    """What a payer's quotas have left today."""
+
+    address: bytes
+    weight: int
+    is_short_of_keys: bool
+    """Whether half of the quota of new state keys is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +253,13 @@ class BlockRun:
         if body.is_charged:
             charge(ledger, weight_of(body, len(tx.raw)), self._keys_charged(ledger.created))
 
-    def weight_left(self, sender: bytes) -> list[tuple[bytes, int]]:
-        """Each payer of a sender's transactions, the sponsor last, and the weight that it may still use today."""
-        ledger = self._ledger(b"", sender, b"")
-        payers = payers_of(ledger, sender, ledger.params)
-        return [(p.address, p.weight - used_today(ledger, p.address, ledger.now_ms).weight) for p in payers]
+    def quotas_left(self, sender: bytes) -> list[QuotaLeft]:
+        """The quota of each payer of a sender's transactions, the sponsor's last."""
+        ledger, found = self._ledger(b"", sender, b""), []
+        for payer in payers_of(ledger, sender, ledger.params):
+            used = used_today(ledger, payer.address, ledger.now_ms)
+            found.append(QuotaLeft(payer.address, payer.weight - used.weight, used.keys * 2 >= payer.keys))
+        return found
 
     def _keys_charged(self, created: list[bytes]) -> int:
         """Each new key counts as one, and as one more for every `limits.ENTRIES_PER_KEY` entries that its bucket has:

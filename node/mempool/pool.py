@@ -91,6 +91,8 @@ class Pool:
         self._reserved: Counter[bytes] = Counter()
         """Payer to the weight that it will be charged for pending transactions."""
         self._next = 0
+        self._first_expiry_ms = limits.TIME_MAX_MS
+        """No transaction expires before; it may be too early, since one that is removed does not change it."""
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -151,6 +153,7 @@ class Pool:
             share.bytes += size
         for payer in claim.payers:
             self._reserved[payer.address] += claim.weight
+        self._first_expiry_ms = min(self._first_expiry_ms, tx.payload.expires_at_ms)
         self.bytes += size
         self._note(tx.txid, contended)
         return True
@@ -214,4 +217,10 @@ class Pool:
         return list(touching.values())
 
     def expired(self, now_ms: int) -> list[CheckedTx]:
-        return [tx for tx in self if tx.payload.expires_at_ms < now_ms]
+        """Transactions that expire before `now_ms`. Looks at none unless the first of them has passed."""
+        if now_ms <= self._first_expiry_ms:
+            return []
+        expired = [tx for tx in self if tx.payload.expires_at_ms < now_ms]
+        later = (tx.payload.expires_at_ms for tx in self if tx.payload.expires_at_ms >= now_ms)
+        self._first_expiry_ms = min(later, default=limits.TIME_MAX_MS)
+        return expired

@@ -39,8 +39,15 @@ class Admission:
     """Checks transactions against the head: before they enter the pool, and after each block that affects them."""
 
     def __init__(
-        self, store: ChainStore, pool: Pool, tx_gossip: TxGossip, builder: BlockBuilder, context: StepContext
+        self,
+        store: ChainStore,
+        pool: Pool,
+        tx_gossip: TxGossip,
+        builder: BlockBuilder,
+        context: StepContext,
+        announce_after_ms: int = 0,
     ) -> None:
+        """`announce_after_ms`: how long a submitted transaction waits for a block of ours before it is announced."""
         self._store = store
         self._pool = pool
         self._tx_gossip = tx_gossip
@@ -50,12 +57,17 @@ class Admission:
         self._payers: dict[bytes, tuple[Payer, ...]] = {}
         """A cache for the present head: for each sender, the accounts that pay for its transactions, and the weight
         that the quota of each has left today."""
+        self._short_of_keys: set[bytes] = set()
+        """Those of the senders in `_payers` of whose payers one has used half of its quota of new state keys."""
         self._decided_ms: int | None = None
         """Steady time at which we took part in deciding the newest block; None if it came by block sync."""
         self._doubtful: dict[bytes, None] = {}
         """Ids of pool transactions that a block may have made invalid and that were not rechecked since."""
         self._late: deque[tuple[int, bytes]] = deque()
         """Ids of transactions that were admitted without being judged, each with the time from which to do it."""
+        self._announce_after_ms = announce_after_ms
+        self._held: deque[tuple[int, bytes]] = deque()
+        """Ids of submitted transactions that are not announced yet, each with the time from which to do it."""
         self._unannounced: set[bytes] = set()
         """Those of the doubtful that are announced once they are judged."""
         self.judged = 0
@@ -98,40 +110,56 @@ class Admission:
             return Judged((Unmet(NOT_JUDGED.code, tx.txid.hex(), "", ""),), ())
         return Judged(tuple(ledger.unmet_guards), ledger.contended)
 
-    def admit(self, tx: CheckedTx, *, in_full: bool = False) -> tuple[Unmet, ...] | str:
+    def admit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
         """Add a verified transaction to the pool, and announce it. Returns its unmet guards (empty: admitted), or why
-        the pool is full.
-
-        `in_full`: for local callers, who get an answer; gossiped transactions are executed in full only in a block."""
+        the pool is full. It is executed in full only in a block."""
         self._tx_gossip.note_verified(tx)
-        judged = self._judged(tx, BlockRun.carry_out if in_full else BlockRun.judge)
-        return judged.unmet or self._pooled(tx, judged.contended) or ()
+        return self._pooled(tx, self._judged(tx), self._tx_gossip.announce)
+
+    def submit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
+        """As `admit`, for a caller of this node, who gets the answer. It is executed in full where a payer may have too
+        little left of its quota of new keys, which only execution counts; the pool knows what is left of the weight."""
+        self._tx_gossip.note_verified(tx)
+        sender = tx.payload.sender
+        self._payers_of(sender)
+        judged = self._judged(tx, BlockRun.carry_out if sender in self._short_of_keys else BlockRun.judge)
+        return self._pooled(tx, judged, self._hold if self._announce_after_ms else self._tx_gossip.announce)
 
     def admit_late(self, tx: CheckedTx) -> None:
         """Add a verified transaction to the pool if those have signed it who must. Whether it holds is judged, and it
         is announced, after `LATE_ANNOUNCE_MS`: most are in a block by then, where each is executed in any case. One
         that does not hold occupies its sender's own share of the pool meanwhile."""
         self._tx_gossip.note_verified(tx)
-        judged = self._judged(tx, BlockRun.judge_envelope)
-        if not (judged.unmet or self._pooled(tx, judged.contended, is_late=True)):
-            self._late.append((self._context.now_ms + limits.LATE_ANNOUNCE_MS, tx.txid))
+        self._pooled(tx, self._judged(tx, BlockRun.judge_envelope), self._judge_late)
 
-    def _pooled(self, tx: CheckedTx, contended: tuple[bytes, ...], *, is_late: bool = False) -> str:
-        """Why the pool is full, else an empty text."""
+    def _hold(self, tx: CheckedTx) -> None:
+        self._held.append((self._context.now_ms + self._announce_after_ms, tx.txid))
+
+    def _judge_late(self, tx: CheckedTx) -> None:
+        self._late.append((self._context.now_ms + limits.LATE_ANNOUNCE_MS, tx.txid))
+
+    def _pooled(self, tx: CheckedTx, judged: Judged, if_new: Callable[[CheckedTx], None]) -> tuple[Unmet, ...] | str:
+        """Add a transaction without unmet guards to the pool; `if_new` is called where it was not there."""
+        if judged.unmet:
+            return judged.unmet
         try:
-            if self._pool.add(tx, contended, self._claim(tx)) and not is_late:
-                self._tx_gossip.announce(tx)
+            if self._pool.add(tx, judged.contended, self._claim(tx)):
+                if_new(tx)
         except PoolFull as error:
             return str(error)
-        return ""
+        return ()
 
     def _claim(self, tx: CheckedTx) -> Claim:
-        sender = tx.payload.sender
+        return Claim(weight_of(tx.payload.body, len(tx.raw)), self._payers_of(tx.payload.sender))
+
+    def _payers_of(self, sender: bytes) -> tuple[Payer, ...]:
         payers = self._payers.get(sender)
         if payers is None:
-            left = self._judging_run().weight_left(sender)
-            payers = self._payers[sender] = tuple(Payer(address, rest) for address, rest in left)
-        return Claim(weight_of(tx.payload.body, len(tx.raw)), payers)
+            quotas = self._judging_run().quotas_left(sender)
+            payers = self._payers[sender] = tuple(Payer(quota.address, quota.weight) for quota in quotas)
+            if any(quota.is_short_of_keys for quota in quotas):
+                self._short_of_keys.add(sender)
+        return payers
 
     # --- eviction ------------------------------------------------------------------------------------------
     def _set_aside(self, tx: CheckedTx, why: str) -> None:
@@ -157,6 +185,7 @@ class Admission:
 
     def on_new_head(self, *, is_decided_here: bool) -> None:
         self._payers.clear()
+        self._short_of_keys.clear()
         self._run, self._decided_ms = None, self._context.now_ms if is_decided_here else None
 
     def recheck(self, result: BlockResult) -> None:
@@ -166,13 +195,18 @@ class Admission:
         self._doubtful.update((tx.txid, None) for tx in self._pool.touching(result.changes))
 
     def deadline_ms(self) -> int | None:
-        """Now if there are transactions to recheck, else when the next one is to be judged and announced."""
+        """Now if there are transactions to recheck, else when the next one is to be judged or announced."""
         if self._doubtful:
             return self._context.now_ms
-        return self._late[0][0] if self._late else None
+        return min((waiting[0][0] for waiting in (self._late, self._held) if waiting), default=None)
 
     def on_time(self) -> None:
-        """Judge up to `JUDGED_AT_ONCE` transactions that are marked, or that were admitted without it."""
+        """Judge up to `JUDGED_AT_ONCE` transactions that are marked, or that were admitted without it; announce those
+        that have waited long enough for a block of ours."""
+        while self._held and self._held[0][0] <= self._context.now_ms:
+            tx = self._pool.get(self._held.popleft()[1])
+            if tx is not None:
+                self._tx_gossip.announce(tx)
         while self._late and self._late[0][0] <= self._context.now_ms and len(self._doubtful) < JUDGED_AT_ONCE:
             txid = self._late.popleft()[1]
             if txid in self._pool:

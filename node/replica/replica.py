@@ -87,7 +87,9 @@ class Replica:
         self._tx_gossip = TxGossip(self.pool, store.genesis_hash)
         self._verifications = PendingVerifications(self._context)
         self._builder = BlockBuilder(store, config.build_txs_max, config.slice_txs, config.stopwatch)
-        self._admission = Admission(store, self.pool, self._tx_gossip, self._builder, self._context)
+        self._admission = Admission(
+            store, self.pool, self._tx_gossip, self._builder, self._context, config.announce_after_ms
+        )
         self._evidence = EvidencePool(store, self._builder, self._context)
         self._proposals_and_votes = ProposalsAndVotes(store, self.sync, self._signing_duty, self._context)
         self._blocks = BlockSync(
@@ -227,7 +229,7 @@ class Replica:
                 self._signing_duty.attach(signer)
                 self._begin_height()
             case e.Admit(request, transactions):
-                outcomes = tuple(self._admission.admit(tx, in_full=True) for tx in transactions)
+                outcomes = tuple(self._admission.submit(tx) for tx in transactions)
                 self._context.add(e.Admitted(request, outcomes))
             case _:
                 assert_never(event)

@@ -28,6 +28,8 @@ class ReplicaConfig:
     block_interval_empty_ms: int = 10_000
     build_txs_max: int = 1_000
     pool: PoolLimits = field(default_factory=PoolLimits)
+    announce_after_ms: int = 0
+    """How long a submitted transaction waits for a block of this node before it is announced."""
     slice_txs: int = 128
     """Transactions of a block that are executed in one event: about 20 ms. A block of 1,000 takes 150 ms, and whatever
     arrives meanwhile would wait for it."""

@@ -195,7 +195,7 @@ def test_a_node_that_stops_without_a_double_is_noticed(monkeypatch: pytest.Monke
 
 
 def test_a_transaction_that_is_accepted_and_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Admission, "_pooled", lambda *_, **__: "")
+    monkeypatch.setattr(Admission, "_pooled", lambda self, tx, judged, if_new: judged.unmet)
 
     assert "accepted, and neither committed nor impossible" in first_violation(seeds=range(1))
 

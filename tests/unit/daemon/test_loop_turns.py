@@ -50,7 +50,8 @@ def of(turns: LoopTurns, name: str, clock: str) -> float:
 def test_work_counts_by_both_clocks() -> None:
     turns = after(lambda: work(LONG_S), lambda: work(LONG_S))
     assert 2 == of(turns, "blocks_total", "processor")
-    assert LONG_S <= of(turns, "blocked_seconds_max", "processor") <= of(turns, "blocked_seconds_max", "wall")
+    processor_s, wall_s = (of(turns, "blocked_seconds_max", clock) for clock in ("processor", "wall"))
+    assert LONG_S <= processor_s < wall_s + 0.01, "the processor's clock is read a little later"
 
 
 def test_waiting_for_a_disk_is_no_work_of_ours() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 from support.chain import Chain, address
 from support.life import register
 from support.stages import at, signed
@@ -47,6 +48,11 @@ def add(pool: Pool, entry: CheckedTx, contended: tuple[bytes, ...] = ()) -> bool
 
 def check_room(pool: Pool, sender: bytes, size: int = 1) -> None:
     pool.check_room(sender, size, claim(sender))
+
+
+def content(pool: Pool) -> dict[str, object]:
+    """All that a pool holds, without what only ever rises or is a bound."""
+    return {name: held for name, held in vars(pool).items() if name not in ("_next", "_first_expiry_ms")}
 
 
 def full(pool: Pool, sender: bytes, size: int = 1) -> str:
@@ -166,7 +172,7 @@ def test_an_entry_that_is_judged_again_depends_on_what_was_read_then() -> None:
     assert [] == pool.touching([b"a"])
     for entry in (tx(1), tx(2)):
         pool.remove(entry.txid)
-    assert vars(Pool()) == vars(pool) | {"_next": 0}
+    assert content(Pool()) == content(pool)
 
 
 def test_the_first_variant_keeps_what_it_depends_on() -> None:
@@ -182,6 +188,27 @@ def test_an_entry_is_expired_after_its_last_millisecond() -> None:
     add(pool, tx(1))
     expires = tx(1).payload.expires_at_ms
     assert [[], [], [tx(1)]] == [pool.expired(expires + later) for later in (-1, 0, 1)]
+
+
+def test_each_entry_expires_at_its_own_time_in_whatever_order_they_came() -> None:
+    pool = Pool()
+    first = tx(1).payload.expires_at_ms
+
+    def expiring(number: int, later_ms: int) -> CheckedTx:
+        payload = replace(tx(number).payload, expires_at_ms=first + later_ms)
+        return CheckedTx(tx(number)._replace(payload=payload))
+
+    entries = {later: expiring(number, later) for number, later in enumerate((20, 0, 30, 10))}
+    for later in (20, 0, 30):
+        add(pool, entries[later])
+    for now, expired in ((0, []), (1, [0]), (20, []), (21, [20])):
+        assert [entries[later] for later in expired] == pool.expired(first + now)
+        for later in expired:
+            pool.remove(entries[later].txid)
+    add(pool, entries[10])
+    assert [entries[10]] == pool.expired(first + 21), "one that came later and expires before the others"
+    pool.remove(entries[10].txid)
+    assert ([], [entries[30]]) == (pool.expired(first + 30), pool.expired(first + 31))
 
 
 # --- complete removal ------------------------------------------------------------------------------
@@ -241,8 +268,7 @@ class RandomPool(RuleBasedStateMachine):
     def teardown(self) -> None:
         for entry in list(self.pool):
             self.pool.remove(entry.txid)
-        empty = vars(Pool(self.bounds))
-        assert empty == vars(self.pool) | {"_next": 0}
+        assert content(Pool(self.bounds)) == content(self.pool)
 
 
 RandomPool.TestCase.settings = settings(max_examples=30, stateful_step_count=30)

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import pytest
-from support.chain import HOUR_MS, Chain, address
+from support.chain import DAY_MS, HOUR_MS, Chain, address
 from support.life import VIN, maintenance, register
 from support.signing import sign_transaction
+from support.stages import change, force
 
 from node import limits
 from node.chain.vote import Vote, vote_sign_bytes
 from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
+from node.ledger.params import CHAIN
 from node.ledger.signed import wire_id_of
 from node.replica import events as e
 from node.replica.messages import Announce, Transactions, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
+from node.txtypes.envelope import CheckedTx
+from node.txtypes.identity.quota import QUOTA, Quota
 
 
 class Linked:
-    """A follower with a link to every validator but `lacking`; its broadcasts are recorded."""
+    """A follower with a link to every validator but `lacking`; its broadcasts and answers are recorded."""
 
-    def __init__(self, lacking: int = 0) -> None:
+    def __init__(self, lacking: int = 0, announce_after_ms: int = 0) -> None:
         self.chain = Chain()
-        self.replica = Replica(self.chain.store, None, ReplicaConfig(), bytes(16))
+        config = ReplicaConfig(announce_after_ms=announce_after_ms)
+        self.replica = Replica(self.chain.store, None, config, bytes(16))
         self.now = self.chain.now
         self.sent: list[object] = []
         self.dropped: list[e.Dropped] = []
+        self.answers: list[e.Admitted] = []
         self.take(self.replica.start(self.now))
         for peer in range(1, len(self.chain.store.head().validators) - lacking):
             self.feed(e.PeerConnected(peer, bytes([peer]) * 32, is_member=True))
@@ -36,6 +42,8 @@ class Linked:
                 self.sent.append(action.message)
             elif isinstance(action, e.Dropped):
                 self.dropped.append(action)
+            elif isinstance(action, e.Admitted):
+                self.answers.append(action)
             elif isinstance(action, e.Verify):
                 self.feed(e.Verified(action.job, (True,) * len(action.transactions)))
 
@@ -51,6 +59,19 @@ class Linked:
         self.hear(Announce((wire_id,)))
         self.hear(Transactions((raw,)))
         return wire_id
+
+    def submitted(self, raw: bytes) -> CheckedTx:
+        """A transaction of a caller of this node."""
+        tx = self.chain.check(raw)
+        self.feed(e.Admit(len(self.answers), (tx,)))
+        return tx
+
+    def decided(self, raw: bytes) -> None:
+        """A block of others has the transaction."""
+        source = Chain()
+        block = source.produce(raw)
+        (result,) = self.replica._builder.executing(block, list(map(source.check, block.transactions)))
+        self.replica._commit(block, result, source.commit_for(block))
 
     def after(self, ms: int) -> None:
         """The time passes as the timer of the shell has it: at every deadline a tick."""
@@ -127,9 +148,51 @@ def test_what_a_block_has_decided_is_passed_on_no_more() -> None:
     raw = node.chain.sign("bmw", register())
     node.offered(raw)
     node.hear(node.vote())
-    source = Chain()
-    block = source.produce(raw)
-    (result,) = node.replica._builder.executing(block, list(map(source.check, block.transactions)))
-    node.replica._commit(block, result, source.commit_for(block))
+    node.decided(raw)
     node.after(limits.LATE_ANNOUNCE_MS)
     assert ([], []) == (node.announced(), node.votes())
+
+
+# --- what is submitted here ---------------------------------------------------------------------------------
+def test_what_is_submitted_is_announced_at_once() -> None:
+    node = Linked()
+    tx = node.submitted(node.chain.sign("bmw", register()))
+    assert [tx.wire_id] == node.announced()
+
+
+def test_what_is_submitted_waits_for_a_block_of_ours_as_long_as_is_set() -> None:
+    node = Linked(announce_after_ms=700)
+    raw = node.chain.sign("bmw", register())
+    tx = node.submitted(raw)
+    node.submitted(raw)
+    node.after(699)
+    assert ([], 1) == (node.announced(), len(node.replica.pool))
+    node.after(1)
+    assert [tx.wire_id] == node.announced()
+
+
+def test_what_a_block_of_ours_has_taken_is_never_announced() -> None:
+    node = Linked(announce_after_ms=700)
+    raw = node.chain.sign("bmw", register())
+    node.submitted(raw)
+    node.decided(raw)
+    node.after(700)
+    assert [] == node.announced()
+
+
+def test_the_transactions_of_others_do_not_wait_for_a_block_of_ours() -> None:
+    node = Linked(lacking=1, announce_after_ms=700)
+    wire_id = node.offered(node.chain.sign("bmw", register()))
+    assert [wire_id] == node.announced()
+
+
+@pytest.mark.parametrize(("used", "outcome"), [(0, []), (4, []), (5, []), (9, []), (10, ["keys_exhausted"])])
+def test_a_caller_is_told_that_the_quota_of_new_keys_is_used_up(used: int, outcome: list[str]) -> None:
+    """A birth takes one key of ten."""
+    node = Linked()
+    change(node.chain, CHAIN, "params", keys_per_sponsor_day=10)
+    force(node.chain, QUOTA, address("bmw"), Quota(node.chain.now // DAY_MS, 0, used))
+    node.submitted(node.chain.sign("bmw", register()))
+    (answer,) = node.answers
+    assert outcome == [unmet.code for unmet in answer.outcomes[0]]  # type: ignore[union-attr]
+    assert len(node.replica.pool) == (0 if outcome else 1)
