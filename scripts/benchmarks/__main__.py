@@ -51,7 +51,7 @@ def _steps(
     return {
         "growth": lambda: growth.measure(folder, sizes, seed),
         "start": lambda: starting.measure(folder, sizes[-1], seed),
-        "load_memory": lambda: [starting.under_load(folder, sizes[-1], seed, minutes)],
+        "load_memory": lambda: starting.under_load(folder, sizes[-1], seed, minutes),
         "replay_by_ranges": lambda: [auditing.by_ranges(folder, 10_000 if quick else 50_000, seed)],
         "single": lambda: network.committed(workload, 15.0 if quick else 60.0, seed, 1),
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import auditing, catching_up, grown, growth, network, plotting, reading, starting  # noqa: E402
 from benchmarks.growth import Cost  # noqa: E402
 from benchmarks.measure import Measure  # noqa: E402
+from benchmarks.memory_limit import MemoryGroup  # noqa: E402
 from support.chain import Chain  # noqa: E402
 
 from node.storage.chain_store import ChainReader  # noqa: E402
@@ -218,13 +221,33 @@ def test_a_start_over_a_state_is_measured(folder: Path) -> None:
 
 @pytest.mark.network
 def test_memory_under_load_is_measured(folder: Path) -> None:
-    found = starting.under_load(folder, VEHICLES, 1, 0.05)
+    memory, *within = starting.under_load(folder, VEHICLES, 1, 0.05)
 
-    assert found.details["accepted"] >= found.details["committed"] >= 250
-    seconds, accepted, all_mib, anonymous_mib = found.details["seconds_accepted_all_anonymous"][-1]
-    assert (found.value, found.details["accepted"]) == (all_mib, accepted)
-    assert anonymous_mib < all_mib
+    for found in (memory, *within):
+        assert found.details["committed"] >= 250
+    seconds, accepted, all_mib, anonymous_mib = memory.details["seconds_accepted_all_anonymous"][-1]
+    assert (memory.value, memory.details["committed"]) == (anonymous_mib, accepted)
+    assert 10 < anonymous_mib < all_mib
     assert seconds >= 3
+    for found in within:  # where this system lets us limit memory
+        assert anonymous_mib < found.details["peak_mib"] <= starting.MEMORY_BAR_MIB
+        assert found.value == found.numerator / found.denominator > 0
+
+
+def test_a_memory_group_holds_what_is_started_in_it() -> None:
+    group = MemoryGroup.make(64)
+    if group is None:
+        pytest.skip("this system lets us make no memory group")
+    waiting = [sys.executable, "-c", "bytearray(int(input()))"]
+    try:
+        with group.joined():
+            fits, too_large = (subprocess.Popen(waiting, stdin=subprocess.PIPE, text=True) for _ in range(2))
+        fits.communicate(str(20 << 20))
+        too_large.communicate(str(100 << 20))
+        assert (0, -signal.SIGKILL) == (fits.returncode, too_large.returncode)
+        assert 20 < group.peak_mib() <= 64
+    finally:
+        group.remove()
 
 
 @pytest.mark.network
