@@ -25,6 +25,7 @@ from benchmarks import (
     stages,
     starting,
     state_history,
+    type_costs,
     votes,
 )
 from benchmarks.comparing import Comparison, NotComparable
@@ -32,7 +33,7 @@ from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
 MEASURES = ("replay", "replay_by_ranges", "ranges", "memory", "divergence", "committed", "single", "finality", "reads",
-            "sync", "snapshot", "state_history", "vote_delay", "growth", "start", "load_memory")  # fmt: skip
+            "sync", "snapshot", "state_history", "vote_delay", "growth", "start", "load_memory", "types")  # fmt: skip
 LONG = ("ranges", "memory", "divergence")
 """Measured in long chains only; left out of --quick unless they are named."""
 PROFILES = ("replay", "validator")
@@ -52,6 +53,7 @@ def _steps(
         "growth": lambda: growth.measure(folder, sizes, seed),
         "start": lambda: starting.measure(folder, sizes[-1], seed),
         "load_memory": lambda: starting.under_load(folder, sizes[-1], seed, minutes),
+        "types": lambda: [type_costs.measure(seed)],
         "replay_by_ranges": lambda: [auditing.by_ranges(folder, 10_000 if quick else 50_000, seed)],
         "single": lambda: network.committed(workload, 15.0 if quick else 60.0, seed, 1),
         "replay": lambda: [replaying.measure(folder, 10_000 if quick else 50_000, seed, workload)],

@@ -16,7 +16,17 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import auditing, catching_up, grown, growth, network, plotting, reading, starting  # noqa: E402
+from benchmarks import (  # noqa: E402
+    auditing,
+    catching_up,
+    grown,
+    growth,
+    network,
+    plotting,
+    reading,
+    starting,
+    type_costs,
+)
 from benchmarks.growth import Cost  # noqa: E402
 from benchmarks.measure import Measure  # noqa: E402
 from benchmarks.memory_limit import MemoryGroup  # noqa: E402
@@ -24,6 +34,7 @@ from support.chain import Chain  # noqa: E402
 
 from node.storage.chain_store import ChainReader  # noqa: E402
 from node.storage.leveldb import LevelStore  # noqa: E402
+from node.txtypes.registry import TYPES  # noqa: E402
 from node.txtypes.vehicle.vehicle import VEHICLE  # noqa: E402
 
 VEHICLES = 1_000
@@ -207,6 +218,16 @@ def test_a_value_is_shown_with_its_unit(value: float, denominator: float, unit: 
 
 
 # --- real processes -----------------------------------------------------------------------------------------
+def test_the_cost_of_each_type_is_measured() -> None:
+    found = type_costs.measure(1, times=3)
+
+    every = found.details["us_for_100_of_weight"]
+    assert set(TYPES) == set(every)
+    assert set(found.details["records"]) >= {"maintenance.record", "inspection.record", "accident.report"}
+    assert found.value == found.numerator / found.denominator >= 1
+    assert found.numerator == pytest.approx(max(every[tag] for tag in found.details["records"]), abs=0.1)
+
+
 @pytest.mark.network
 def test_a_start_over_a_state_is_measured(folder: Path) -> None:
     start, memory, disk = starting.measure(folder, VEHICLES, 1, starts=1)

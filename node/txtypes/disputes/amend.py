@@ -165,7 +165,7 @@ class RecordAmend(TransactionBody, tag="record.amend", frozen=True):
     replaced_by: RecordName | None
     belongs_to: Vin | None
     witness: Address | None
-    weight: ClassVar[int] = 150
+    weight: ClassVar[int] = 260
     headline: ClassVar[tuple[str, ...]] = ("target", "reason", "replaced_by", "belongs_to")
     reports_event: ClassVar[bool] = False
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

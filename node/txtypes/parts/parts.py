@@ -61,7 +61,7 @@ class PartBind(Report, tag="part.bind", frozen=True):
     action: PartAction
     source: PartSource
     donor: Vin | None
-    weight: ClassVar[int] = 150
+    weight: ClassVar[int] = 175
     by: ClassVar[Author] = Author("workshop", "manufacturer")
     headline: ClassVar[tuple[str, ...]] = ("action", "part_class", "source")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

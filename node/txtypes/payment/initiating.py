@@ -193,7 +193,7 @@ class PaymentDeclare(TransactionBody, tag="payment.declare", frozen=True):
 
     payment: Id
     uetr: Annotated[bytes, Meta(min_length=UETR_LENGTH, max_length=UETR_LENGTH)] | None = None
-    weight: ClassVar[int] = 60
+    weight: ClassVar[int] = 90
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {"payment": "$payment"})
 
     def guards(self, ledger: Ledger) -> None:

@@ -118,7 +118,7 @@ class InspectionRecord(Report, tag="inspection.record", frozen=True):
     static_rules: ClassVar[tuple[StaticRule, ...]] = (
         Unique("defects", by="item"), Unique("items"), CalendarDay("valid_until_day", "1970-01-01"),
     )  # fmt: skip
-    weight: ClassVar[int] = 150
+    weight: ClassVar[int] = 250
     by: ClassVar[Author] = Author("inspector")
     headline: ClassVar[tuple[str, ...]] = ("checklist", "kind", "defects", "odometer")
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {

@@ -53,7 +53,7 @@ class OdometerReplace(Report, tag="odometer.replace", frozen=True):
     part: Code | None
     ecus: Annotated[tuple[Code, ...], Meta(max_length=4, description="control units that were replaced or reset")]
     witness: Address | None
-    weight: ClassVar[int] = 150
+    weight: ClassVar[int] = 280
     by: ClassVar[Author] = Author("workshop")
     headline: ClassVar[tuple[str, ...]] = ("cause", "old", "odometer")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

@@ -154,7 +154,7 @@ class WarrantyClaim(Report, tag="warranty.claim", frozen=True):
     operation: Code
     repair: RecordName | None
     cost_band: CostBand
-    weight: ClassVar[int] = 150
+    weight: ClassVar[int] = 210
     by: ClassVar[Author] = Author("workshop")
     headline: ClassVar[tuple[str, ...]] = ("group", "operation", "odometer")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

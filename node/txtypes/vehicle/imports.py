@@ -132,7 +132,7 @@ class VehicleImport(TransactionBody, tag="vehicle.import", frozen=True):
         CalendarDay("first_registered_on", "1970-01-01"), Unique("findings", by="item"), Unique("origin_brands"),
         Unique("history"),
     )  # fmt: skip
-    weight: ClassVar[int] = 200
+    weight: ClassVar[int] = 220
     by: ClassVar[Author] = Author("dealer")
     headline: ClassVar[tuple[str, ...]] = ("grade", "origin_country", "holder", "odometer")
     EXAMPLE: ClassVar[Example] = Example("dealer-munich", {
