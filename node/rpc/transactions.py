@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from node.chain.acceptance import Acceptance, acceptance_bytes
+from node.chain.acceptance import Acceptance, acceptances
 from node.codec import encode
 from node.crypto.addresses import from_text
 from node.errors import Malformed
+from node.execution.head import ChainHead
 from node.ledger.family import View
 from node.ledger.fields import OptionalTime
 from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
@@ -31,6 +33,8 @@ from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from node.txtypes.registry import TYPES
 
 Json = dict[str, Any]
+Answer = tuple[int, View]
+"""HTTP status and document."""
 LIFETIME_DEFAULT_MS = 30 * 60_000
 
 Hex = Annotated[str, Meta(description="lower-case hex", extra_json_schema={"pattern": r"^([0-9a-f]{2})*$"})]
@@ -190,37 +194,51 @@ async def transaction(call: Call) -> View:
 
 
 # --- submit ----------------------------------------------------------------------------------------------
-def submitted_answer(backend: Backend, outcome: Submitted, language: str) -> tuple[int, View]:
-    """(HTTP status, answer): 202 with a receipt for a journalled transaction, 200 for a committed one. Raises `Problem`
-    for a rejected or expired one, and for bytes that could not be judged or had no room."""
-    status, now_ms = outcome.status, backend.reader().head().time_ms
+def submitted_answers(backend: Backend, outcomes: Sequence[Submitted], language: str) -> list[Answer | Problem]:
+    """For each outcome the answer, or the `Problem` where the transaction is rejected or has expired, or where its
+    bytes could not be judged or had no room. The receipts of one call have one signature."""
+    head = backend.reader().head()
+    found = [_answer(outcome, head.time_ms, language) for outcome in outcomes]
+    receipts = iter(_receipts(backend, head, [pending for pending in found if isinstance(pending, TxStatus)]))
+    return [_accepted(given, next(receipts)) if isinstance(given, TxStatus) else given for given in found]
+
+
+def _answer(outcome: Submitted, now_ms: int, language: str) -> Answer | Problem | TxStatus:
+    """The answer; for a transaction that is pending, its status."""
+    status = outcome.status
     about = _about(outcome, now_ms)
     if outcome.error is not None:
         problem = problem_of(outcome.error, language)
         if about is not None:
             problem.members["transaction"] = about
-        raise problem
+        return problem
     assert status is not None, "bytes without an error have a status"
+    if status.status == "pending":
+        return status
     view = tx_status_view(status, now_ms, language)
     match view:
         case transaction_answers.Rejected():
-            raise guards_problem(status.unmet, language, transaction=about)
+            return guards_problem(status.unmet, language, transaction=about)
         case transaction_answers.Expired():
             until = time_to_text(status.expires_at_ms)
             text = f"it was valid until {until} and never got into a block"
-            raise Problem("transaction_expired", text, transaction=about)
-        case transaction_answers.Committed():
-            return 200, view
+            return Problem("transaction_expired", text, transaction=about)
         case _:
-            return 202, _accepted(backend, status)
+            return 200, view
 
 
-def _accepted(backend: Backend, pending: TxStatus) -> transaction_answers.Accepted:
-    """The answer about a transaction that is in the journal, with the receipt for it."""
-    head, key, now_ms = backend.reader().head(), backend.node_key, time.time_ns() // 1_000_000
-    said = (pending.txid, pending.expires_at_ms, head.height, head.block_id, now_ms)
-    receipt = Acceptance(*said, key, backend.sign(acceptance_bytes(backend.genesis_hash, *said)))
-    return transaction_answers.Accepted(pending.txid, "pending", pending.expires_at_ms, receipt)
+def _receipts(backend: Backend, head: ChainHead, accepted: Sequence[TxStatus]) -> list[Acceptance]:
+    """The receipts for transactions that are in the journal."""
+    if not accepted:
+        return []
+    names, now_ms = [(status.txid, status.expires_at_ms) for status in accepted], time.time_ns() // 1_000_000
+    return acceptances(
+        backend.genesis_hash, names, head.height, head.block_id, now_ms, backend.node_key, backend.sign
+    )  # fmt: skip
+
+
+def _accepted(pending: TxStatus, receipt: Acceptance) -> Answer:
+    return 202, transaction_answers.Accepted(pending.txid, "pending", pending.expires_at_ms, receipt)
 
 
 def _about(outcome: Submitted, now_ms: int) -> Json | None:
@@ -243,7 +261,10 @@ async def submit(call: Call) -> tuple[int, View]:
     (outcome,) = await asyncio.shield(call.backend.submit([raw]))  # a disconnect must not cancel: it may be journalled
     if query.wait is not None and outcome.status is not None and outcome.status.status == "pending":
         outcome = replace(outcome, status=await _wait(call, outcome.status))
-    return submitted_answer(call.backend, outcome, call.language)
+    [answer] = submitted_answers(call.backend, [outcome], call.language)
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
 
 
 async def _wait(call: Call, pending: TxStatus) -> TxStatus:
@@ -269,8 +290,9 @@ async def batch(call: Call) -> Json:
         raise Problem("batch_too_large", f"{len(texts)} transactions, at most {most} are allowed")
     parsed = [_hex_or_problem(text, f"transactions[{index}]") for index, text in enumerate(texts)]
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
-    outcomes = iter(await asyncio.shield(call.backend.submit(raws)) if raws else [])
-    return {"results": [_result(call, raw if isinstance(raw, Problem) else next(outcomes)) for raw in parsed]}
+    outcomes = await asyncio.shield(call.backend.submit(raws)) if raws else []
+    given = iter(submitted_answers(call.backend, outcomes, call.language))
+    return {"results": [_result(raw if isinstance(raw, Problem) else next(given)) for raw in parsed]}
 
 
 def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
@@ -280,12 +302,9 @@ def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
         return problem
 
 
-def _result(call: Call, outcome: Submitted | Problem) -> Json:
-    try:
-        if isinstance(outcome, Problem):
-            raise outcome
-        return to_json(submitted_answer(call.backend, outcome, call.language)[1])
-    except Problem as problem:
-        about = problem.members.get("transaction")
-        txid, status = ("", "") if about is None else (about["txid"], about["status"])
-        return {"txid": txid, "status": status or "refused", "problem": problem.document()}
+def _result(given: Answer | Problem) -> Json:
+    if not isinstance(given, Problem):
+        return to_json(given[1])
+    about = given.members.get("transaction")
+    txid, status = ("", "") if about is None else (about["txid"], about["status"])
+    return {"txid": txid, "status": status or "refused", "problem": given.document()}

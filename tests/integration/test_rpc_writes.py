@@ -45,20 +45,25 @@ async def test_raw_bytes_and_json_are_the_same_request() -> None:
 async def test_a_202_carries_a_receipt_that_the_node_has_signed() -> None:
     async with serving() as (node, _, http):
         node.produce()
-        raws = [node.chain.sign("bmw", register(f"WBA8E9G5A{n:08d}")) for n in range(2)]
+        raws = [node.chain.sign("bmw", register(f"WBA8E9G5A{n:08d}")) for n in range(6)]
         answer = await post(http, SUBMIT, raw=raws[0], status=202)
-        batch = await post(http, f"{SUBMIT}/batch", {"transactions": [raws[1].hex(), "00"]})
+        given = [raws[1].hex(), "00", *(raw.hex() for raw in raws[2:])]
+        batch = await post(http, f"{SUBMIT}/batch", {"transactions": given})
+        results = [result for result in batch["results"] if result["status"] == "pending"]
         head = node.chain.store.head()
-        for raw, answered in zip(raws, (answer, batch["results"][0]), strict=True):
+        assert 1 == len({result["acceptance"]["signature"] for result in results})
+        assert (1, []) == (answer["acceptance"]["count"], answer["acceptance"]["path"])
+        for raw, answered in zip(raws, (answer, *results), strict=True):
             receipt = from_json(Acceptance, answered["acceptance"])
             assert receipt.is_signed(node.genesis_hash) and not receipt.is_signed(bytes(32))
             tx = node.chain.check(raw)
             assert (tx.txid, tx.payload.expires_at_ms) == (receipt.txid, receipt.expires_at_ms)
             assert (head.height, head.block_id, node.node_key) == (receipt.height, receipt.block_id, receipt.node_key)
             assert answered["until"] == answered["acceptance"]["expires_at"]
-            for name in ("txid", "block_id"):
-                changed = answered["acceptance"] | {name: "00" * 32}
-                assert not from_json(Acceptance, changed).is_signed(node.genesis_hash)
+            told = answered["acceptance"]
+            for other in ({"txid": "00" * 32}, {"block_id": "00" * 32}, {"index": told["index"] + 1},
+                          {"count": 9}, {"path": [*told["path"], "00" * 32]}):  # fmt: skip
+                assert not from_json(Acceptance, told | other).is_signed(node.genesis_hash)
         assert "acceptance" not in batch["results"][1]
         assert "acceptance" not in await get(http, f"{SUBMIT}/{answer['txid']}")
 

@@ -13,7 +13,7 @@ from support.stages import fork
 
 from node.audit.censorship import Inquiry, Search, read_receipt
 from node.audit.divergence import Diverged
-from node.chain.acceptance import Acceptance, acceptance_bytes
+from node.chain.acceptance import acceptances
 from node.crypto.dev_keys import dev_key
 from node.errors import BadSignature, Malformed, OperatorError
 from node.execution.block_run import BlockFull
@@ -31,9 +31,11 @@ def vin(number: int) -> str:
 def receipt(chain: Chain, raw: bytes) -> dict[str, Any]:
     """What a wallet keeps of an answer 202 that the node of bmw gave at the chain's head."""
     tx, head = chain.check(raw), chain.store.head()
-    said = (tx.txid, tx.payload.expires_at_ms, head.height, head.block_id, chain.now)
-    signature = NODE.sign(acceptance_bytes(chain.genesis_hash, *said))
-    return {"acceptance": to_json(Acceptance(*said, NODE.public, signature)), "transaction": raw.hex()}
+    (given,) = acceptances(
+        chain.genesis_hash, [(tx.txid, tx.payload.expires_at_ms)], head.height, head.block_id, chain.now, NODE.public,
+        NODE.sign,
+    )  # fmt: skip
+    return {"acceptance": to_json(given), "transaction": raw.hex()}
 
 
 def inquiry(chain: Chain, document: dict[str, Any], *raws: bytes) -> Inquiry:

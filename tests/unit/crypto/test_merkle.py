@@ -68,6 +68,13 @@ def test_the_root_is_the_recursive_definitions(entries: list[bytes]) -> None:
     assert list_root(entries) == merkle.root(entries)
 
 
+@given(LISTS.filter(bool))
+def test_all_paths_at_once_are_those_of_each(entries: list[bytes]) -> None:
+    root, paths = merkle.root_and_paths(entries)
+    assert merkle.root(entries) == root
+    assert [inclusion_path(entries, index) for index in range(len(entries))] == paths
+
+
 @given(LISTS.filter(bool), st.data())
 def test_a_path_proves_its_entry_at_its_place_only(entries: list[bytes], data) -> None:
     size, root = len(entries), merkle.root(entries)
