@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -21,6 +21,8 @@ V = TypeVar("V", bound=Value)
 PACE_S: Final = 0.005
 SHARE: Final = 0.6
 """Share of the node's time for all long answers together. Consensus and short answers have the rest."""
+KEPT_MAX: Final = 1_024
+"""Values of common families that a moment keeps, decoded."""
 
 
 class WorkShare:
@@ -43,14 +45,25 @@ class WorkShare:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The state at one height. Implements `Reader`."""
+    """The state at one height. Implements `Reader`, and keeps what the views of many values read."""
 
     reader: ChainReader
     height: int
     as_of: AsOf
+    _kept: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
-        raw = self.reader.state.get(family.key(ident))
+        key = family.key(ident)
+        if not family.is_common:
+            return self._read(family, key)
+        if key not in self._kept:
+            if len(self._kept) == KEPT_MAX:
+                self._kept.clear()
+            self._kept[key] = self._read(family, key)
+        return self._kept[key]  # type: ignore[no-any-return]
+
+    def _read(self, family: Family[V], key: bytes) -> V | None:
+        raw = self.reader.state.get(key)
         return None if raw is None else family.decode(raw)
 
     @property
