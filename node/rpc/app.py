@@ -108,7 +108,7 @@ def _middleware(rpc: Rpc) -> Middleware:
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST",
-    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, If-None-Match, Last-Event-ID",
     "Access-Control-Max-Age": "600",
 }
 
@@ -117,7 +117,7 @@ def _cors_headers(origin: str, config: RpcConfig) -> dict[str, str]:
     """Empty unless the origin is allowed."""
     if not origin or not {"*", origin} & set(config.cors_origins):
         return {}
-    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After"
+    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After, ETag"
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed, "Vary": "Origin"}
 
 

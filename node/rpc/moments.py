@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -23,6 +24,7 @@ SHARE: Final = 0.6
 """Share of the node's time for all long answers together. Consensus and short answers have the rest."""
 KEPT_MAX: Final = 1_024
 """Values of common families that a moment keeps, decoded."""
+_VERSION: Final = version("bmw-chain")
 
 
 class WorkShare:
@@ -49,6 +51,7 @@ class Moment:
 
     reader: ChainReader
     height: int
+    block_id: bytes
     as_of: AsOf
     _kept: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -71,11 +74,17 @@ class Moment:
         """Height and time of this state, for answers."""
         return {"height": self.height, "time": time_to_text(self.as_of.now_ms)}
 
+    @property
+    def etag(self) -> str:
+        """The tag of answers that follow from this state alone. The id of its block names the chain and the state, the
+        version of the software the form of the answers."""
+        return f'"{self.height}-{self.block_id[:8].hex()}-{_VERSION}"'
+
 
 def moment_of(reader: ChainReader) -> Moment:
     """The state at the head, valid until the next await."""
     head = reader.head()
-    return Moment(reader, head.height, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
+    return Moment(reader, head.height, head.block_id, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
 
 
 def moment_at(reader: ChainReader, height: int) -> Moment:
