@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
-from functools import lru_cache
-from operator import attrgetter
+from functools import cache, lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, Union
 
 import msgspec
+from msgspec.structs import astuple
 
 from node.codec import Value, encode
 from node.crypto.addresses import from_text
@@ -49,11 +50,12 @@ class Ident(NamedTuple):
         ident = from_text(text).hex() if self is ADDRESS_IDENT and text.startswith("bmw1") else text
         if self.choices and text not in self.choices:
             raise Malformed(f"{text[:80]!r} is unknown; {nearest(text, self.choices)[1]}")
-        if re.fullmatch(self.pattern, ident) is None:
+        if _compiled(self.pattern).fullmatch(ident) is None:
             raise Malformed(f"{text[:80]!r} is not {self.what}")
         return ident
 
 
+_compiled = cache(re.compile)
 ADDRESS_IDENT: Final = Ident("an address: bmw1..., or 40 characters of lower-case hex", "[0-9a-f]{40}", (), "address")
 HASH_IDENT: Final = Ident("an id: 64 characters of lower-case hex", "[0-9a-f]{64}")
 VIN_IDENT: Final = Ident("a VIN: 17 characters of A-Z and 0-9 without I, O, Q", VIN_PATTERN.strip("^$"), (), "vin")
@@ -123,7 +125,8 @@ class Family(Generic[V]):
     `indexed`: the fields that the indexes read, of a value that mostly changes in others; empty for any.
     `event`: the event name of a change. `status(value)`: the value's status in receipts. `contended`: whether a change
     of a value has the pending transactions that read it judged again. `is_checked`: whoever would write a value out of
-    its bounds is poison; for values that grow by what several parties do. In a forecast: `internal` are fields of the
+    its bounds is poison; for values that grow by what several parties do. `is_common`: whether views of many values
+    read the same one, such as the name of a member. In a forecast: `internal` are fields of the
     view that it leaves out, `forecast_view` is shown if there is no `view`, `cautions(old, new)` are given."""
 
     name: str
@@ -143,6 +146,7 @@ class Family(Generic[V]):
     view: type[Any] | None = None
     contended: bool = True
     is_checked: bool = False
+    is_common: bool = False
     internal: tuple[str, ...] = ()
     forecast_view: type[Any] | None = None
     cautions: Callable[[V | None, V | None], tuple[Caution, ...]] | None = None
@@ -228,9 +232,17 @@ class View(msgspec.Struct, frozen=True):
     """Base of views that do not extend a state value."""
 
 
+@cache
+def _fields_of_view(view: Any, kind: Any, derived: tuple[str, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    """What picks the fields of a view, in their order, from the fields of a value followed by what is derived."""
+    places = {name: place for place, name in enumerate((*kind.__struct_fields__, *derived))}
+    return itemgetter(*(places[name] for name in view.__struct_fields__))
+
+
 def extended(view: type[W], value: Value, **derived: Any) -> W:
     """A view that has the fields of `value`, those in `derived` replaced or added."""
-    return view(**{name: getattr(value, name) for name in value.__struct_fields__} | derived)
+    pick = _fields_of_view(view, type(value), tuple(derived))
+    return view(*pick([*astuple(value), *derived.values()]))
 
 
 class MissingKey(Exception):

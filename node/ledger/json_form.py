@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import astuple
 
 from node.crypto.addresses import from_text, to_text
 from node.errors import Malformed
@@ -20,7 +21,7 @@ from node.ledger import kinds
 from node.ledger.fields import Money
 from node.ledger.kinds import Field, Kind, fields_of, tag_of
 from node.ledger.places import placed
-from node.limits import TIME_MAX_MS
+from node.limits import DAY_MS, TIME_MAX_MS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$")
@@ -38,9 +39,16 @@ def _optional_time(millis: int) -> str | None:
     return None if millis == 0 else _rfc3339(millis)
 
 
+@lru_cache(maxsize=4_096)
 def _rfc3339(millis: int) -> str:
-    time = _EPOCH + timedelta(milliseconds=min(millis, TIME_MAX_MS))  # a bound that is added to a time may pass it
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    day, left = divmod(min(millis, TIME_MAX_MS), DAY_MS)  # a bound that is added to a time may pass the greatest time
+    return f"{_date(day)}T{left // 3_600_000:02}:{left // 60_000 % 60:02}:{left // 1_000 % 60:02}.{left % 1_000:03}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _date(day: int) -> str:
+    """The date so many days after 1970-01-01."""
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def time_from_text(text: str) -> int:
@@ -56,8 +64,12 @@ def time_from_text(text: str) -> int:
 
 
 # --- to JSON ----------------------------------------------------------------------------------------------
+Write = Callable[[Any], Any]
+
+
 @cache
-def _writer(kind: Kind) -> Callable[[Any], Any]:
+def _writer(kind: Kind) -> Write | None:
+    """What makes a field's value JSON; None where it is JSON already."""
     match kind:
         case kinds.Address():
             return to_text
@@ -69,37 +81,58 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
             return lambda money: {"amount": str(money.amount), "currency": money.currency}
         case kinds.ListOf(item=item):
             write_item = _writer(item)
-            return lambda values: [write_item(value) for value in values]
+            if write_item is None:
+                return list
+            return lambda values: [write_item(value) for value in values] if values else []
         case kinds.OptionOf(item=item):
             write_given = _writer(item)
-            return lambda value: None if value is None else write_given(value)
+            return write_given and (lambda value: None if value is None else write_given(value))
         case kinds.StructOf() | kinds.UnionOf():
-            return to_json
+            return _form_within
         case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
-            return lambda value: value
+            return None
         case kinds.Plain():
-            return lambda value: value
+            return None
         case _:
             assert_never(kind)
 
 
 def value_to_json(kind: Kind, value: Any) -> Any:
     """The JSON form of one field's value."""
-    return _writer(kind)(value)
+    write = _writer(kind)
+    return value if write is None else msgspec.to_builtins(write(value))
 
 
 @cache
-def _struct_writers(struct: Any) -> tuple[str, tuple[tuple[str, str, Callable[[Any], Any]], ...]]:
-    return tag_of(struct), tuple((f.name, f.json_name, _writer(f.kind)) for f in fields_of(struct))
+def _former(struct: Any, more: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
+    """What makes the JSON form of a struct from it and the values of `more`."""
+    fields, tag = fields_of(struct), tag_of(struct)
+    members = [(name, Any) for name in (*(field.json_name for field in fields), *more)]
+    form: type[Any] = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)
+    writers = [(place, write) for place, field in enumerate(fields) if (write := _writer(field.kind)) is not None]
+
+    def formed(value: msgspec.Struct, *more_values: Any) -> msgspec.Struct:
+        values = [*astuple(value), *more_values]
+        for place, write in writers:
+            values[place] = write(values[place])
+        return form(*values)  # type: ignore[no-any-return]
+
+    return formed
+
+
+def json_form(value: msgspec.Struct, **more: Any) -> msgspec.Struct:
+    """A struct of JSON values, which msgspec encodes as it is: a tagged one (a transaction body, an action) with its
+    `type` first, the members `more` last."""
+    return _former(type(value), tuple(more))(value, *more.values())
+
+
+def _form_within(value: msgspec.Struct) -> msgspec.Struct:
+    return _former(type(value), ())(value)
 
 
 def to_json(value: msgspec.Struct) -> dict[str, Any]:
-    """A struct as plain JSON values; a tagged one (a transaction body, an action) with its `type` first."""
-    tag, writers = _struct_writers(type(value))
-    written: dict[str, Any] = {"type": tag} if tag else {}
-    for name, json_name, write in writers:
-        written[json_name] = write(getattr(value, name))
-    return written
+    """A struct as plain JSON values, as `json_form` has them."""
+    return msgspec.to_builtins(json_form(value))  # type: ignore[no-any-return]
 
 
 # --- from JSON --------------------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ def _middleware(rpc: Rpc) -> Middleware:
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = monotonic()
         cors = _cors_headers(request.headers.get("Origin", ""), config)
-        request[CORS] = cors
+        if cors:
+            request[CORS] = cors
         response: web.StreamResponse
         try:
             admit(request.remote or "")
@@ -97,7 +98,8 @@ def _middleware(rpc: Rpc) -> Middleware:
         if not response.prepared:
             if "X-Chain-Height" not in response.headers:
                 response.headers["X-Chain-Height"] = str(backend.reader().height())
-            response.headers.update(cors)
+            if cors:
+                response.headers.update(cors)
         resource = request.match_info.route.resource
         method, path = ("any", "unrouted") if resource is None else (request.method, resource.canonical)
         rpc.counters.add(method, path, response.status, monotonic() - began)
@@ -108,7 +110,7 @@ def _middleware(rpc: Rpc) -> Middleware:
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST",
-    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, If-None-Match, Last-Event-ID",
     "Access-Control-Max-Age": "600",
 }
 
@@ -117,7 +119,7 @@ def _cors_headers(origin: str, config: RpcConfig) -> dict[str, str]:
     """Empty unless the origin is allowed."""
     if not origin or not {"*", origin} & set(config.cors_origins):
         return {}
-    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After"
+    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After, ETag"
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed, "Vary": "Origin"}
 
 

@@ -15,13 +15,14 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 from msgspec.msgpack import Decoder
+from multidict import CIMultiDict
 
 from node.ledger.family import nearest
-from node.ledger.json_form import to_json
+from node.ledger.json_form import json_form
 from node.rpc.backend import Backend
 from node.rpc.config import RpcConfig
 from node.rpc.metrics import RouteCounters
-from node.rpc.moments import Moment
+from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, language_of
 from node.storage.chain_store import ChainReader
 
@@ -185,6 +186,22 @@ def _quality(accept: str, media_type: str) -> float:
 
 
 # --- calls and answers -------------------------------------------------------------------------------------
+class AtHead:
+    """What the answers about one head share: the moment, their headers, and the values that are rendered already."""
+
+    def __init__(self, reader: ChainReader) -> None:
+        self.head, self.moment = reader.head(), moment_of(reader)
+        self.headers = headers_of(self.moment, is_tagged=True)
+        self.rendered: OrderedDict[bytes, bytes] = OrderedDict()
+        """State key to the JSON of its view."""
+
+    def keep(self, key: bytes, body: bytes, most: int) -> None:
+        """Keep a rendered value; the oldest of more than `most` is dropped."""
+        self.rendered[key] = body
+        if len(self.rendered) > most:
+            self.rendered.popitem(last=False)
+
+
 @dataclass(slots=True)
 class Rpc:
     """State that all requests share."""
@@ -195,9 +212,15 @@ class Rpc:
     openapi: bytes
     witnesses: Cosigning
     counters: RouteCounters = field(default_factory=RouteCounters)
-    rendered: OrderedDict[bytes, tuple[int, bytes]] = field(default_factory=OrderedDict)
-    """State key to (height, JSON of the view at that height)."""
     certificate: Certificate | None = None
+    _at_head: AtHead | None = None
+
+    def at_head(self) -> AtHead:
+        """What is kept of the present head; valid until the next await."""
+        reader = self.backend.reader()
+        if self._at_head is None or self._at_head.head is not reader.head():
+            self._at_head = AtHead(reader)
+        return self._at_head
 
 
 class Call(NamedTuple):
@@ -214,6 +237,10 @@ class Call(NamedTuple):
     def reader(self) -> ChainReader:
         return self.rpc.backend.reader()
 
+    def moment(self) -> Moment:
+        """The state at the head, valid until the next await."""
+        return self.rpc.at_head().moment
+
     @property
     def wants_msgpack(self) -> bool:
         return negotiate(self.request, JSON, MSGPACK) == MSGPACK
@@ -227,22 +254,41 @@ Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Mo
 """A response, MessagePack, or a JSON value: alone, with the moment of its state, or with an HTTP status."""
 
 
-def respond(answer: Answer) -> web.StreamResponse:
-    """The HTTP response that carries an answer. With a moment, the JSON has the height and time of the head, and the
-    header `X-Chain-Height` is set."""
+def respond(answer: Answer, *, is_tagged: bool = False) -> web.StreamResponse:
+    """The HTTP response that carries an answer. With a moment, the JSON has its height and time. `is_tagged`: as in
+    `headers_of`."""
     if isinstance(answer, web.StreamResponse):
         return answer
     if isinstance(answer, bytes):
         return web.Response(body=answer, content_type=MSGPACK)
     origin, content = answer if isinstance(answer, tuple) else (200, answer)
-    document = to_json(content) if isinstance(content, msgspec.Struct) else content
     if isinstance(origin, Moment):
-        return json_response(document | origin.stamp, height=origin.height)
-    return json_response(document, origin)
+        return web.Response(body=json_body(content, **origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
+    return json_response(content, origin)
 
 
-def json_response(document: dict[str, Any], status: int = 200, height: int | None = None) -> web.Response:
-    """`height`: of the state that the document was read from, if the head may have moved since."""
+def headers_of(moment: Moment, *, is_tagged: bool) -> CIMultiDict[str]:
+    """The headers of JSON about a moment. `is_tagged`: the answer follows from the state of the moment alone, so that a
+    client that has it may ask whether it still counts."""
+    headers = CIMultiDict({"Content-Type": JSON, "X-Chain-Height": str(moment.height)})
+    if is_tagged:
+        headers.update({"ETag": moment.etag, "Cache-Control": "no-cache"})
+    return headers
+
+
+def not_modified(moment: Moment) -> web.Response:
+    """The answer to a client that has the answer of this moment."""
+    headers = headers_of(moment, is_tagged=True)
+    del headers["Content-Type"]
+    return web.Response(status=304, headers=headers)
+
+
+def json_response(content: Any, status: int = 200, height: int | None = None) -> web.Response:
+    """`height`: of the state that the content was read from, if the head may have moved since."""
     headers = None if height is None else {"X-Chain-Height": str(height)}
-    body = msgspec.json.encode(document)
-    return web.Response(body=body, status=status, content_type=JSON, headers=headers)
+    return web.Response(body=json_body(content), status=status, content_type=JSON, headers=headers)
+
+
+def json_body(content: Any, **more: Any) -> bytes:
+    """The JSON of a struct or a dictionary, with the members `more` last."""
+    return msgspec.json.encode(json_form(content, **more) if isinstance(content, msgspec.Struct) else content | more)

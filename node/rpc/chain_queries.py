@@ -65,7 +65,7 @@ class StateValuesQuery(StateQuery, frozen=True):
 
 # --- the node --------------------------------------------------------------------------------------------
 async def status(call: Call) -> answers.Status:
-    node, moment = call.backend.status(), moment_of(call.reader())
+    node, moment = call.backend.status(), call.moment()
     head = moment.reader.head()
     same = ("signing", "round", "step", "peers", "halted", "moniker", "node_key", "version")
     return answers.Status(
@@ -101,7 +101,7 @@ async def ready(call: Call) -> answers.Ready:
 
 
 async def peers(call: Call) -> answers.Peers:
-    moment, peers = moment_of(call.reader()), []
+    moment, peers = call.moment(), []
     for peer in call.backend.peers():
         member, name = to_text(peer.member) if peer.member else "", name_of(moment, peer.member)
         link = (peer.node_key, peer.address, peer.moniker, peer.is_outbound, peer.height)
@@ -177,7 +177,7 @@ async def block(call: Call) -> web.Response | bytes:
     if is_raw:
         return encode(Committed(block, commit))
     view = await _block_of(block, commit, call.backend.genesis_hash, WorkShare())
-    return json_response(to_json(view), height=height)
+    return json_response(view, height=height)
 
 
 async def header(call: Call) -> web.Response | bytes:
@@ -189,7 +189,7 @@ async def header(call: Call) -> web.Response | bytes:
         return encode(LightBlock(block.header, commit))
     names = (block.header.height, block_id_of(block.header, call.backend.genesis_hash), block.header.time_ms)
     answer = answers.CertifiedHeader(*names, _raw_header(block), _raw_commit(commit))
-    return json_response(to_json(answer), height=height)
+    return json_response(answer, height=height)
 
 
 def _raw_header(block: Block) -> answers.RawHeader:
@@ -263,7 +263,7 @@ def committed_answer(backend: Backend, txid: bytes, place: TxPlace) -> Committed
 async def touching(family: Family[Any], call: Call) -> tuple[Moment, TouchingPage]:
     """Transactions that concern the value in the path, in descending order."""
     ident = path_ident(family, call)
-    require(moment_of(call.reader()), family, ident)
+    require(call.moment(), family, ident)
     subject, limit = family.subject(ident), call.query.limit
     kind = "transactions/" + subject
     height, _, index = read_cursor(kind, call.query.cursor, "").partition("-")

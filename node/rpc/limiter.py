@@ -29,6 +29,7 @@ def party_of(address: str) -> str:
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed or address)
 
 
+@lru_cache(maxsize=4096)
 def is_loopback(address: str) -> bool:
     """Unix sockets have no address and count as loopback."""
     parsed = _parsed(address)

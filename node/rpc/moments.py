@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,9 @@ V = TypeVar("V", bound=Value)
 PACE_S: Final = 0.005
 SHARE: Final = 0.6
 """Share of the node's time for all long answers together. Consensus and short answers have the rest."""
+KEPT_MAX: Final = 1_024
+"""Values of common families that a moment keeps, decoded."""
+_VERSION: Final = version("bmw-chain")
 
 
 class WorkShare:
@@ -43,14 +47,26 @@ class WorkShare:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The state at one height. Implements `Reader`."""
+    """The state at one height. Implements `Reader`, and keeps what the views of many values read."""
 
     reader: ChainReader
     height: int
+    block_id: bytes
     as_of: AsOf
+    _kept: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
-        raw = self.reader.state.get(family.key(ident))
+        key = family.key(ident)
+        if not family.is_common:
+            return self._read(family, key)
+        if key not in self._kept:
+            if len(self._kept) == KEPT_MAX:
+                self._kept.clear()
+            self._kept[key] = self._read(family, key)
+        return self._kept[key]  # type: ignore[no-any-return]
+
+    def _read(self, family: Family[V], key: bytes) -> V | None:
+        raw = self.reader.state.get(key)
         return None if raw is None else family.decode(raw)
 
     @property
@@ -58,11 +74,17 @@ class Moment:
         """Height and time of this state, for answers."""
         return {"height": self.height, "time": time_to_text(self.as_of.now_ms)}
 
+    @property
+    def etag(self) -> str:
+        """The tag of answers that follow from this state alone. The id of its block names the chain and the state, the
+        version of the software the form of the answers."""
+        return f'"{self.height}-{self.block_id[:8].hex()}-{_VERSION}"'
+
 
 def moment_of(reader: ChainReader) -> Moment:
     """The state at the head, valid until the next await."""
     head = reader.head()
-    return Moment(reader, head.height, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
+    return Moment(reader, head.height, head.block_id, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
 
 
 def moment_at(reader: ChainReader, height: int) -> Moment:

@@ -57,6 +57,7 @@ _QUERY_EXAMPLES = {
     "wait": "commit", "keys": "chain/params,vehicle/WBA8E9G50GNU12345", "Last-Event-ID": "75-2",
     "Accept-Language": "en", "types": "vehicle.record", "country": "DE", "model": "330I", "role": "workshop",
     "vin": "WBA8E9G50GNU12345", "cursor": "", "timeout_ms": 10_000, "limit": 100,
+    "If-None-Match": '"75-9f2c64d0a1b3e857-0.1.0"',
 }  # fmt: skip
 _HEADERS = {
     "stream": ("Last-Event-ID", "id of the last event received; takes precedence over from_height"),
@@ -65,6 +66,7 @@ _HEADERS = {
 """Request header of the routes of a tag."""
 _IN_LANGUAGES = ("sale_readiness", "order_next")
 """Further operations whose texts are in the requested language."""
+_IF_NONE_MATCH = ("If-None-Match", "the ETag of an answer that the client has: 304 while that answer still counts")
 PATH_PARTS: dict[str, Schema] = {
     "vin": {"type": "string", "pattern": VIN_PATTERN, "description": "vehicle identification number (ISO 3779)"},
     "address": {"type": "string", "pattern": ADDRESS_PATTERN, "description": "address of an account"},
@@ -267,7 +269,8 @@ def _parameters(route: Route) -> list[Schema]:
             del field["default"]
         parameters.append({"name": name, "in": "query", "required": False, "description": description, "schema": field})
     name = route.name or getattr(route.handler, "__name__", "")
-    if header := _HEADERS.get("transactions" if name in _IN_LANGUAGES else route.tag):
+    header = _IF_NONE_MATCH if route.is_tagged else _HEADERS.get("transactions" if name in _IN_LANGUAGES else route.tag)
+    if header:
         parameters.append({"name": header[0], "in": "header", "schema": dict(_TEXT), "description": header[1]})
     for parameter in parameters:
         schema, name = parameter["schema"], parameter["name"]
@@ -294,11 +297,15 @@ _BODIES = {tag: {"value": {"sender": example_sender(tag), "body": example_body(t
 
 
 def _operation(route: Route, components: Components) -> Schema:
-    height = {"X-Chain-Height": {"schema": _TEXT, "description": "height of the state that was read"}}
+    headers = {"X-Chain-Height": {"schema": _TEXT, "description": "height of the state that was read"}}
+    if route.is_tagged:
+        headers["ETag"] = {"schema": _TEXT, "description": "names the state and the form of the answer"}
     responses: dict[str, Schema] = {}
     for status, shape in route.answers:
         content = _with_examples(_content(route.media, components.shape(shape)), components, WRITTEN.get(route.path))
-        responses[str(status)] = {"description": route.summary, "headers": height, "content": content}
+        responses[str(status)] = {"description": route.summary, "headers": headers, "content": content}
+    if route.is_tagged:
+        responses["304"] = {"description": "the answer that the client has still counts", "headers": headers}
     by_status: dict[int, list[str]] = {}
     for code in sorted({*_ANY_ROUTE, *route.problems}):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)

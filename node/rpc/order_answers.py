@@ -12,7 +12,7 @@ from node.rpc.acts import amount_of, cause_of, code_of
 from node.rpc.answers import Cursor
 from node.rpc.call import Call, cursor_text, read_cursor
 from node.rpc.chain_queries import signed
-from node.rpc.moments import Moment, moment_of, paced_snapshot
+from node.rpc.moments import Moment, paced_snapshot
 from node.rpc.values import path_ident, require
 from node.txtypes.envelope import SignedTx
 from node.txtypes.members.member import name_of
@@ -164,7 +164,7 @@ def _roles(order: Order) -> dict[bytes, DealRole]:
 
 # --- what it waits for ----------------------------------------------------------------------------------------
 async def order_next(call: Call) -> tuple[Moment, NextSteps]:
-    ident, moment = path_ident(ORDER, call), moment_of(call.reader())
+    ident, moment = path_ident(ORDER, call), call.moment()
     return moment, next_steps(ident, require(moment, ORDER, ident), moment, moment.as_of, call.language)
 
 

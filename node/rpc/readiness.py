@@ -13,7 +13,7 @@ from node.ledger.family import View
 from node.ledger.fields import Address, Hash32, Money, Odometer, OptionalTime, Vin
 from node.ledger.guards import Unmet
 from node.rpc.call import Call, Query
-from node.rpc.moments import Moment, moment_of
+from node.rpc.moments import Moment
 from node.rpc.problems import Problem
 from node.rpc.readiness_checks import CHECKS, HELD, Step, unmet_text
 from node.rpc.values import path_ident, require
@@ -86,7 +86,7 @@ class ReadinessQuery(Query, frozen=True):
 
 async def sale_readiness(call: Call) -> tuple[Moment, SaleReadiness]:
     query: ReadinessQuery = call.query
-    vin, moment = path_ident(VEHICLE, call), moment_of(call.reader())
+    vin, moment = path_ident(VEHICLE, call), call.moment()
     vehicle = require(moment, VEHICLE, vin)
     order = _order(moment, vin, query.order) if query.order else None
     found = tuple(

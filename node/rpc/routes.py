@@ -40,13 +40,13 @@ from node.rpc.call import (
     Query,
     Rpc,
     negotiate,
+    not_modified,
     read_query,
     respond,
 )
 from node.rpc.codes import codes_document
 from node.rpc.events import EVENTS
 from node.rpc.metrics import METRICS_TYPE, render_metrics
-from node.rpc.moments import moment_of
 from node.rpc.problems import PROBLEMS
 from node.rpc.schema import EXAMPLE_TIME, schema_document
 from node.rpc.stream import EVENT_STREAM, StreamQuery
@@ -119,7 +119,7 @@ async def schema(call: Call) -> web.Response:
 
 def _of_ruleset(call: Call, write: Callable[[Ruleset], dict[str, Any]]) -> web.Response:
     """A document about the ruleset in force, written once per ruleset."""
-    rules = moment_of(call.reader()).as_of.rules
+    rules = call.moment().as_of.rules
     return web.Response(body=_written(write, rules), content_type=JSON)
 
 
@@ -158,12 +158,19 @@ class Route:
     body_media: tuple[str, ...] = (JSON,)
     problems: tuple[str, ...] = ()
     name: str = ""
+    is_tagged: bool = False
+    """Whether the answer follows from the state at the head alone: from no clock, language, pool or pruning. It has an
+    ETag then."""
 
     async def serve(self, rpc: Rpc, request: web.Request) -> web.StreamResponse:
         query = read_query(request, self.query, rpc.config) if request.rel_url.raw_query_string else self.query()
         if len(self.media) == 1:
             negotiate(request, *self.media)
-        return respond(await self.handler(Call(rpc, request, query)))
+        if self.is_tagged and "If-None-Match" in request.headers:
+            moment = rpc.at_head().moment
+            if moment.etag in request.headers["If-None-Match"]:
+                return not_modified(moment)
+        return respond(await self.handler(Call(rpc, request, query)), is_tagged=self.is_tagged)
 
 
 def _get(path: str, handler: Handler, tag: Tag, summary: str, shape: Shape, *problems: str, **more: Any) -> Route:
@@ -199,9 +206,9 @@ def _of_family(family: Family[Any]) -> tuple[Route, ...]:
     return (
         _get(f"{family.path}/{{{family.param}}}", partial(values.value, family), "values",
              f"The {family.name} as it counts now, or as it counted after a height", Stamped(family.view),
-             f"{family.word}_unknown", "height_not_kept", query=HeightQuery, name=family.word),
+             f"{family.word}_unknown", "height_not_kept", query=HeightQuery, name=family.word, is_tagged=True),
         _get(family.path, partial(values.listed, family), "values", f"A list of {plural}", PageOf(family), *_PAGE,
-             query=list_query(family), name=plural),
+             query=list_query(family), name=plural, is_tagged=True),
     )  # fmt: skip
 
 
@@ -214,20 +221,21 @@ def _touching(family: Family[Any]) -> Route:
 def _derived(family: Family[Any], name: str, view: type[Any], summary: str, operation: str = "") -> Route:
     """A further view of a family's value, below its path. `operation`: its id, where another path ends alike."""
     return _get(f"{family.path}/{{{family.param}}}/{name}", partial(values.derived, family, view), "values", summary,
-                Stamped(view), f"{family.word}_unknown", name=operation or name)  # fmt: skip
+                Stamped(view), f"{family.word}_unknown", name=operation or name, is_tagged=True)  # fmt: skip
 
 
 def _conduct(family: Family[Any]) -> Route:
     return _get(f"{family.path}/{{{family.param}}}/conduct", partial(conduct_answers.conduct, family), "values",
                 f"How the records, deals and cases of the {family.name} fared", Stamped(conduct_answers.AccountConduct),
-                f"{family.word}_unknown", name=f"{family.word}_conduct")  # fmt: skip
+                f"{family.word}_unknown", name=f"{family.word}_conduct", is_tagged=True)  # fmt: skip
 
 
 def _listed_of(owner: Family[Any], family: Family[Any], index: str, summary: str) -> Route:
     """The list of what an account or a vehicle has."""
     name, handler = plural_of(family), partial(values.listed_of, owner, family, index)
     return _get(f"{owner.path}/{{{owner.param}}}/{name}", handler, "values", summary, PageOf(family),
-                f"{owner.word}_unknown", *_PAGE, query=PageQuery, name=f"{owner.word}_{name}")  # fmt: skip
+                f"{owner.word}_unknown", *_PAGE, query=PageQuery, name=f"{owner.word}_{name}",
+                is_tagged=True)  # fmt: skip
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -271,11 +279,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     _listed_of(ACCOUNT, ORDER, "party", "Orders that an account is a party to"),
     _listed_of(VEHICLE, PART, "vehicle", "Parts that are bound to a vehicle, as far as anybody has recorded it"),
     _get("/v1/vehicles/{vin}/history", values.history, "values", "The records of a vehicle, the oldest first",
-         Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery),
+         Stamped(vehicle_answers.HistoryPage), "vehicle_unknown", *_PAGE, query=PageQuery, is_tagged=True),
     _get("/v1/vehicles/{vin}/report", values.report, "values", "What a buyer has to know of a vehicle, the most "
-         "important first", Stamped(CarReport), "vehicle_unknown", name="vehicle_report"),
+         "important first", Stamped(CarReport), "vehicle_unknown", name="vehicle_report", is_tagged=True),
     _get("/v1/vehicles/{vin}/odometer", values.odometer, "values", "The readings of a vehicle, and the verdict "
-         "over them", Stamped(OdometerSeries), "vehicle_unknown"),
+         "over them", Stamped(OdometerSeries), "vehicle_unknown", is_tagged=True),
     _get("/v1/vehicles/{vin}/sale-readiness", readiness.sale_readiness, "values", "Whether the sale of a vehicle can "
          "take its next steps, and who can cure what stands in the way", Stamped(readiness.SaleReadiness),
          "vehicle_unknown", "order_unknown", "malformed", query=readiness.ReadinessQuery),
@@ -289,12 +297,12 @@ ROUTES: Final[tuple[Route, ...]] = (
          media=certificates.MEDIA_TYPES[:1]),
     _derived(VEHICLE, "recalls", RecallsOnCar, "The recalls that are open on a vehicle", "vehicle_recalls"),
     _get("/v1/alerts", values.alerts, "values", "Vehicles whose records contradict each other, by the alert",
-         Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery),
+         Stamped(vehicle_answers.AlertsPage), *_PAGE, query=values.AlertsQuery, is_tagged=True),
     _derived(LISTING, "disclosure", Disclosure, "The disclosure to buyers, and its root"),
     _get(f"{ACCOUNT.path}/{{{ACCOUNT.param}}}/obligations", obligations.obligations, "values", "What an account owes "
-         "and is owed by its orders", Stamped(obligations.Obligations), "account_unknown"),
+         "and is owed by its orders", Stamped(obligations.Obligations), "account_unknown", is_tagged=True),
     _get("/v1/sites", sites.sites, "values", "Places of business, the nearest first", Stamped(sites.SitesPage),
-         "malformed", *_PAGE, query=sites.SitesQuery),
+         "malformed", *_PAGE, query=sites.SitesQuery, is_tagged=True),
     _get(f"{ORDER.path}/{{{ORDER.param}}}/next", order_answers.order_next, "values", "What an order waits for: who can "
          "do what, by when, and what follows if nobody does", Stamped(NextSteps), "order_unknown"),
     _get(f"{ORDER.path}/{{{ORDER.param}}}/timeline", order_answers.timeline, "values", "What happened to an order, the "

@@ -26,7 +26,7 @@ from node.rpc import answers, transaction_answers
 from node.rpc.backend import Backend, Submitted, TxStatus
 from node.rpc.call import JSON, MSGPACK, Call, Query, read_body, read_hash, read_hex, read_json
 from node.rpc.chain_queries import committed_answer
-from node.rpc.moments import Moment, moment_of
+from node.rpc.moments import Moment
 from node.rpc.problems import Problem, guards_problem, problem_of, unmet_guards
 from node.txtypes import envelope
 from node.txtypes.envelope import CheckedTx, Payload, SignedTx
@@ -140,7 +140,7 @@ async def check(call: Call) -> tuple[Moment, transaction_answers.Checked]:
     tx = await _read_check(call)
     found, language = call.backend.forecast(tx), call.language
     cautions = tuple(transaction_answers.Caution(c.code, subject, c.text(language)) for c, subject in found.cautions)
-    return moment_of(call.reader()), transaction_answers.Checked(
+    return call.moment(), transaction_answers.Checked(
         not found.unmet, tx.txid, unmet_guards(found.unmet, language), found.signatures, found.records, found.changes,
         found.happenings, cautions,
     )  # fmt: skip

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
-from node.ledger.json_form import to_json
-from node.rpc.call import JSON, Call, PageQuery, cursor_text, read_cursor
-from node.rpc.moments import Moment, WorkShare, moment_at, moment_of, paced_snapshot
+from node.ledger.json_form import json_form
+from node.rpc.call import Call, PageQuery, cursor_text, json_body, read_cursor
+from node.rpc.moments import Moment, WorkShare, moment_at, paced_snapshot
 from node.rpc.problems import Problem
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
@@ -58,37 +58,29 @@ def require(moment: Moment, family: Family[Any], ident: str) -> Any:
     return value
 
 
-def view_json(moment: Moment, family: Family[Any], ident: str, value: Any) -> Json:
+def view_of(moment: Moment, family: Family[Any], ident: str, value: Any) -> Any:
     assert family.view is not None, f"family {family.name} is served over HTTP"
-    return to_json(family.view.of(ident, value, moment, moment.as_of))
+    return family.view.of(ident, value, moment, moment.as_of)
 
 
-def value_json(moment: Moment, family: Family[Any], ident: str) -> Json:
-    """The view of one value. Raises `Problem`."""
-    return view_json(moment, family, ident, require(moment, family, ident))
-
-
-async def value(family: Family[Any], call: Call) -> web.Response | tuple[Moment, Json]:
-    """The view of one value; that of the head is rendered once per height."""
-    ident, rendered, reader = path_ident(family, call), call.rpc.rendered, call.reader()
+async def value(family: Family[Any], call: Call) -> web.Response | tuple[Moment, Any]:
+    """The view of one value; that of the head is rendered once."""
+    ident = path_ident(family, call)
     if call.query.height:
-        moment = moment_at(reader, call.query.height)
-        return moment, value_json(moment, family, ident)
-    key, height = family.key(ident), reader.height()
-    rendered_at, body = rendered.get(key, (-1, b""))
-    if rendered_at != height:
-        moment = moment_of(reader)
-        body = msgspec.json.encode(value_json(moment, family, ident) | moment.stamp)
-        rendered[key] = (height, body)
-        rendered.move_to_end(key)
-        if len(rendered) > call.rpc.config.vehicle_cache:
-            rendered.popitem(last=False)
-    return web.Response(body=body, content_type=JSON)
+        moment = moment_at(call.reader(), call.query.height)
+        return moment, view_of(moment, family, ident, require(moment, family, ident))
+    at_head, key = call.rpc.at_head(), family.key(ident)
+    body = at_head.rendered.get(key)
+    if body is None:
+        moment, most = at_head.moment, call.rpc.config.vehicle_cache
+        body = json_body(view_of(moment, family, ident, require(moment, family, ident)), **moment.stamp)
+        at_head.keep(key, body, most)
+    return web.Response(body=body, headers=at_head.headers)
 
 
 async def derived(family: Family[Any], view: type[Any], call: Call) -> tuple[Moment, Any]:
     """Another view of a value than the family's own: it has the same signature."""
-    ident, moment = path_ident(family, call), moment_of(call.reader())
+    ident, moment = path_ident(family, call), call.moment()
     return moment, view.of(ident, require(moment, family, ident), moment, moment.as_of)
 
 
@@ -180,7 +172,7 @@ async def listed(family: Family[Any], call: Call) -> tuple[Moment, Json]:
 async def listed_of(owner: Family[Any], family: Family[Any], index: str, call: Call) -> tuple[Moment, Json]:
     """The entries that `index` lists under the account or vehicle in the path."""
     ident = path_ident(owner, call)
-    require(moment_of(call.reader()), owner, ident)
+    require(call.moment(), owner, ident)
     return await list_page(call.reader(), ListRequest(family, {index: ident}), call.query.limit, call.query.cursor)
 
 
@@ -216,7 +208,7 @@ class ListRequest:
 async def list_page(reader: ChainReader, request: ListRequest, limit: int, cursor: str) -> tuple[Moment, Json]:
     """One page of views in the order of the scanned index."""
     family, after = request.family, read_cursor(request.kind, cursor, "")
-    views: list[Json] = []
+    views: list[msgspec.Struct] = []
     following, last = None, ""
     async with paced_snapshot(reader) as (moment, share):
         prefix, start = request.scan(moment)
@@ -227,7 +219,7 @@ async def list_page(reader: ChainReader, request: ListRequest, limit: int, curso
             ident, last = place.rpartition("/")[2], place
             value = moment.get(family, ident)
             if value is not None and request.fits(moment, ident, value):
-                views.append(view_json(moment, family, ident, value))
+                views.append(json_form(view_of(moment, family, ident, value)))
             await share.rest()
     return moment, {plural_of(family): views, "cursor": following}
 

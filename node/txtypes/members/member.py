@@ -222,7 +222,7 @@ MEMBER = Family(
               "a role that the member has now"),
     ),
     concerns=lambda ident, member: (f"account/{ident}",), event="member", status=lambda member: member.status,
-    path="/v1/members", view=MemberView, internal=("address", "admitted_height"),
+    path="/v1/members", view=MemberView, internal=("address", "admitted_height"), is_common=True,
 )  # fmt: skip
 MEMBER_NAME = Family("member-name", NameHolder, ident=NAME_IDENT)
 
@@ -351,7 +351,7 @@ class Frauds(Value, tag=1, frozen=True):
     entries: tuple[Fraud, ...]
 
 
-FRAUDS: Final = Family("frauds", Frauds, ident=fixed_ident("all"))
+FRAUDS: Final = Family("frauds", Frauds, ident=fixed_ident("all"), is_common=True)
 
 
 def _entries(reader: Reader) -> tuple[Fraud, ...]:
