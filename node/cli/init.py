@@ -34,6 +34,7 @@ from node.txtypes.chain.validator_set import possession_bytes
 from node.usage import Commands
 
 P2P_PORT, RPC_PORT = 26800, 26700
+FOLLOWER_KEYS: Final = ("node",)
 
 TESTNET_TREE_DEPTH: Final = 20
 """A million buckets: a few entries each at ten million vehicles. The tree takes 64 MiB of memory."""
@@ -84,21 +85,27 @@ def _removed(remove: Callable[[], None]) -> None:
         remove()
 
 
-def new_keys() -> dict[str, PrivateKey]:
-    """Three independent keys, by purpose."""
-    return {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in KEY_NAMES}
+def new_keys(purposes: tuple[str, ...] = KEY_NAMES) -> dict[str, PrivateKey]:
+    """Independent keys, one for each purpose."""
+    return {purpose: PrivateKey(secrets.token_bytes(32)) for purpose in purposes}
 
 
-@click.command(epilog=example("bmw-node init /var/lib/bmw-node --genesis genesis.json"))
+@click.command(
+    epilog=example(
+        "bmw-node init /var/lib/bmw-node --genesis genesis.json",
+        "bmw-node init /var/lib/bmw-reads --genesis genesis.json --follower",
+    )
+)
 @click.argument("home", type=click.Path(path_type=Path), envvar="BMW_NODE_HOME")
 @click.option("--genesis", "genesis_file", type=click.Path(path_type=Path), help="Genesis file to copy.")
+@click.option("--follower", "is_follower", is_flag=True, help="Make a node key only: the node can never sign a vote.")
 @json_option
 @exit_codes()
-def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
+def init(home: Path, genesis_file: Path | None, is_follower: bool, as_json: bool) -> None:
     """Make a home: keys (mode 0600), config.toml with every setting commented, and the genesis."""
     check_outside_source_trees(home)
     genesis = read_genesis_file(genesis_file) if genesis_file else None
-    made = write_home(home, genesis, new_keys(), {})
+    made = write_home(home, genesis, new_keys(FOLLOWER_KEYS if is_follower else KEY_NAMES), {})
     if as_json:
         ident = {} if genesis is None else {"genesis_hash": genesis_hash(genesis).hex()}
         print_json(_keys_of(made) | {"home": str(home)} | ident)
@@ -108,7 +115,10 @@ def init(home: Path, genesis_file: Path | None, as_json: bool) -> None:
         click.echo(f"copy the network's genesis to {made.genesis}, then compare its hash with the other members")
     else:
         click.echo(f"genesis hash {genesis_hash(genesis).hex()}: compare it with the other members")
-    click.echo("hand in these when joining:  bmw-node keys --home " + str(home))
+    if is_follower:
+        click.echo(f"name the nodes to follow in p2p.peers of {made.config}, then:  bmw-node start --home {home}")
+    else:
+        click.echo("hand in these when joining:  bmw-node keys --home " + str(home))
 
 
 @click.command(

@@ -38,7 +38,7 @@ class P2pSettings(Section, frozen=True):
     host: Annotated[str, "address to listen on"] = "0.0.0.0"
     port: Annotated[Count, "port to listen on"] = 26800
     peers: Annotated[tuple[str, ...], "host:port of nodes to stay connected to"] = ()
-    members_only: Annotated[bool, "refuse nodes whose key no member has published"] = False
+    members_only: Annotated[bool, "refuse nodes that no member has published and p2p.peers does not name"] = False
     peers_max: Annotated[Count, "largest number of peers that are not members' nodes"] = 50
     exchange: Annotated[bool, "ask peers for the addresses of others"] = True
     announce_after_ms: Annotated[

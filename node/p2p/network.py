@@ -275,7 +275,7 @@ class Network:
         reason = ""
         if self.book.is_banned(key, now):
             reason = "banned for a while"
-        elif self._config.members_only and key not in self._events.members():
+        elif self._config.members_only and not self._is_kept(key):
             reason = "members only"
         elif not self._is_kept(key) and self.book.is_banned(record_of(link.host), now):
             reason = "strangers from this address are refused for a while"

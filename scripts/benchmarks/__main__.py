@@ -14,6 +14,7 @@ from benchmarks import (
     auditing,
     catching_up,
     comparing,
+    followers,
     grown,
     growth,
     network,
@@ -33,7 +34,8 @@ from benchmarks.feeding import WORKLOADS
 from benchmarks.measure import Measure, median_run
 
 MEASURES = ("replay", "replay_by_ranges", "ranges", "memory", "divergence", "committed", "single", "finality", "reads",
-            "sync", "snapshot", "state_history", "vote_delay", "growth", "start", "load_memory", "types")  # fmt: skip
+            "sync", "snapshot", "state_history", "vote_delay", "growth", "start", "load_memory", "types",
+            "followers")  # fmt: skip
 LONG = ("ranges", "memory", "divergence")
 """Measured in long chains only; left out of --quick unless they are named."""
 PROFILES = ("replay", "validator")
@@ -70,6 +72,7 @@ def _steps(
         ],
         "vote_delay": lambda: votes.measure(workload, 8.0 if quick else 40.0, seed),
         "reads": lambda: [reading.measure(folder, sizes[-1], 8.0 if quick else 24.0, seed)],
+        "followers": lambda: followers.measure(folder, sizes[0], 16.0 if quick else 64.0, seed),
     }
 
 

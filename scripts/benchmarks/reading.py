@@ -75,7 +75,7 @@ class _Asking(asyncio.Protocol):
             self._ask()
 
 
-async def _rate(port: int, requests: list[bytes], seconds: float) -> float:
+async def rate(port: int, requests: list[bytes], seconds: float) -> float:
     """Requests answered a second, over connections that are kept; each begins at another place of the list."""
     loop, asking = asyncio.get_running_loop(), []
     started = time.perf_counter()
@@ -90,7 +90,7 @@ async def _rate(port: int, requests: list[bytes], seconds: float) -> float:
     return sum(one.answered for one, _ in asking) / (time.perf_counter() - started)
 
 
-async def _reachable(url: str) -> None:
+async def reachable(url: str) -> None:
     for _ in range(200):
         try:
             async with aiohttp.ClientSession() as http, http.get(url + "/v1/vehicles/x") as answer:
@@ -102,11 +102,16 @@ async def _reachable(url: str) -> None:
     raise AssertionError(f"{url} does not answer")
 
 
+def requests_of(vehicles: int, seed: int) -> list[bytes]:
+    """Requests for vehicles of a grown state, chosen at random."""
+    chosen = random.Random(seed).sample(range(vehicles), min(vehicles, ASKED_MAX))
+    return [f"GET /v1/vehicles/{vin_of(index)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for index in chosen]
+
+
 def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
     """Both servers are asked in turns, so that a noisy machine is noisy for both."""
     place = store_with(folder, vehicles, seed)
-    chosen = random.Random(seed).sample(range(vehicles), min(vehicles, ASKED_MAX))
-    requests = [f"GET /v1/vehicles/{vin_of(index)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for index in chosen]
+    requests = requests_of(vehicles, seed)
     with network_at(place, consensus__block_interval_empty_ms=NO_BLOCK_MS) as network:
         node = network.nodes[0]
         node.start()
@@ -118,11 +123,11 @@ def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
             rates: dict[int, list[float]] = {port: [] for port in pids}
             taken_s = dict.fromkeys(pids, 0.0)
             for port in pids:
-                asyncio.run(_reachable(f"http://127.0.0.1:{port}"))
+                asyncio.run(reachable(f"http://127.0.0.1:{port}"))
             for _ in range(TURNS):
                 for port, pid in pids.items():
                     before = processor_s(pid)
-                    rates[port].append(asyncio.run(_rate(port, requests, seconds / TURNS / 2)))
+                    rates[port].append(asyncio.run(rate(port, requests, seconds / TURNS / 2)))
                     taken_s[port] += processor_s(pid) - before
         finally:
             server.terminate()

@@ -19,6 +19,7 @@ from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import (  # noqa: E402
     auditing,
     catching_up,
+    followers,
     grown,
     growth,
     network,
@@ -276,6 +277,36 @@ def test_reads_of_a_state_are_measured(folder: Path) -> None:
     found = reading.measure(folder, VEHICLES, 1.0, 1)
     assert found.value == found.numerator / found.denominator
     assert found.numerator > 100, "requests a second"
+
+
+def a_turn(reads: int, *asked: int, finality_ms: float) -> followers.Turn:
+    """Two seconds in which each node that is asked has a second of processor time."""
+    return followers.Turn(2.0, dict.fromkeys(asked, reads), dict.fromkeys(range(3), 1.0), [finality_ms], [7.0])
+
+
+@pytest.mark.parametrize(("cores", "reads", "finality"), [(2, (1_800, 1_000), 1.1), (8, (900, 500), 2.0)])
+def test_what_followers_are_judged_by_depends_on_the_cores(
+    cores: int, reads: tuple[float, float], finality: float
+) -> None:
+    turns = {
+        "nobody": [a_turn(0, finality_ms=20)],
+        "one": [a_turn(1_000, 1, finality_ms=22)],
+        "both": [a_turn(900, 1, 2, finality_ms=40)],
+    }
+    found = followers._measures(turns, {}, cores)
+    assert (found[0].numerator, found[0].denominator) == reads
+    assert found[1].value == finality
+    assert [one.shown for one in found[2:]] == ["7 ms", "7 ms"]
+
+
+@pytest.mark.network
+def test_followers_of_a_validator_are_measured(folder: Path) -> None:
+    """On a machine that does other work too: the bars are for `scripts/bench`."""
+    reads, finality, *behind = followers.measure(folder, VEHICLES, 8.0, 1)
+    assert reads.value == reads.numerator / reads.denominator > 0.5
+    assert min(reads.details["reads_per_second"].values()) > 100
+    assert finality.value == finality.numerator / finality.denominator > 0
+    assert behind[0].value <= behind[1].value < 10_000
 
 
 @pytest.mark.network

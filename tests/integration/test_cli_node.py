@@ -83,6 +83,16 @@ def test_init_makes_three_keys_for_their_owner_alone_and_every_setting_commented
     assert not LocalSigner(bytes(20), consensus, SafetyFile(Home(home).hard_state), bytes(32)).was_missing
 
 
+def test_a_follower_has_a_node_key_and_nothing_to_sign_with(tmp_path: Path, genesis_file: Path) -> None:
+    home = Home(tmp_path / "follower")
+    done = run("bmw-node", "init", home.path, "--genesis", genesis_file, "--follower")
+    assert (0, True) == (done.code, "p2p.peers" in done.out)
+    assert [home.key_file("node")] == list((home.path / "keys").iterdir())
+    assert not home.hard_state.exists()
+    shown = run("bmw-node", "keys", "--home", home.path, "--json").json
+    assert {"node_key": home.read_key("node").public.hex()} == shown
+
+
 def test_init_twice_changes_nothing(home: Path, genesis_file: Path) -> None:
     before = fingerprint(home)
     run("bmw-node", "init", home, "--genesis", genesis_file).refused(3, str(home), "name another folder")

@@ -202,6 +202,8 @@ def test_nodes_stores_and_audits(reader: Helped) -> None:
     reader.example(f"bmw-audit verify-report report/report.json --signer {signer}")
     shell.changes["/var/lib/bmw-node"] = "~/work/fresh"
     reader.example("bmw-node init /var/lib/bmw-node --genesis genesis.json")
+    follower = "bmw-node init /var/lib/bmw-reads --genesis genesis.json --follower"
+    reader.example(follower, **{"/var/lib/bmw-reads": "~/reads"})
     for text in ("bmw-node import --home /var/lib/bmw-node blocks.bmwarchive",
                  "bmw-node verify-store --home /var/lib/bmw-node --json", "bmw-node compact --home /var/lib/bmw-node",
                  "bmw-node reindex --home /var/lib/bmw-node",

@@ -88,9 +88,8 @@ def test_joining_a_network(reader: Reader) -> None:
     reader.import_dev_keys("bmw", "dealer-munich", "workshop-berlin")
     reader.follow(OPERATING, "bmw-node init ./lyon")
     reader.set_ports("lyon", {"26700": str(base + 10), "26800": str(base + 110)})
-    started = reader.command(OPERATING, "bmw-node start --home ./lyon")
-    peers = re.sub(r"10\.0\.0\.([12]):26800", lambda found: f"127.0.0.1:{base + 99 + int(found[1])}", started.text)
-    assert shell.run(f"{peers} --dev 2> lyon.log &")[0] == 0  # `--dev`, as the text says
+    started = with_local_peers(reader, reader.command(OPERATING, "bmw-node start --home ./lyon"))
+    assert shell.run(f"{started.text} --dev 2> lyon.log &")[0] == 0  # `--dev`, as the text says
     keys = dict(line.split() for line in reader.follow(OPERATING, "bmw-node keys --home ./lyon").splitlines())
     shell.changes |= {
         "9ea775aee154eef85e145fcb025463e512ebbec3bbb9e632ad82e05c7ca89c1b": keys["account_key"],
@@ -117,6 +116,28 @@ def test_joining_a_network(reader: Reader) -> None:
     reader.follow(OPERATING, "bmw-node status --home ./lyon")
     shell.run(f"export BMW_NODE_URL=http://127.0.0.1:{base}")
     reader.follow(OPERATING, "bmw-node validators | grep lyon")
+
+
+def with_local_peers(reader: Reader, command: Command) -> Command:
+    """The command with this network's validators for the documents' hosts."""
+    ports = {host: reader.base + 99 + host for host in (1, 2)}
+    text = re.sub(r"10\.0\.0\.([12]):26800", lambda found: f"127.0.0.1:{ports[int(found[1])]}", command.text)
+    return replace(command, text=text)
+
+
+def test_followers(reader: Reader) -> None:
+    shell, port = reader.shell, str(reader.base + 11)
+    reader.follow(OPERATING, "bmw-node init ./reads-1")
+    reader.set_ports("reads-1", {"26700": port, "26800": str(reader.base + 111)})
+    shell.follow(with_local_peers(reader, reader.command(OPERATING, "sed -i 's/^# peers")))
+    started = reader.command(OPERATING, "bmw-node start --home ./reads-1")
+    assert shell.run(f"{started.text} --dev 2> reads-1.log &")[0] == 0  # `--dev`, as the text says
+    reader.wait(f"curl -sf http://127.0.0.1:{port}/health/ready")
+    shell.run("unset BMW_NODE_URL")  # the home names its own node
+    reader.wait("bmw-node status --home ./reads-1 | grep 'peers *[4-9]'")
+    reader.follow(OPERATING, "bmw-node status --home ./reads-1")
+    reader.follow(OPERATING, "curl -s http://127.0.0.1:26700/health/ready", **{"26700": port})
+    shell.run(f"kill %?reads-1; export BMW_NODE_URL=http://127.0.0.1:{reader.base}")
 
 
 def decide(reader: Reader, action: dict[str, object]) -> None:

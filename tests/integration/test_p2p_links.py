@@ -287,6 +287,15 @@ async def test_members_only() -> None:
         await until(lambda: one.is_linked_to(key_of("member")))
 
 
+@over_sockets
+async def test_members_only_and_whom_the_operator_names() -> None:
+    follower = Peer("follower")
+    async with started(follower):
+        one = Peer("one", follower.address, members_only=True)
+        async with started(one):
+            await until(lambda: one.is_linked_to(follower.key))
+
+
 # --- of two dials at once ------------------------------------------------------------------------------
 @pytest.mark.parametrize("is_ours_lower", [True, False])
 def test_of_two_simultaneous_dials_the_lower_key_s_stays(is_ours_lower: bool) -> None:
