@@ -18,7 +18,7 @@ from benchmarks.measure import Measure, processor_s
 BAR: Final = 0.6
 CONNECTIONS: Final = 8
 TURNS: Final = 8
-ASKED_MAX: Final = 50_000
+ASKED_MAX: Final = 200_000
 """Vehicles that are asked for, chosen at random."""
 NO_BLOCK_MS: Final = 3_600_000
 """Pause after a block while nothing is pending: no block is made during the measurement."""
@@ -75,13 +75,14 @@ class _Asking(asyncio.Protocol):
             self._ask()
 
 
-async def rate(port: int, requests: list[bytes], seconds: float) -> float:
-    """Requests answered a second, over connections that are kept; each begins at another place of the list."""
+async def rate(port: int, requests: list[bytes], seconds: float, begin: int = 0) -> float:
+    """Requests answered a second, over connections that are kept; each begins at another place of the list, `begin`
+    after its first one."""
     loop, asking = asyncio.get_running_loop(), []
     started = time.perf_counter()
     for index in range(CONNECTIONS):
         done: asyncio.Future[None] = loop.create_future()
-        one = _Asking(requests, done, index * len(requests) // CONNECTIONS)
+        one = _Asking(requests, done, begin + index * len(requests) // CONNECTIONS)
         one.until = started + seconds
         await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
         asking.append((one, done))
@@ -124,10 +125,11 @@ def measure(folder: Path, vehicles: int, seconds: float, seed: int) -> Measure:
             taken_s = dict.fromkeys(pids, 0.0)
             for port in pids:
                 asyncio.run(reachable(f"http://127.0.0.1:{port}"))
-            for _ in range(TURNS):
+            for turn in range(TURNS):
+                begin = turn * len(requests) // CONNECTIONS // TURNS  # none is asked for again while it is kept
                 for port, pid in pids.items():
                     before = processor_s(pid)
-                    rates[port].append(asyncio.run(rate(port, requests, seconds / TURNS / 2)))
+                    rates[port].append(asyncio.run(rate(port, requests, seconds / TURNS / 2, begin)))
                     taken_s[port] += processor_s(pid) - before
         finally:
             server.terminate()
