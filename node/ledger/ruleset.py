@@ -22,7 +22,7 @@ Verdict = Callable[[Series], Judgement]
 
 @dataclass(frozen=True, eq=False)
 class Ruleset:
-    """`types`: the active transaction types by tag; `schema`: their canonical schema document.
+    """`types`: the active transaction types by tag; `schema`: their canonical schema document, weights included.
     `value_versions`: the version in which each state family is written."""
 
     number: int

@@ -1,7 +1,7 @@
 """The rulesets that this software can judge by, and the canonical schema of transaction types that their hashes cover.
 
-The schema has names, kinds, bounds, patterns and nested structs, without texts: two builds that decode differently
-cannot claim the same ruleset.
+The schema has names, kinds, bounds, patterns and nested structs, without texts, and what each type weighs: two builds
+that decode or charge differently cannot claim the same ruleset.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never
 from msgspec.structs import astuple
 
 from node.ledger import kinds
+from node.ledger.body import TransactionBody
 from node.ledger.kinds import Kind, fields_of, tag_of
 from node.ledger.params import ChainParams
 from node.ledger.ruleset import Ruleset, Severity, Verdict
@@ -24,11 +25,16 @@ Canonical = list[Any]
 """Strings, integers, booleans, None and lists of them."""
 
 
-def schema_of(types: Mapping[str, type[Any]]) -> Canonical:
-    """Every type with its fields, ascending by tag, and every struct they contain, once, by name."""
+def schema_of(types: Mapping[str, type[TransactionBody]]) -> Canonical:
+    """Every type with its fields and its weights, ascending by tag, and every struct they contain, once, by name."""
     structs: dict[str, Canonical] = {}
-    bodies = [[tag, _fields(types[tag], structs)] for tag in sorted(types)]
+    bodies = [[tag, _fields(types[tag], structs), _weights(types[tag])] for tag in sorted(types)]
     return [bodies, [[name, structs[name]] for name in sorted(structs)]]
+
+
+def _weights(kind: type[TransactionBody]) -> Canonical:
+    """The weight, what each entry of a list adds to it, and whether payers are charged."""
+    return [kind.weight, [[name, kind.weight_each[name]] for name in sorted(kind.weight_each)], kind.is_charged]
 
 
 def _fields(struct: type[Any], structs: dict[str, Canonical]) -> Canonical:

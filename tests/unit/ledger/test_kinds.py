@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import pytest
@@ -13,7 +13,7 @@ from node import limits
 from node.codec import Value, encode
 from node.errors import Malformed
 from node.ledger import fields, kinds
-from node.ledger.body import open_codes, table_codes
+from node.ledger.body import TransactionBody, open_codes, table_codes
 from node.ledger.example import resolved
 from node.ledger.json_form import from_json, is_required, to_json, value_from_json, value_to_json
 from node.ledger.kinds import Field, fields_of, kind_of, tag_of
@@ -35,11 +35,11 @@ class Paint(Value, tag="paint", frozen=True):
     colour: Literal["red", "blue"]
 
 
-class Wheel(Value, tag="wheel", frozen=True):
+class Wheel(TransactionBody, tag="wheel", frozen=True):
     size: Annotated[int, Meta(ge=14, le=22)]
 
 
-class Everything(Value, tag="test.everything", frozen=True):
+class Everything(TransactionBody, tag="test.everything", frozen=True):
     """One field of every kind that a body can have."""
 
     flag: bool
@@ -276,16 +276,35 @@ def test_what_is_empty_or_absent_is_no_code() -> None:
 
 
 # --- the schema document --------------------------------------------------------------------------------
-class WiderWheel(Value, tag="wheel", frozen=True):
+class WiderWheel(TransactionBody, tag="wheel", frozen=True):
     size: Annotated[int, Meta(ge=14, le=23)]
 
 
-class Renamed(Value, tag="wheel", frozen=True):
+class Renamed(TransactionBody, tag="wheel", frozen=True):
     inches: Annotated[int, Meta(ge=14, le=22)]
 
 
-class Described(Value, tag="wheel", frozen=True):
+class Described(TransactionBody, tag="wheel", frozen=True):
     size: Annotated[int, Meta(ge=14, le=22, description="in inches")]
+
+
+class Heavier(TransactionBody, tag="wheel", frozen=True):
+    size: Annotated[int, Meta(ge=14, le=22)]
+    weight: ClassVar[int] = 101
+
+
+class Growing(TransactionBody, tag="wheel", frozen=True):
+    size: Annotated[int, Meta(ge=14, le=22)]
+    weight_each: ClassVar[Mapping[str, int]] = {"size": 1}
+
+
+class Free(TransactionBody, tag="wheel", frozen=True):
+    size: Annotated[int, Meta(ge=14, le=22)]
+    is_charged: ClassVar[bool] = False
+
+
+def test_the_schema_says_what_a_type_weighs() -> None:
+    assert 4 == len({encode(schema_of({"a.b": kind})) for kind in (Wheel, Heavier, Growing, Free)})
 
 
 def test_the_schema_says_what_decoding_depends_on_and_no_texts() -> None:
@@ -293,7 +312,7 @@ def test_the_schema_says_what_decoding_depends_on_and_no_texts() -> None:
     assert of_wheel == schema_of({"a.b": Described})
     assert 3 == len({encode(schema_of({"a.b": kind})) for kind in (Wheel, WiderWheel, Renamed)})
     bodies, structs = schema_of({"test.everything": Everything})
-    assert ["test.everything"] == [tag for tag, _ in bodies]
+    assert ["test.everything"] == [tag for tag, *_ in bodies]
     assert ["Leg", "paint", "wheel"] == [name for name, _ in structs]
 
 
