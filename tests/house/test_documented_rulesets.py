@@ -35,7 +35,7 @@ TABLES = dict(blocks_of("Tables"))
 
 def test_the_hash_follows_from_the_text_of_the_document() -> None:
     schema = [part for _, part in blocks_of("Schema")]
-    types = [name for name, _ in schema[0]]
+    types = [name for name, *_ in schema[0]]
     ((_, versions),) = blocks_of("Versions")
     covered = [1, [list(pair) for pair in blocks_of("Tables")], types, schema, versions]
     computed = h("bmw/ruleset", pack(covered)).hex()

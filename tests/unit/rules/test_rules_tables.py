@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "6a56f2a2f26596fb5a95cf391eb601775dca056884599082dbcd5d4d7d887e8f"
+RULESET_1 = "866c7110f5e8a7192b11f606b71afb4b3289b0aa3a5b22e77b887c50d68098c2"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
