@@ -118,11 +118,11 @@ class Admission:
 
     def submit(self, tx: CheckedTx) -> tuple[Unmet, ...] | str:
         """As `admit`, for a caller of this node, who gets the answer. It is executed in full where a payer may have too
-        little left of its quota of new keys, which only execution counts; the pool knows what is left of the weight."""
+        little left of a quota: then the answer names the quota."""
         self._tx_gossip.note_verified(tx)
-        sender = tx.payload.sender
-        self._payers_of(sender)
-        judged = self._judged(tx, BlockRun.carry_out if sender in self._short_of_keys else BlockRun.judge)
+        claim = self._claim(tx)
+        is_short = any(payer.left < claim.weight for payer in claim.payers) or tx.payload.sender in self._short_of_keys
+        judged = self._judged(tx, BlockRun.carry_out if is_short else BlockRun.judge)
         return self._pooled(tx, judged, self._hold if self._announce_after_ms else self._tx_gossip.announce)
 
     def admit_late(self, tx: CheckedTx) -> None:

@@ -196,3 +196,13 @@ def test_a_caller_is_told_that_the_quota_of_new_keys_is_used_up(used: int, outco
     (answer,) = node.answers
     assert outcome == [unmet.code for unmet in answer.outcomes[0]]  # type: ignore[union-attr]
     assert len(node.replica.pool) == (0 if outcome else 1)
+
+
+def test_a_caller_is_told_that_the_quota_of_weight_is_used_up() -> None:
+    """And not that the pool is full, which would be worth another try."""
+    node = Linked()
+    change(node.chain, CHAIN, "params", weight_per_sponsor_day=10_000)
+    force(node.chain, QUOTA, address("bmw"), Quota(node.chain.now // DAY_MS, 9_900, 0))
+    node.submitted(node.chain.sign("bmw", register()))
+    (answer,) = node.answers
+    assert ["weight_exhausted"] == [unmet.code for unmet in answer.outcomes[0]]  # type: ignore[union-attr]
