@@ -12,7 +12,7 @@ from node.log import log
 BLOCKED_S: Final = 0.05
 """A turn that takes longer is a block: a vote that arrives meanwhile waits as long."""
 NOTED_MS: Final = 5
-"""The log names the events that took this many milliseconds of a blocked turn, or more."""
+"""The least time of an event that the log names as a part of a blocked turn."""
 PARTS_MAX: Final = 8
 """Parts of one turn that are named."""
 SPAN_S: Final = 60.0

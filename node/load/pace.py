@@ -23,7 +23,7 @@ class Pace:
 
     @property
     def size(self) -> int:
-        """Places of the next request, 0 at the end of the schedule."""
+        """The number of transactions in the next request; 0 at the end of the schedule."""
         return min(self.at_once, self.total - self.passed)
 
     @property

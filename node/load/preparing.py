@@ -21,7 +21,7 @@ from wallet.client import NodeClient, NodeRefused, Unreachable, unmet_of
 from wallet.told import ToldReader
 
 EXPECTED: Final = frozenset({"vehicle_unknown"})
-"""Guards that are unmet when it is asked whether a key may write about a car: the cars come later."""
+"""Guards that may be unmet when a key is checked before the load: its cars are registered only afterwards."""
 SPARE_MS: Final = 10 * 60_000
 """How much longer than the load its transactions are valid: signing, and registering cars first, take some time. What
 is left over must not be committed tomorrow."""

@@ -24,6 +24,8 @@ from node.txtypes.identity.quota import weight_of
 
 JUDGED_AT_ONCE: Final = 200
 """Pending transactions rechecked in one event: a block may touch the whole pool, and votes must not wait behind it."""
+SENDERS_KEPT: Final = 10_000
+"""Senders whose payers are kept for the present head. Anybody can name any sender, and a chain may stand still."""
 OF_TIME: Final = {"transaction_expired", "expiry_too_far"}
 """Guards that a wrong local clock decides wrongly."""
 
@@ -155,6 +157,9 @@ class Admission:
     def _payers_of(self, sender: bytes) -> tuple[Payer, ...]:
         payers = self._payers.get(sender)
         if payers is None:
+            if len(self._payers) >= SENDERS_KEPT:
+                self._payers.clear()
+                self._short_of_keys.clear()
             quotas = self._judging_run().quotas_left(sender)
             payers = self._payers[sender] = tuple(Payer(quota.address, quota.weight) for quota in quotas)
             if any(quota.is_short_of_keys for quota in quotas):

@@ -277,7 +277,7 @@ def headers_of(moment: Moment, *, is_tagged: bool) -> CIMultiDict[str]:
 
 
 def not_modified(moment: Moment) -> web.Response:
-    """The answer to a client that has the answer of this moment."""
+    """The response 304 to a request whose `If-None-Match` names the present ETag."""
     headers = headers_of(moment, is_tagged=True)
     del headers["Content-Type"]
     return web.Response(status=304, headers=headers)

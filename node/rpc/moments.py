@@ -76,8 +76,8 @@ class Moment:
 
     @property
     def etag(self) -> str:
-        """The tag of answers that follow from this state alone. The id of its block names the chain and the state, the
-        version of the software the form of the answers."""
+        """The ETag (RFC 9110) of answers that follow from this state alone. It has the height and the id of the block,
+        which identifies the chain and the state, and the version of the software, which decides the form of answers."""
         return f'"{self.height}-{self.block_id[:8].hex()}-{_VERSION}"'
 
 

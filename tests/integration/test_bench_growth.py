@@ -243,9 +243,10 @@ def test_a_start_over_a_state_is_measured(folder: Path) -> None:
 
 @pytest.mark.network
 def test_memory_under_load_is_measured(folder: Path) -> None:
-    memory, *within = starting.under_load(folder, VEHICLES, 1, 0.05)
+    resident, memory, *within = starting.under_load(folder, VEHICLES, 1, 0.05)
 
-    for found in (memory, *within):
+    assert 10 < resident.value
+    for found in (resident, memory, *within):
         assert found.details["committed"] >= 250
     seconds, accepted, all_mib, anonymous_mib = memory.details["seconds_accepted_all_anonymous"][-1]
     assert (memory.value, memory.details["committed"]) == (anonymous_mib, accepted)

@@ -23,8 +23,8 @@ Test = Literal["==", ">", "<"]
 
 
 class Condition(NamedTuple):
-    """A comparison of a metric, which is named with its prefix and its labels. `over_s`: of `rate` and `increase`;
-    `whole`: the other sample of `share`."""
+    """A condition on a metric, which is named with its prefix and its labels. `over_s`: the seconds that `rate` and
+    `increase` cover; `whole`: the metric that `share` divides by."""
 
     metric: str
     test: Test

@@ -14,6 +14,7 @@ from node.crypto.addresses import address_of
 from node.crypto.dev_keys import dev_key
 from node.ledger.params import CHAIN
 from node.ledger.signed import wire_id_of
+from node.replica import admission
 from node.replica import events as e
 from node.replica.messages import Announce, Transactions, VoteMessage
 from node.replica.replica import Replica, ReplicaConfig
@@ -196,6 +197,25 @@ def test_a_caller_is_told_that_the_quota_of_new_keys_is_used_up(used: int, outco
     (answer,) = node.answers
     assert outcome == [unmet.code for unmet in answer.outcomes[0]]  # type: ignore[union-attr]
     assert len(node.replica.pool) == (0 if outcome else 1)
+
+
+def test_whoever_names_many_senders_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain stands still meanwhile, so no new head empties the cache."""
+    monkeypatch.setattr(admission, "SENDERS_KEPT", 3)
+    node = Linked()
+    for number in range(10):
+        key = dev_key("account", f"nobody-{number}")
+        sender = address_of(key.public)
+        node.submitted(
+            sign_transaction(
+                sender, register(), [(sender, key)], node.chain.genesis_hash, salt=number,
+                expires_at_ms=node.chain.now + HOUR_MS,
+            )
+        )  # fmt: skip
+        assert len(node.replica._admission._payers) <= 3
+    assert all(answer.outcomes[0] for answer in node.answers)
+    node.submitted(node.chain.sign("bmw", register()))
+    assert () == node.answers[-1].outcomes[0]
 
 
 def test_a_caller_is_told_that_the_quota_of_weight_is_used_up() -> None:
