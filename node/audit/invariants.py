@@ -18,7 +18,7 @@ from node.errors import Corrupted
 from node.storage import schema
 from node.storage.chain_store import ChainReader, ChainStore
 from node.storage.kv import KeyValue
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended
 from node.txtypes.chain.validator_set import VALIDATORS
 from node.txtypes.sale.deal import CLAIM_LEG, vins_of_deal
 from node.txtypes.sale.listing import LISTING
@@ -77,9 +77,7 @@ def _check_window(store: ChainStore, height: int) -> None:
         entries.setdefault(hour, []).append((place, txid, expires_at_ms))
     leaves = {int(ident): bucket for ident, bucket in store.values(WINDOW)}
     for hour in sorted(leaves.keys() | entries.keys()):
-        computed: WindowBucket = EMPTY
-        for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
-            computed = extended(computed, txid, expires_at_ms)
+        computed = extended(EMPTY, (entry[1:] for entry in sorted(entries.get(hour, ()))))
         if leaves.get(hour, EMPTY) != computed:
             text = f"window/{hour} differs from its {computed.count} transactions"
             raise Diverged(height, "invariant_window", text)

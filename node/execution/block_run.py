@@ -5,7 +5,7 @@ Pure: works on overlays over a read-only state, and is dropped without a trace w
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -35,7 +35,7 @@ from node.ledger.overlay import BlockContext, BlockOverlay, Ledger, Record, Stat
 from node.ledger.params import CHAIN, PARAMS_KEY, ChainParams
 from node.ledger.receipts import BlockReceipts, Happening, Receipt, RecordRef, receipt_of
 from node.ledger.signed import TxSignature, assemble
-from node.txtypes.chain.replay_window import EMPTY, WINDOW, WindowBucket, extended, hour_of, passed_hours
+from node.txtypes.chain.replay_window import EMPTY, WINDOW, extended, hour_of, passed_hours
 from node.txtypes.chain.validator_set import VALIDATORS, punish
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.identity.account import ACCOUNT, ACCOUNT_UNKNOWN
@@ -80,10 +80,6 @@ class BlockResult:
     weight: int
     receipts: BlockReceipts
 
-    def before(self, family: Family[Any], key: bytes) -> Any:
-        """The value that a change replaces."""
-        return self.overlay.before(family, key)
-
     @property
     def state_root(self) -> bytes:
         return self.tree.root
@@ -114,7 +110,6 @@ class BlockRun:
         self._block = BlockContext(genesis_hash, height, time_ms, self.rules)
         self._overlay = BlockOverlay(state)
         self._records_reads = records_reads
-        self._windows: dict[int, WindowBucket] = {}
         self._window_added: dict[bytes, WindowEntry] = {}
         self._records: list[Record] = []
         self._taken: list[CheckedTx] = []
@@ -134,7 +129,7 @@ class BlockRun:
             activated = replace(
                 params, ruleset=self.rules.number, next_ruleset=0, next_ruleset_height=0, next_ruleset_hash=b""
             )
-            self._overlay.changes[PARAMS_KEY] = (CHAIN, activated)
+            self._overlay.put(CHAIN, PARAMS_KEY, activated)
             self._happenings.append(Happening("ruleset.activated", ()))
 
     @property
@@ -159,17 +154,13 @@ class BlockRun:
         self.bytes += len(tx.raw) + 5
         records = tuple([RecordRef(record.vin, record.sequence) for record in ledger.records])
         self._receipts.append(receipt_of(records, ledger.changes, ledger.replaced, ledger.happenings))
-        self._overlay.changes.update(ledger.changes)
-        if ledger.created:
-            self._growth.update(self._slot(key)[1] for key in ledger.created)
-        for record in ledger.records:
-            self._records.append(record)
-            self._overlay.records[record.vin, record.sequence] = record.body
+        self._overlay.take(ledger)
+        for key in ledger.created:
+            self._growth[self._slot(key)[1]] += 1
+        self._records += ledger.records
         self._taken.append(tx)
         expires = tx.payload.expires_at_ms
-        hour = hour_of(expires)
-        self._windows[hour] = extended(self._window(hour), tx.txid, expires)
-        self._window_added[tx.txid] = WindowEntry(hour, tx.txid, expires)
+        self._window_added[tx.txid] = WindowEntry(hour_of(expires), tx.txid, expires)
 
     def _weight_of(self, tx: CheckedTx, ledger: Ledger) -> int:
         return tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
@@ -295,20 +286,12 @@ class BlockRun:
             self._buckets[number] = known
         return known
 
-    def _window(self, hour: int) -> WindowBucket:
-        return self._windows.get(hour) or self._overlay.get(WINDOW, WINDOW.key(str(hour))) or EMPTY
-
     # --- the end --------------------------------------------------------------------------------------
     def finish(self, evidence: tuple[Evidence, ...] = ()) -> BlockResult:
         """Carry out evidence, close the replay window's passed hours, compute the root."""
         block_receipt = self._carry_out_evidence(evidence)
+        self._change_window()
         changes = self._overlay.changes
-        for hour, bucket in self._windows.items():
-            changes[WINDOW.key(str(hour))] = (WINDOW, bucket)
-        for hour in passed_hours(self._head.time_ms, self._block.time_ms):
-            key = WINDOW.key(str(hour))
-            if key in changes or self._overlay.get(WINDOW, key) is not None:
-                changes[key] = (WINDOW, None)
         validators = self._overlay.get(VALIDATORS, VALIDATORS.key("set"))
         assert validators is not None, "the genesis state has no validator set"
         versions = self.rules.value_versions
@@ -331,6 +314,20 @@ class BlockRun:
             receipts=BlockReceipts(tuple(self._receipts), block_receipt),
         )
 
+    def _change_window(self) -> None:
+        """Add the block's transactions to their hours, and delete the hours that have passed."""
+        overlay, by_hour = self._overlay, defaultdict[int, list[WindowEntry]](list)
+        for entry in self._window_added.values():
+            by_hour[entry.hour].append(entry)
+        for hour, entries in by_hour.items():
+            key = WINDOW.key(str(hour))
+            added = ((entry.txid, entry.expires_at_ms) for entry in entries)
+            overlay.put(WINDOW, key, extended(overlay.get(WINDOW, key) or EMPTY, added))
+        for hour in passed_hours(self._head.time_ms, self._block.time_ms):
+            key = WINDOW.key(str(hour))
+            if overlay.get(WINDOW, key) is not None:
+                overlay.put(WINDOW, key, None)
+
     def _carry_out_evidence(self, evidence: tuple[Evidence, ...]) -> Receipt:
         """The receipt of what the block itself has done, a ruleset that begins included."""
         ledger = self._ledger(b"", b"", b"")
@@ -339,7 +336,7 @@ class BlockRun:
         ledger.note_replaced()
         happenings = (*self._happenings, *ledger.happenings)
         receipt = receipt_of((), ledger.changes, ledger.replaced, happenings)
-        self._overlay.changes.update(ledger.changes)
+        self._overlay.take(ledger)
         return receipt
 
     def _changed_buckets(self, stored: dict[bytes, bytes | None]) -> dict[int, bytes]:

@@ -67,6 +67,8 @@ class TransactionBody(Value, frozen=True):
 
     def weigh(self) -> int:
         """Its share of `block_weight_max` and of its payers' quotas, without its bytes."""
+        if not self.weight_each:
+            return self.weight
         return self.weight + sum(each * len(getattr(self, name)) for name, each in self.weight_each.items())
 
     def new_account_keys(self) -> tuple[bytes, ...]:

@@ -62,33 +62,45 @@ Overlay = dict[bytes, tuple[Family[Any], Any]]
 
 
 class BlockOverlay:
-    """The changes of the block's accepted transactions so far, and a cache of the values that they have read."""
+    """The state values that the block's transactions have read or changed so far."""
 
     def __init__(self, state: StateReader) -> None:
         self.state = state
+        self.values: dict[bytes, Any] = {}
+        """The present value of each key that was read or changed; None where there is none."""
         self.changes: Overlay = {}
+        self.before: dict[bytes, Any] = {}
+        """The value before the block of each key that has changed."""
         self.records: dict[tuple[str, int], bytes] = {}
         """The vehicle records that the block has appended so far, by VIN and sequence."""
-        self.values: dict[bytes, Any] = {}
-        """The values before the block that were read."""
 
     def get(self, family: Family[V], key: bytes) -> V | None:
-        changed = self.changes.get(key)
-        if changed is not None:
-            return changed[1]  # type: ignore[no-any-return]
-        if key in self.values:
-            return self.values[key]  # type: ignore[no-any-return]
-        return self.load(family, key)
-
-    def before(self, family: Family[V], key: bytes) -> V | None:
-        """The value in the state before the block."""
         return self.values[key] if key in self.values else self.load(family, key)
 
     def load(self, family: Family[V], key: bytes) -> V | None:
+        """Read a value that is not in `values` yet."""
         raw = self.state.get(key)
         value = None if raw is None else family.decode(raw)
         self.values[key] = value
         return value
+
+    def put(self, family: Family[V], key: bytes, value: V | None) -> None:
+        """None deletes."""
+        if key not in self.before:
+            self.before[key] = self.get(family, key)
+        self.values[key] = value
+        self.changes[key] = (family, value)
+
+    def take(self, ledger: Ledger) -> None:
+        """Take over the changes and records of a transaction that is valid as a whole."""
+        before, values = self.before, self.values
+        for key, (family, value) in ledger.changes.items():
+            if key not in before:
+                before[key] = self.get(family, key)
+            values[key] = value
+        self.changes.update(ledger.changes)
+        for record in ledger.records:
+            self.records[record.vin, record.sequence] = record.body
 
 
 class Ledger(msgspec.Struct, eq=False):
@@ -117,13 +129,8 @@ class Ledger(msgspec.Struct, eq=False):
         changed = self.changes.get(key)
         if changed is not None:
             return changed[1]  # type: ignore[no-any-return]
-        overlay = self.overlay  # its `get`, without the cost of a call
-        changed = overlay.changes.get(key)
-        if changed is not None:
-            return changed[1]  # type: ignore[no-any-return]
-        if key in overlay.values:
-            return overlay.values[key]  # type: ignore[no-any-return]
-        return overlay.load(family, key)
+        values = self.overlay.values  # the overlay's `get`, without the cost of a call
+        return values[key] if key in values else self.overlay.load(family, key)
 
     def the(self, family: Family[V], ident: str | bytes) -> V:
         """The value, which exists because the guards were met."""
@@ -141,9 +148,13 @@ class Ledger(msgspec.Struct, eq=False):
 
     def note_replaced(self) -> None:
         """Note the value that each change replaces, None where there is none, and the keys that are new."""
-        get, changes = self.overlay.get, self.changes
-        self.replaced = {key: get(family, key) for key, (family, _) in changes.items()}
-        self.created = [key for key, old in self.replaced.items() if old is None and changes[key][1] is not None]
+        overlay, self.replaced, self.created = self.overlay, {}, []
+        values = overlay.values
+        for key, (family, new) in self.changes.items():
+            old = values[key] if key in values else overlay.load(family, key)
+            self.replaced[key] = old
+            if old is None and new is not None:
+                self.created.append(key)
 
     @property
     def now_ms(self) -> int:

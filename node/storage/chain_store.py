@@ -329,7 +329,7 @@ class ChainStore(ChainReader):
             family, new = result.overlay.changes[key]
             stored = schema.state_key(key)
             if family.indexes:
-                added, gone = index_changes(family, key, result.overlay.before(family, key), new)
+                added, gone = index_changes(family, key, result.overlay.before[key], new)
                 puts.update(dict.fromkeys(added, b""))
                 deletes.extend(gone)
             if value is None:

@@ -200,7 +200,8 @@ class Restore:
                     raise Malformed("an entry of the replay window has the wrong size")
                 hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
                 self._check_place(txid, schema.place_in(key))
-                self._windows[hour] = extended(self._windows.get(hour, EMPTY), txid, int.from_bytes(expires, "big"))
+                added = (txid, int.from_bytes(expires, "big"))
+                self._windows[hour] = extended(self._windows.get(hour, EMPTY), [added])
                 return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
             case _:
                 raise Malformed(f"chunk {self._next}: a key of a family that snapshots do not have")

@@ -195,9 +195,7 @@ class StoreCheck:
             entries.setdefault(hour, []).append((place, key[9:], int.from_bytes(value, "big")))
         leaves = {int(ident): bucket for _, ident, bucket in self._family(WINDOW)}
         for hour in sorted(leaves.keys() | entries.keys()):
-            computed = EMPTY
-            for _, txid, expires_at_ms in sorted(entries.get(hour, ())):
-                computed = extended(computed, txid, expires_at_ms)
+            computed = extended(EMPTY, (entry[1:] for entry in sorted(entries.get(hour, ()))))
             if leaves.get(hour, EMPTY) != computed:
                 text = f"its {computed.count} entries do not make the chain of window/{hour}"
                 yield StoreDamage("replay window entry", f"hour {hour}", self._blocks.state_head.height, text)

@@ -143,7 +143,7 @@ STEPS = Table(
         "apply": ("node.txtypes:*.apply",),
         "quota charge": ("node.execution.block_run:BlockRun._charge", "node.txtypes.identity.quota"),
         "bucket weight": ("node.execution.block_run:BlockRun._bucket_weight",),
-        "window": ("node.txtypes.chain.replay_window", "node.execution.block_run:BlockRun._window"),
+        "window": ("node.txtypes.chain.replay_window", "node.execution.block_run:BlockRun._change_window"),
         "take a transaction": ("node.execution.block_run:BlockRun.add", "node.execution.block_run:BlockRun.carry_out"),
         "tree": (
             "node.execution.block_run:BlockRun._changed_buckets",

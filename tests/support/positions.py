@@ -13,7 +13,7 @@ from typing import Any
 from node.crypto.dev_keys import dev_key
 from node.execution.block_run import BlockRun
 from node.ledger.body import TransactionBody
-from node.ledger.overlay import Overlay
+from node.ledger.overlay import BlockOverlay, Overlay, StateReader
 from node.ledger.signed import TxSignature
 from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from support.chain import HOUR_MS, Chain, address
@@ -46,6 +46,22 @@ class Game:
         return At(self, position)
 
 
+class _Overlay(BlockOverlay):
+    """What has changed until a position. What was read of the committed state is read once for the whole game."""
+
+    def __init__(self, state: StateReader, game: Game, position: Position) -> None:
+        super().__init__(state)
+        self.changes, self._game = position.changes, game
+        self.values = {key: value for key, (_, value) in position.changes.items()}
+
+    def load(self, family: Any, key: bytes) -> Any:
+        known = self._game.values
+        if key not in known:
+            known[key] = super().load(family, key)
+        self.values[key] = known[key]
+        return known[key]
+
+
 class At:
     """A position as its players see it."""
 
@@ -53,8 +69,7 @@ class At:
         self.position, self.game, self.now = position, game, position.now
         store, chain = game.chain.store, game.chain
         self._run = BlockRun(store.state, store.tree, store.head(), chain.genesis_hash, position.now)
-        self._run._overlay.changes = position.changes
-        self._run._overlay.values = game.values
+        self._run._overlay = _Overlay(store.state, game, position)
 
     def state(self, family: Any, ident: Any) -> Any:
         return self._run._overlay.get(family, family.key(ident))

@@ -300,7 +300,7 @@ def window() -> dict[str, object]:
         tx = chain.check(played.raw)
         expires = tx.payload.expires_at_ms
         hour = hour_of(expires)
-        buckets[hour] = extended(buckets.get(hour, EMPTY), tx.txid, expires)
+        buckets[hour] = extended(buckets.get(hour, EMPTY), [(tx.txid, expires)])
         found.append(
             {
                 "txid": tx.txid.hex(),

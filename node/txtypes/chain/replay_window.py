@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from node.codec import Value
@@ -29,10 +30,14 @@ def hour_of(expires_at_ms: int) -> int:
     return expires_at_ms // HOUR_MS
 
 
-def extended(bucket: WindowBucket, txid: bytes, expires_at_ms: int) -> WindowBucket:
-    """`head' = H("bmw/window", head || txid || expires_at)`, the time as 8 bytes big-endian."""
-    head = tagged("bmw/window", bucket.head + txid + expires_at_ms.to_bytes(8, "big"))
-    return WindowBucket(bucket.count + 1, head)
+def extended(bucket: WindowBucket, added: Iterable[tuple[bytes, int]]) -> WindowBucket:
+    """The bucket with more transactions, each a txid and `expires_at_ms`. For each of them
+    `head' = H("bmw/window", head || txid || expires_at)`, the time as 8 bytes big-endian."""
+    count, head = bucket.count, bucket.head
+    for txid, expires_at_ms in added:
+        head = tagged("bmw/window", head + txid + expires_at_ms.to_bytes(8, "big"))
+        count += 1
+    return WindowBucket(count, head)
 
 
 def passed_hours(parent_time_ms: int, time_ms: int) -> range:

@@ -99,9 +99,10 @@ def used_today(reader: Reader, payer: bytes, now_ms: int) -> Quota:
 
 def charge(ledger: Ledger, weight: int, keys: int) -> None:
     """Charge a transaction to its payers; notes each quota that has too little left."""
+    now_ms = ledger.now_ms
     for payer in payers_of(ledger, ledger.sender, ledger.params):
-        used = used_today(ledger, payer.address, ledger.now_ms)
-        total = replace(used, weight=used.weight + weight, keys=used.keys + keys)
+        used = used_today(ledger, payer.address, now_ms)
+        total = Quota(used.day, used.weight + weight, used.keys + keys, used.acts)
         if total.weight > payer.weight:
             ledger.unmet(WEIGHT_EXHAUSTED, to_text(payer.address), total.weight, f"at most {payer.weight} a day")
         if total.keys > payer.keys:

@@ -108,7 +108,7 @@ class Wrong(BlockRun):
     def finish(self, evidence=()) -> BlockResult:
         key = VEHICLE.key(VIN)
         vehicle = self._overlay.get(VEHICLE, key)
-        self._overlay.changes[key] = (VEHICLE, replace(vehicle, transfer_count=vehicle.transfer_count + 1))
+        self._overlay.put(VEHICLE, key, replace(vehicle, transfer_count=vehicle.transfer_count + 1))
         return super().finish(evidence)
 
 
