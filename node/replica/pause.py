@@ -19,7 +19,9 @@ class Pause:
 
     def end_ms(self, pending_txs: int) -> int:
         """With work for a block. It grows with what is pending: few transactions are final soon, and many share the
-        cost of a block. It is never longer than without work."""
+        cost of a block. There is none once a whole block is pending, and it is never longer than without work."""
+        if pending_txs >= self._config.build_txs_max:
+            return self._began_ms
         least_ms, full_ms = self._config.block_interval_min_ms, self._config.block_interval_full_ms
         pause_ms = least_ms + max(0, full_ms - least_ms) * min(pending_txs, FULL_TXS) // FULL_TXS
         return min(self._began_ms + pause_ms, self.end_of_empty_ms())
