@@ -9,16 +9,17 @@ import http.client
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from node import limits
+from node.chain.acceptance import receipts_of
 from node.chain.block import Committed, decode_committed
 from node.crypto.state_tree import LargeBucket, StateProof
 from node.errors import Malformed, OperatorError, Rejected
-from node.ledger.json_form import from_json
+from node.ledger.json_form import from_json, to_json
 from node.txtypes.chain.validator_set import ValidatorEntry
 from wallet.defaults import DEFAULT_NODE as DEFAULT_NODE
 
@@ -212,13 +213,17 @@ class NodeClient:
             raise
 
     def submit_batch(self, raws: list[bytes]) -> list[dict[str, Any]]:
-        """One result for each transaction, in order. At most `RPC_BATCH_MAX`."""
+        """One result for each transaction, in order, each pending one with its `acceptance`. At most
+        `RPC_BATCH_MAX`."""
         assert 0 < len(raws) <= limits.RPC_BATCH_MAX, "a batch has a bound"
         body = {"transactions": [raw.hex() for raw in raws]}
         answer = self.call_json("/v1/transactions/batch", {}, body, BATCH_TIMEOUT_S)
         results = answer.get("results")
         if not isinstance(results, list) or len(results) != len(raws) or not all(isinstance(r, dict) for r in results):
             raise Unreachable(f"{self._nodes[0]} did not answer every item of the batch: submit the files again")
+        with suppress(Rejected):
+            for result, receipt in receipts_of(answer):
+                result["acceptance"] = to_json(receipt)
         return results
 
     def check(self, raw: bytes) -> dict[str, Any]:

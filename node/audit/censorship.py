@@ -17,7 +17,7 @@ from node.audit.executor import Executed
 from node.audit.follow import Follower
 from node.audit.replay_store import ReplayStore
 from node.audit.sources import BlockSource
-from node.chain.acceptance import Acceptance
+from node.chain.acceptance import Acceptance, receipts_of
 from node.chain.block import Header
 from node.chain.genesis import Genesis, genesis_hash, start_height
 from node.crypto.addresses import to_text
@@ -76,20 +76,31 @@ class Inquiry:
         }  # fmt: skip
 
 
-def read_receipt(document: Any, raws: Sequence[bytes], genesis: bytes, name: str) -> Inquiry:
-    """The inquiry of a receipt: a JSON object with `acceptance`, and `transaction` in hex unless its bytes are one of
-    `raws`. Raises `Malformed`, `BadSignature`, `WrongChain`."""
+def read_receipts(document: Any, raws: Sequence[bytes], genesis: bytes, name: str) -> list[Inquiry]:
+    """The inquiries of the JSON answer to a submission, with `transaction` in hex, or to a batch, with `transactions`;
+    unless their bytes are among `raws`. Raises `Malformed`, `BadSignature`, `WrongChain`."""
     if not isinstance(document, dict) or "acceptance" not in document:
         raise Malformed(f"{name}: a receipt has `acceptance`, from the answer to a submission, and `transaction`")
+    if "results" in document:
+        given = [*_bytes_of(document.get("transactions", []), f"{name}.transactions"), *raws]
+        return [_inquiry(receipt, given, genesis, name) for _, receipt in receipts_of(document)]
     acceptance: Acceptance = from_json(Acceptance, document["acceptance"], f"{name}.acceptance")
+    transaction = document.get("transaction")
+    candidates = raws if transaction is None else _bytes_of([transaction], f"{name}.transaction")
+    return [_inquiry(acceptance, candidates, genesis, name)]
+
+
+def _bytes_of(texts: Any, place: str) -> list[bytes]:
+    try:
+        return [bytes.fromhex(text) for text in texts]
+    except (TypeError, ValueError):
+        raise Malformed(f"{place}: hex expected") from None
+
+
+def _inquiry(acceptance: Acceptance, raws: Sequence[bytes], genesis: bytes, name: str) -> Inquiry:
     if not acceptance.is_signed(genesis):
         raise BadSignature(f"{name}: the receipt is not signed by its node key for this chain")
-    given = document.get("transaction")
-    try:
-        candidates = [bytes.fromhex(given)] if given is not None else list(raws)
-    except (TypeError, ValueError):
-        raise Malformed(f"{name}.transaction: hex expected") from None
-    for raw in candidates:
+    for raw in raws:
         signed = decode_signed_tx(raw, genesis)
         if (signed.txid, signed.payload.expires_at_ms) == (acceptance.txid, acceptance.expires_at_ms):
             return Inquiry(acceptance, check_signatures(signed, genesis))

@@ -7,23 +7,25 @@ block has it. One signature covers all transactions that a node has answered at 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from node.codec import encode
 from node.crypto import merkle
 from node.crypto.signing import is_signature
 from node.ledger.family import View
 from node.ledger.fields import Hash32, Height, PublicKey, Signature, Time
+from node.ledger.json_form import from_json
 
 PATH_MAX = 32
 
 
 class Acceptance(View, frozen=True):
-    """An acceptance receipt. `index` and `count`: the place among the transactions that were answered at once, and
-    their number; `path`: the hashes beside the way from there to the root over them. `height`, `block_id`: the head of
-    the node when it answered; `time`: its clock then; `signature`: by the node key."""
+    """The acceptance receipt of one transaction. `index` and `count`: the place among the transactions that were
+    answered at once, and their number; `path`: the hashes beside the way from there to the root over them. `height`,
+    `block_id`: the head of the node when it answered; `time`: its clock then; `signature`: by the node key."""
 
     txid: Hash32
     expires_at_ms: Time
@@ -55,16 +57,52 @@ def acceptance_bytes(genesis_hash: bytes, root: bytes, height: int, block_id: by
     return b"bmw/acceptance\x00" + genesis_hash + encode([root, height, block_id, time_ms])
 
 
-def acceptances(
+class _Pending(View, frozen=True):
+    """What the receipt of a batch covers of each pending result."""
+
+    txid: Hash32
+    until_ms: Time
+
+
+class BatchAcceptance(View, frozen=True):
+    """What the acceptance receipts of a batch have in common. They are those of its pending transactions, in order, and
+    follow from it."""
+
+    height: Height
+    block_id: Hash32
+    time_ms: Time
+    node_key: PublicKey
+    signature: Signature
+
+    def receipts(self, accepted: Sequence[tuple[bytes, int]]) -> list[Acceptance]:
+        """`accepted`: the txid of each, and when it expires; there is at least one."""
+        _, paths = merkle.root_and_paths([_entry(txid, expires_at_ms) for txid, expires_at_ms in accepted])
+        return [
+            Acceptance(txid, expires_at_ms, index, len(accepted), path, *astuple(self))
+            for index, ((txid, expires_at_ms), path) in enumerate(zip(accepted, paths, strict=True))
+        ]
+
+
+def receipts_of(answer: dict[str, Any]) -> list[tuple[dict[str, Any], Acceptance]]:
+    """The pending results of the JSON answer to a batch, each with its receipt. Raises `Malformed`. Whether a receipt is
+    signed, `Acceptance.is_signed` tells."""
+    results = answer.get("results")
+    listed = results if isinstance(results, list) else []
+    pending = [r for r in listed if isinstance(r, dict) and r.get("status") == "pending"]
+    if not pending:
+        return []
+    common: BatchAcceptance = from_json(BatchAcceptance, answer.get("acceptance"), "acceptance")
+    named: list[_Pending] = [
+        from_json(_Pending, {name: r.get(name) for name in ("txid", "until")}, "results") for r in pending
+    ]
+    return list(zip(pending, common.receipts([(each.txid, each.until_ms) for each in named]), strict=True))
+
+
+def accept(
     genesis_hash: bytes, accepted: Sequence[tuple[bytes, int]], height: int, block_id: bytes, time_ms: int,
     node_key: bytes, sign: Callable[[bytes], bytes],
-) -> list[Acceptance]:  # fmt: skip
-    """The receipts for transactions, each a txid and when it expires, that are answered at once; there is at least
-    one."""
-    entries = [_entry(txid, expires_at_ms) for txid, expires_at_ms in accepted]
-    root, paths = merkle.root_and_paths(entries)
+) -> BatchAcceptance:  # fmt: skip
+    """Sign for transactions, each a txid and when it expires, that are answered at once; there is at least one."""
+    root = merkle.root([_entry(txid, expires_at_ms) for txid, expires_at_ms in accepted])
     signature = sign(acceptance_bytes(genesis_hash, root, height, block_id, time_ms))
-    return [
-        Acceptance(txid, expires_at_ms, index, len(entries), path, height, block_id, time_ms, node_key, signature)
-        for index, ((txid, expires_at_ms), path) in enumerate(zip(accepted, paths, strict=True))
-    ]
+    return BatchAcceptance(height, block_id, time_ms, node_key, signature)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from node.audit.censorship import EVIDENCE, Inquiry, Search, read_receipt
+from node.audit.censorship import EVIDENCE, Inquiry, Search, read_receipts
 from node.audit.divergence import Diverged
 from node.audit.progress import ReplayProgress
 from node.audit.sources import open_source
@@ -45,16 +45,18 @@ def censorship(
 ) -> None:  # fmt: skip
     """Say for each RECEIPT whether its transaction committed, became invalid, or was left out until it expired.
 
-    A RECEIPT is the JSON answer to a submission, with `transaction` added, or a list of such; `bmw-wallet` keeps them.
+    A RECEIPT is the JSON answer to a submission, with `transaction` added, or to a batch, with `transactions` added, or
+    a list of such; `bmw-wallet` keeps them.
     The chain is executed from genesis. Exit code 1 where a transaction held at every block until it expired while
     blocks had room, or was accepted over a block that the source does not have: both are evidence.
     """
     genesis = read_genesis_file(genesis_file)
     raws = [_signed_bytes(path) for path in transactions]
     inquiries = [
-        read_receipt(document, raws, genesis_hash(genesis), str(path))
+        inquiry
         for path in receipts
         for document in _documents(path)
+        for inquiry in read_receipts(document, raws, genesis_hash(genesis), str(path))
     ]
     if len(inquiries) > INQUIRIES_MAX:
         raise OperatorError(f"{len(inquiries)} receipts, at most {INQUIRIES_MAX} are judged at once: give fewer")

@@ -102,6 +102,7 @@ class Submissions:
         """The outcome of each. What is pending is on disk when this returns."""
         self.count += len(raws)
         self.decoded += len(raws)
+        since = self._store.height()
         results: list[Submitted] = []
         fresh: dict[int, SignedTx] = {}
         by_gossip: dict[bytes, tuple[bytes, int]] = {}
@@ -131,12 +132,12 @@ class Submissions:
                 bad = BadSignature("a signature of the transaction does not verify")
                 results[index] = replace(results[index], error=bad)
         if checked:
-            await self._admit(checked, results)
+            await self._admit(checked, results, since)
         if by_gossip:  # from gossip, or not on disk yet: what is answered must be
-            await self._tx_statuses.accept(by_gossip)
+            await self._tx_statuses.accept(by_gossip, since)
         return results
 
-    async def _admit(self, checked: dict[int, CheckedTx], results: list[Submitted]) -> None:
+    async def _admit(self, checked: dict[int, CheckedTx], results: list[Submitted], since: int) -> None:
         before = {tx.txid: self._tx_statuses.readmitting(tx.txid) for tx in checked.values()}
         outcomes = await self._outcomes(list(checked.values()))
         entries: dict[bytes, tuple[bytes, int]] = {}
@@ -154,7 +155,7 @@ class Submissions:
                 entries[tx.txid] = (tx.raw, expires)
                 results[index] = Submitted(tx.txid, TxStatus(tx.txid, "pending", expires))
         if entries:
-            await self._tx_statuses.accept(entries)
+            await self._tx_statuses.accept(entries, since)
 
     async def _outcomes(self, transactions: list[CheckedTx]) -> list[Outcome]:
         """The replica's answers, a portion in each turn of the event loop."""

@@ -55,8 +55,9 @@ class TxStatuses:
             heapq.heappush(self._expiries, (expires_at_ms, txid))
 
     # --- accepting ---
-    async def accept(self, entries: dict[bytes, tuple[bytes, int]]) -> None:
-        """txid to (signed bytes, expiry): on disk, synced, when this returns."""
+    async def accept(self, entries: dict[bytes, tuple[bytes, int]], since: int) -> None:
+        """txid to (signed bytes, expiry): on disk, synced, when this returns. No block up to height `since` has one of
+        them."""
         for txid, (raw, expires) in entries.items():
             self._accepting[txid] = self._unsynced[txid] = raw
             self.opened(txid, expires)
@@ -66,7 +67,8 @@ class TxStatuses:
             # A task of its own: a caller that disconnects does not affect the others of its group.
             self._writing = asyncio.create_task(self._write_groups())
         await done
-        self.committed([txid for txid in entries if self._reader.place(txid) is not None])  # meanwhile
+        if self._reader.height() > since:
+            self.committed([txid for txid in entries if self._reader.place(txid) is not None])
 
     def is_journalled(self, txid: bytes) -> bool:
         """Whether the transaction would survive a power cut now."""

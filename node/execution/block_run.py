@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +21,6 @@ from node.crypto.state_tree import ENTRY, StateTree, TreeChange, bucket_of, chan
 from node.errors import OperatorError
 from node.execution.head import ChainHead
 from node.ledger.body import judge_body, type_of
-from node.ledger.family import Family
 from node.ledger.guards import (
     ALREADY_COMMITTED,
     EXPIRY_TOO_FAR,

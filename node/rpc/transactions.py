@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from node.chain.acceptance import Acceptance, acceptances
+from node.chain.acceptance import BatchAcceptance, accept
 from node.codec import encode
 from node.crypto.addresses import from_text
 from node.errors import Malformed
 from node.execution.head import ChainHead
 from node.ledger.family import View
 from node.ledger.fields import OptionalTime
-from node.ledger.json_form import time_from_text, time_to_text, to_json, union_from_json
+from node.ledger.json_form import json_form, time_from_text, time_to_text, to_json, union_from_json
 from node.ledger.signed import sign_bytes, txid_of
 from node.limits import TIME_MAX_MS, TX_BYTES_MAX
 from node.rpc import answers, transaction_answers
@@ -33,8 +33,7 @@ from node.txtypes.envelope import CheckedTx, Payload, SignedTx
 from node.txtypes.registry import TYPES
 
 Json = dict[str, Any]
-Answer = tuple[int, View]
-"""HTTP status and document."""
+Submission = transaction_answers.Pending | transaction_answers.Committed
 LIFETIME_DEFAULT_MS = 30 * 60_000
 
 Hex = Annotated[str, Meta(description="lower-case hex", extra_json_schema={"pattern": r"^([0-9a-f]{2})*$"})]
@@ -69,7 +68,7 @@ class EncodeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class BatchResult(View, frozen=True):
     """The result of one transaction of a batch. `txid`: empty if the bytes do not decode. `status`: `refused` where
-    this node knows nothing of the transaction. `acceptance`: the node's signed receipt of a pending one."""
+    this node knows nothing of the transaction."""
 
     txid: str
     status: str
@@ -77,13 +76,14 @@ class BatchResult(View, frozen=True):
     height: int = 0
     index: int = 0
     until_ms: OptionalTime = 0
-    acceptance: Acceptance | None = None
 
 
 class BatchResults(View, frozen=True):
-    """One result per transaction, in order."""
+    """One result per transaction, in order. `acceptance`: the node's signed receipt of all that are pending, if there
+    are any."""
 
     results: tuple[BatchResult, ...]
+    acceptance: BatchAcceptance | None = None
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -194,51 +194,33 @@ async def transaction(call: Call) -> View:
 
 
 # --- submit ----------------------------------------------------------------------------------------------
-def submitted_answers(backend: Backend, outcomes: Sequence[Submitted], language: str) -> list[Answer | Problem]:
-    """For each outcome the answer, or the `Problem` where the transaction is rejected or has expired, or where its
-    bytes could not be judged or had no room. The receipts of one call have one signature."""
-    head = backend.reader().head()
-    found = [_answer(outcome, head.time_ms, language) for outcome in outcomes]
-    receipts = iter(_receipts(backend, head, [pending for pending in found if isinstance(pending, TxStatus)]))
-    return [_accepted(given, next(receipts)) if isinstance(given, TxStatus) else given for given in found]
-
-
-def _answer(outcome: Submitted, now_ms: int, language: str) -> Answer | Problem | TxStatus:
-    """The answer; for a transaction that is pending, its status."""
+def _answer(outcome: Submitted, now_ms: int, language: str) -> Submission | Problem:
+    """The status; or the `Problem` where the transaction is rejected or has expired, or where its bytes could not be
+    judged or had no room."""
     status = outcome.status
-    about = _about(outcome, now_ms)
     if outcome.error is not None:
-        problem = problem_of(outcome.error, language)
+        problem, about = problem_of(outcome.error, language), _about(outcome, now_ms)
         if about is not None:
             problem.members["transaction"] = about
         return problem
     assert status is not None, "bytes without an error have a status"
-    if status.status == "pending":
-        return status
-    view = tx_status_view(status, now_ms, language)
-    match view:
-        case transaction_answers.Rejected():
-            return guards_problem(status.unmet, language, transaction=about)
-        case transaction_answers.Expired():
+    match status.status:
+        case "rejected":
+            return guards_problem(status.unmet, language, transaction=_about(outcome, now_ms))
+        case "expired":
             until = time_to_text(status.expires_at_ms)
             text = f"it was valid until {until} and never got into a block"
-            return Problem("transaction_expired", text, transaction=about)
+            return Problem("transaction_expired", text, transaction=_about(outcome, now_ms))
+        case "committed":
+            return transaction_answers.Committed(status.txid, "committed", status.height, status.index)
         case _:
-            return 200, view
+            return transaction_answers.Pending(status.txid, "pending", status.expires_at_ms)
 
 
-def _receipts(backend: Backend, head: ChainHead, accepted: Sequence[TxStatus]) -> list[Acceptance]:
-    """The receipts for transactions that are in the journal."""
-    if not accepted:
-        return []
-    names, now_ms = [(status.txid, status.expires_at_ms) for status in accepted], time.time_ns() // 1_000_000
-    return acceptances(
-        backend.genesis_hash, names, head.height, head.block_id, now_ms, backend.node_key, backend.sign
-    )  # fmt: skip
-
-
-def _accepted(pending: TxStatus, receipt: Acceptance) -> Answer:
-    return 202, transaction_answers.Accepted(pending.txid, "pending", pending.expires_at_ms, receipt)
+def _acceptance(backend: Backend, head: ChainHead, accepted: Sequence[tuple[bytes, int]]) -> BatchAcceptance:
+    """The receipt for transactions that are in the journal."""
+    now_ms = time.time_ns() // 1_000_000
+    return accept(backend.genesis_hash, accepted, head.height, head.block_id, now_ms, backend.node_key, backend.sign)
 
 
 def _about(outcome: Submitted, now_ms: int) -> Json | None:
@@ -252,6 +234,7 @@ def _about(outcome: Submitted, now_ms: int) -> Json | None:
 
 
 async def submit(call: Call) -> tuple[int, View]:
+    """202 with a receipt while it is pending, 200 once it is committed."""
     media_type, raw = await read_body(call.request, call.rpc.config, MSGPACK, JSON)
     if media_type == JSON:
         raw = read_hex(read_json(raw, SubmitRequest).transaction, "transaction")
@@ -261,10 +244,17 @@ async def submit(call: Call) -> tuple[int, View]:
     (outcome,) = await asyncio.shield(call.backend.submit([raw]))  # a disconnect must not cancel: it may be journalled
     if query.wait is not None and outcome.status is not None and outcome.status.status == "pending":
         outcome = replace(outcome, status=await _wait(call, outcome.status))
-    [answer] = submitted_answers(call.backend, [outcome], call.language)
-    if isinstance(answer, Problem):
-        raise answer
-    return answer
+    head = call.backend.reader().head()
+    answer = _answer(outcome, head.time_ms, call.language)
+    match answer:
+        case Problem():
+            raise answer
+        case transaction_answers.Pending(txid, status, until_ms):
+            accepted = [(txid, until_ms)]
+            [receipt] = _acceptance(call.backend, head, accepted).receipts(accepted)
+            return 202, transaction_answers.Accepted(txid, status, until_ms, receipt)
+        case _:
+            return 200, answer
 
 
 async def _wait(call: Call, pending: TxStatus) -> TxStatus:
@@ -291,8 +281,14 @@ async def batch(call: Call) -> Json:
     parsed = [_hex_or_problem(text, f"transactions[{index}]") for index, text in enumerate(texts)]
     raws = [raw for raw in parsed if isinstance(raw, bytes)]
     outcomes = await asyncio.shield(call.backend.submit(raws)) if raws else []
-    given = iter(submitted_answers(call.backend, outcomes, call.language))
-    return {"results": [_result(raw if isinstance(raw, Problem) else next(given)) for raw in parsed]}
+    head = call.backend.reader().head()
+    given = [_answer(outcome, head.time_ms, call.language) for outcome in outcomes]
+    each = iter(given)
+    answer: Json = {"results": [_result(raw if isinstance(raw, Problem) else next(each)) for raw in parsed]}
+    accepted = [(view.txid, view.until_ms) for view in given if isinstance(view, transaction_answers.Pending)]
+    if accepted:
+        answer["acceptance"] = json_form(_acceptance(call.backend, head, accepted))
+    return answer
 
 
 def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
@@ -302,9 +298,9 @@ def _hex_or_problem(text: Any, path: str) -> bytes | Problem:
         return problem
 
 
-def _result(given: Answer | Problem) -> Json:
+def _result(given: Submission | Problem) -> msgspec.Struct | Json:
     if not isinstance(given, Problem):
-        return to_json(given[1])
+        return json_form(given)
     about = given.members.get("transaction")
     txid, status = ("", "") if about is None else (about["txid"], about["status"])
     return {"txid": txid, "status": status or "refused", "problem": given.document()}

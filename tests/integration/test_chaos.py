@@ -181,7 +181,7 @@ def test_a_transaction_is_known_while_its_fate_is_being_written() -> None:
             tx_status = tx_statuses.tx_status(txid, 0, head_time_ms=2_000)
             found.append(tx_status and tx_status.status)
 
-        await tx_statuses.accept({txid: (b"raw", 1_000)})
+        await tx_statuses.accept({txid: (b"raw", 1_000)}, 0)
         ask()
         disk.is_slow = True
         settling = asyncio.create_task(tx_statuses.settle(2_000))

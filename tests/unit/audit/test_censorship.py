@@ -11,14 +11,15 @@ from support.life import register
 from support.sources import ChainSource
 from support.stages import fork
 
-from node.audit.censorship import Inquiry, Search, read_receipt
+from node.audit.censorship import Inquiry, Search, read_receipts
 from node.audit.divergence import Diverged
-from node.chain.acceptance import acceptances
+from node.chain.acceptance import accept
 from node.crypto.dev_keys import dev_key
 from node.errors import BadSignature, Malformed, OperatorError
 from node.execution.block_run import BlockFull
 from node.ledger.json_form import to_json
 from node.ledger.params import ChainParams
+from node.rpc.transaction_answers import Pending
 from node.txtypes.members.member import MemberUpdate
 
 NODE = dev_key("node", "bmw")
@@ -31,15 +32,26 @@ def vin(number: int) -> str:
 def receipt(chain: Chain, raw: bytes) -> dict[str, Any]:
     """What a wallet keeps of an answer 202 that the node of bmw gave at the chain's head."""
     tx, head = chain.check(raw), chain.store.head()
-    (given,) = acceptances(
-        chain.genesis_hash, [(tx.txid, tx.payload.expires_at_ms)], head.height, head.block_id, chain.now, NODE.public,
-        NODE.sign,
+    accepted = [(tx.txid, tx.payload.expires_at_ms)]
+    signed = accept(
+        chain.genesis_hash, accepted, head.height, head.block_id, chain.now, NODE.public, NODE.sign
     )  # fmt: skip
-    return {"acceptance": to_json(given), "transaction": raw.hex()}
+    return {"acceptance": to_json(signed.receipts(accepted)[0]), "transaction": raw.hex()}
+
+
+def batch_answer(chain: Chain, *raws: bytes) -> dict[str, Any]:
+    """The answer of the node of bmw to a batch in which it has refused a transaction."""
+    txs, head = [chain.check(raw) for raw in raws], chain.store.head()
+    accepted = [(tx.txid, tx.payload.expires_at_ms) for tx in txs]
+    signed = accept(chain.genesis_hash, accepted, head.height, head.block_id, chain.now, NODE.public, NODE.sign)
+    pending = [to_json(Pending(txid, "pending", until_ms)) for txid, until_ms in accepted]
+    results = [*pending[:1], {"txid": "", "status": "refused", "problem": {}}, *pending[1:]]
+    return {"results": results, "acceptance": to_json(signed)}
 
 
 def inquiry(chain: Chain, document: dict[str, Any], *raws: bytes) -> Inquiry:
-    return read_receipt(document, raws, chain.genesis_hash, "receipt")
+    (found,) = read_receipts(document, raws, chain.genesis_hash, "receipt")
+    return found
 
 
 def searched(chain: Chain, *documents: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,6 +155,30 @@ def test_what_is_no_receipt_is_refused() -> None:
     later = document["acceptance"] | {"height": 2}
     with pytest.raises(BadSignature):
         inquiry(chain, {"acceptance": later, "transaction": raw.hex()})
+
+
+def test_the_answer_to_a_batch_is_the_receipt_of_each_pending_one() -> None:
+    chain = started()
+    raws = [chain.sign("bmw", register(vin(n))) for n in range(5)]
+    answer = batch_answer(chain, *raws)
+    texts = [raw.hex() for raw in raws]
+    found = read_receipts(answer | {"transactions": texts}, [], chain.genesis_hash, "answer")
+    assert raws == [each.tx.raw for each in found]
+    assert raws == [each.tx.raw for each in read_receipts(answer, raws, chain.genesis_hash, "answer")]
+
+    with pytest.raises(Malformed, match="not given"):
+        read_receipts(answer, raws[:4], chain.genesis_hash, "answer")
+    for wrong in ("x", ["x"], 1, [None]):
+        with pytest.raises(Malformed, match="hex expected"):
+            read_receipts(answer | {"transactions": wrong}, [], chain.genesis_hash, "answer")
+    for results in ([answer["results"][0]], answer["results"][::-1], [*answer["results"], answer["results"][0]]):
+        with pytest.raises(BadSignature):
+            read_receipts(answer | {"results": results}, raws, chain.genesis_hash, "answer")
+    for wrong in (answer | {"acceptance": None}, answer | {"results": [{"status": "pending"}]}):
+        with pytest.raises(Malformed):
+            read_receipts(wrong, raws, chain.genesis_hash, "answer")
+    assert [] == read_receipts(answer | {"results": []}, raws, chain.genesis_hash, "answer")
+    assert [] == read_receipts(answer | {"results": {"status": "pending"}}, raws, chain.genesis_hash, "answer")
 
 
 def test_sources_that_cannot_tell_are_refused() -> None:

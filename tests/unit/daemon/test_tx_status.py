@@ -39,7 +39,7 @@ class Accepted:
         self.expires = self.tx.payload.expires_at_ms
 
     async def accept(self) -> None:
-        await self.tx_statuses.accept({self.tx.txid: (self.raw, self.expires)})
+        await self.tx_statuses.accept({self.tx.txid: (self.raw, self.expires)}, self.chain.store.height())
 
     def status(self, *, is_pooled: bool = False) -> str:
         tx_status = self.tx_statuses.tx_status(
@@ -67,7 +67,7 @@ async def test_many_at_once_are_written_together_and_each_waits_for_the_disk() -
     raws = [it.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(20)]
     txids = [it.chain.check(raw).txid for raw in raws]
     await asyncio.gather(
-        *(it.tx_statuses.accept({txid: (raw, it.expires)}) for txid, raw in zip(txids, raws, strict=True))
+        *(it.tx_statuses.accept({txid: (raw, it.expires)}, 0) for txid, raw in zip(txids, raws, strict=True))
     )
     assert sorted(raws) == sorted(it.reopened().load())
 
@@ -174,7 +174,7 @@ async def test_a_caller_that_hangs_up_takes_nothing_from_the_others_of_its_group
     raws = [it.chain.sign("bmw", register(f"WBA8E9G50GNU{i:05d}")) for i in range(3)]
     txs = [it.chain.check(raw) for raw in raws]
     async with it.tx_statuses._lock:  # the journal is busy, so that the three come together
-        callers = [asyncio.create_task(it.tx_statuses.accept({tx.txid: (tx.raw, it.expires)})) for tx in txs]
+        callers = [asyncio.create_task(it.tx_statuses.accept({tx.txid: (tx.raw, it.expires)}, 0)) for tx in txs]
         for _ in range(3):
             await asyncio.sleep(0)
         callers[0].cancel()
