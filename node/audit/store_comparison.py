@@ -61,7 +61,7 @@ def _compare_family(audited: KeyValue, computed: KeyValue, family: bytes, first:
         return len(META)
     # past hours of the replay window may or may not be deleted yet
     is_window = family == b"W"
-    start = schema.window_key(hour_of(ChainReader(computed).head().time_ms), b"") if is_window else family
+    start = schema.window_start(hour_of(ChainReader(computed).head().time_ms)) if is_window else family
     stop = bytes([family[0] + 1])
     return compare_entries(audited.scan(start, stop), computed.scan(start, stop), height)
 

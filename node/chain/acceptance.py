@@ -84,8 +84,8 @@ class BatchAcceptance(View, frozen=True):
 
 
 def receipts_of(answer: dict[str, Any]) -> list[tuple[dict[str, Any], Acceptance]]:
-    """The pending results of the JSON answer to a batch, each with its receipt. Raises `Malformed`. Whether a receipt is
-    signed, `Acceptance.is_signed` tells."""
+    """The pending results of the JSON answer to a batch, each with its receipt. Raises `Malformed`. `is_signed` tells
+    whether a receipt is signed."""
     results = answer.get("results")
     listed = results if isinstance(results, list) else []
     pending = [r for r in listed if isinstance(r, dict) and r.get("status") == "pending"]

@@ -69,7 +69,7 @@ class RpcSettings(Section, frozen=True):
 
 class ConsensusSettings(Section, frozen=True):
     block_interval_min_ms: Annotated[Count, "pause after a block while few transactions are pending"] = 50
-    block_interval_full_ms: Annotated[Count, "pause after a block while many transactions are pending, and no whole block"] = 200
+    block_interval_full_ms: Annotated[Count, "pause after a block while many are pending, but no whole block"] = 200
     block_interval_empty_ms: Annotated[Count, "pause after a block while none are pending"] = 10_000
     build_txs_max: Annotated[Count, "most transactions that this node puts into a block"] = 1_000
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from node import limits
@@ -45,14 +44,6 @@ NO_SIGNATURE: Final = TxSignature(bytes(20), bytes(32), bytes(64))
 """Stands for a missing one: it has the size of any."""
 
 
-class WindowEntry(msgspec.Struct, frozen=True):
-    """A txid that the replay window holds until its expiry hour has passed."""
-
-    hour: int
-    txid: bytes
-    expires_at_ms: int
-
-
 class QuotaLeft(NamedTuple):
     """What a payer's quotas have left today."""
 
@@ -72,7 +63,6 @@ class BlockResult:
     overlay: BlockOverlay = field(compare=False)
     tree: TreeChange
     records: tuple[Record, ...]
-    window_added: tuple[WindowEntry, ...]
     transactions: tuple[CheckedTx, ...]
     validators: ValidatorSet
     params: ChainParams
@@ -109,7 +99,7 @@ class BlockRun:
         self._block = BlockContext(genesis_hash, height, time_ms, self.rules)
         self._overlay = BlockOverlay(state)
         self._records_reads = records_reads
-        self._window_added: dict[bytes, WindowEntry] = {}
+        self._txids: set[bytes] = set()
         self._records: list[Record] = []
         self._taken: list[CheckedTx] = []
         self._receipts: list[Receipt] = []
@@ -158,8 +148,7 @@ class BlockRun:
             self._growth[self._slot(key)[1]] += 1
         self._records += ledger.records
         self._taken.append(tx)
-        expires = tx.payload.expires_at_ms
-        self._window_added[tx.txid] = WindowEntry(hour_of(expires), tx.txid, expires)
+        self._txids.add(tx.txid)
 
     def _weight_of(self, tx: CheckedTx, ledger: Ledger) -> int:
         return tx.payload.body.weigh() + len(tx.raw) // 64 + self._bucket_weight(ledger)
@@ -207,7 +196,7 @@ class BlockRun:
         elif expires > now + self._head.params.tx_lifetime_max_ms:
             latest = time_to_text(now + self._head.params.tx_lifetime_max_ms)
             ledger.unmet(EXPIRY_TOO_FAR, have=time_to_text(expires), need=f"at most {latest}")
-        if tx.txid in self._window_added or self._state.was_committed(tx.txid, expires):
+        if tx.txid in self._txids or self._state.was_committed(tx.txid):
             ledger.unmet(ALREADY_COMMITTED, tx.txid.hex())
         check_policies(ledger, payload.body.signers(ledger), payload.body.new_account_keys(), tx.signatures)
 
@@ -305,7 +294,6 @@ class BlockRun:
             overlay=self._overlay,
             tree=self._tree.change(self._changed_buckets(stored)),
             records=tuple(self._records),
-            window_added=tuple(self._window_added.values()),
             transactions=tuple(self._taken),
             validators=ValidatorSet(validators.entries),
             params=self.params,
@@ -315,12 +303,12 @@ class BlockRun:
 
     def _change_window(self) -> None:
         """Add the block's transactions to their hours, and delete the hours that have passed."""
-        overlay, by_hour = self._overlay, defaultdict[int, list[WindowEntry]](list)
-        for entry in self._window_added.values():
-            by_hour[entry.hour].append(entry)
-        for hour, entries in by_hour.items():
+        overlay, by_hour = self._overlay, defaultdict[int, list[tuple[bytes, int]]](list)
+        for tx in self._taken:
+            expires_at_ms = tx.payload.expires_at_ms
+            by_hour[hour_of(expires_at_ms)].append((tx.txid, expires_at_ms))
+        for hour, added in by_hour.items():
             key = WINDOW.key(str(hour))
-            added = ((entry.txid, entry.expires_at_ms) for entry in entries)
             overlay.put(WINDOW, key, extended(overlay.get(WINDOW, key) or EMPTY, added))
         for hour in passed_hours(self._head.time_ms, self._block.time_ms):
             key = WINDOW.key(str(hour))

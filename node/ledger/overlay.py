@@ -30,8 +30,8 @@ class StateReader(Protocol):
         """The bucket's entries (see `crypto.state_tree`), empty where there are none."""
         ...
 
-    def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
-        """Whether the replay window contains the txid."""
+    def was_committed(self, txid: bytes) -> bool:
+        """Whether a block has the transaction. Of one that has expired the store may not know."""
         ...
 
     def record(self, vin: str, sequence: int) -> bytes | None:

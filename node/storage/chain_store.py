@@ -65,8 +65,8 @@ class StateView:
     def bucket(self, number: int) -> bytes:
         return self._kv.get(schema.bucket_key(number)) or b""
 
-    def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
-        return self._kv.get(schema.window_key(hour_of(expires_at_ms), txid)) is not None
+    def was_committed(self, txid: bytes) -> bool:
+        return self._kv.get(schema.tx_key(txid)) is not None
 
     def record(self, vin: str, sequence: int) -> bytes | None:
         return self._kv.get(schema.record_key(vin, sequence))
@@ -170,12 +170,10 @@ class ChainReader:
         for key, value in islice(self.kv.scan(low, high, reverse=reverse), limit):
             yield int.from_bytes(key[-8:], "big"), value
 
-    def window(self) -> Iterator[tuple[int, bytes, int]]:
-        """The replay window: (hour, txid, expires_at_ms), without the stored entries of passed hours."""
+    def window(self) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of the replay window, without those of passed hours."""
         head = self.stored_head()
-        start = schema.window_key(hour_of(head.time_ms) if head is not None else 0, b"")
-        for key, value in self.kv.scan(start, b"X"):
-            yield int.from_bytes(key[1:9], "big"), key[9:], int.from_bytes(value, "big")
+        return self.kv.scan(schema.window_start(hour_of(head.time_ms) if head is not None else 0), b"X")
 
     def entries(self, prefix: bytes, start: str, limit: int) -> list[str]:
         """The keys of an index or a family without their `prefix`, ascending from `start`."""
@@ -345,9 +343,9 @@ class ChainStore(ChainReader):
             puts[schema.record_key(record.vin, record.sequence)] = record.body
         puts.update(self._receipt_entries(result))
         for index, tx in enumerate(result.transactions):
-            puts[schema.tx_key(tx.txid)] = schema.place(result.height, index)
-        for entry in result.window_added:
-            puts[schema.window_key(entry.hour, entry.txid)] = schema.u64(entry.expires_at_ms)
+            place, expires_at_ms = schema.place(result.height, index), tx.payload.expires_at_ms
+            puts[schema.tx_key(tx.txid)] = place
+            puts[schema.window_start(hour_of(expires_at_ms)) + place] = tx.txid + schema.u64(expires_at_ms)
         deletes += self._window_to_sweep(result)
         return puts, deletes
 
@@ -358,12 +356,9 @@ class ChainStore(ChainReader):
 
     def _window_to_sweep(self, result: BlockResult) -> list[bytes]:
         """Keys of the window's passed hours, and the places of those transactions whose blocks are pruned."""
-        passed = self._sweep.passed(result.time_ms, len(result.transactions))
-        keys, oldest = [key for key, _ in passed], self.first_height()
-        if oldest > self.start_height + 1:  # else nothing was pruned
-            places = ((txid, self.place(txid)) for _, txid in passed)
-            keys += [schema.tx_key(txid) for txid, place in places if place is not None and place.height < oldest]
-        return keys
+        passed, oldest = self._sweep.passed(result.time_ms, len(result.transactions)), self.first_height()
+        pruned = [schema.tx_key(value[:32]) for key, value in passed if schema.place_in(key).height < oldest]
+        return [key for key, _ in passed] + pruned
 
     def prune(self, first: int, count: int, txs_max: int = limits.BLOCK_TXS_MAX) -> int:
         """Delete at most `count` blocks below `first`, oldest first; returns their number. State and records stay.

@@ -7,7 +7,7 @@ I<block id>                height
 T<txid>                    height8 index4
 S<state key>               state value
 K<bucket4>                 the state tree's bucket: slots and value hashes
-W<hour8><txid>             the replay window: expires_at8
+W<hour8><height8><index4>  the replay window, in block order: txid expires_at8
 R<vin>/<sequence8>         vehicle record
 V<height8>                 entries of the validator set from that height on
 X<family>/<index>/<value>/<id>     indexes over the state, see `ledger.family`
@@ -92,8 +92,14 @@ def undo_end(row: bytes) -> bytes:
     return b"H" + row + b"\x01"
 
 
-def window_key(hour: int, txid: bytes) -> bytes:
-    return b"W" + u64(hour) + txid
+def window_start(hour: int) -> bytes:
+    """The prefix of the replay window's entries of an hour; what follows is the place of a transaction."""
+    return b"W" + u64(hour)
+
+
+def window_hour_in(key: bytes) -> int:
+    """The hour in the key of an entry of the replay window."""
+    return int.from_bytes(key[1:9], "big")
 
 
 def record_key(vin: str, sequence: int) -> bytes:
@@ -169,6 +175,7 @@ def key_text(key: bytes) -> str:
         return f"{rest[:-13].decode('ascii', 'backslashreplace')}, height {at.height}, transaction {at.index}"
     if family in (b"B", b"C", b"V", b"K", b"Q"):
         return str(int.from_bytes(rest, "big"))
-    if family == b"W":
-        return f"hour {int.from_bytes(rest[:8], 'big')}, transaction {rest[8:].hex()}"
+    if family == b"W" and len(rest) >= 20:
+        at = place_in(rest)
+        return f"hour {int.from_bytes(rest[:8], 'big')}, height {at.height}, transaction {at.index}"
     return rest.hex()

@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import sha256
-from itertools import groupby
-from operator import itemgetter
 from typing import Annotated
 
 import zstandard
@@ -119,13 +117,7 @@ def cut_snapshot(kv: KeyValue, genesis: bytes, write_chunk: Callable[[int, bytes
 
 def _contents(kv: KeyValue) -> Iterator[tuple[bytes, bytes]]:
     yield from kv.scan(b"R", b"T")  # records, then state
-    for hour, entries in groupby(ChainReader(kv).window(), key=itemgetter(0)):
-        waiting = []
-        for _, txid, expires_at_ms in entries:
-            place = kv.get(schema.tx_key(txid))
-            assert place is not None, "a transaction in the replay window has a place"
-            waiting.append((b"W" + schema.u64(hour) + place, txid + schema.u64(expires_at_ms)))
-        yield from sorted(waiting)
+    yield from ChainReader(kv).window()
 
 
 # --- restoring ----------------------------------------------------------------------------------------
@@ -198,11 +190,10 @@ class Restore:
             case b"W":
                 if len(key) != 21 or len(value) != 40:
                     raise Malformed("an entry of the replay window has the wrong size")
-                hour, txid, expires = int.from_bytes(key[1:9], "big"), value[:32], value[32:]
+                hour, txid, expires_at_ms = schema.window_hour_in(key), value[:32], int.from_bytes(value[32:], "big")
                 self._check_place(txid, schema.place_in(key))
-                added = (txid, int.from_bytes(expires, "big"))
-                self._windows[hour] = extended(self._windows.get(hour, EMPTY), [added])
-                return {schema.window_key(hour, txid): expires, schema.tx_key(txid): key[9:]}
+                self._windows[hour] = extended(self._windows.get(hour, EMPTY), [(txid, expires_at_ms)])
+                return {key: value, schema.tx_key(txid): key[9:]}
             case _:
                 raise Malformed(f"chunk {self._next}: a key of a family that snapshots do not have")
 

@@ -182,20 +182,19 @@ class StoreCheck:
 
     def _window(self) -> Iterator[StoreDamage]:
         """The entries of every hour, in block order, chain to its leaf."""
-        entries: dict[int, list[tuple[bytes, bytes, int]]] = {}
+        hours: dict[int, list[tuple[bytes, int]]] = {}
         open_from = hour_of(self._blocks.state_head.time_ms)
         for key, value in self._reads.family(b"W"):
-            hour = int.from_bytes(key[1:9], "big")
+            hour, txid = schema.window_hour_in(key), value[:32]
             if hour < open_from:
                 continue  # passed, but not swept yet
-            place = self._reads.get(schema.tx_key(key[9:]))
-            if place is None:
-                yield self._damage(key, "is of a transaction that no block has")
+            if self._reads.get(schema.tx_key(txid)) != key[9:]:
+                yield self._damage(key, "is of a transaction that has another place, or none")
                 continue
-            entries.setdefault(hour, []).append((place, key[9:], int.from_bytes(value, "big")))
+            hours.setdefault(hour, []).append((txid, int.from_bytes(value[32:], "big")))
         leaves = {int(ident): bucket for _, ident, bucket in self._family(WINDOW)}
-        for hour in sorted(leaves.keys() | entries.keys()):
-            computed = extended(EMPTY, (entry[1:] for entry in sorted(entries.get(hour, ()))))
+        for hour in sorted(leaves.keys() | hours.keys()):
+            computed = extended(EMPTY, hours.get(hour, ()))
             if leaves.get(hour, EMPTY) != computed:
                 text = f"its {computed.count} entries do not make the chain of window/{hour}"
                 yield StoreDamage("replay window entry", f"hour {hour}", self._blocks.state_head.height, text)

@@ -19,12 +19,12 @@ class WindowSweep:
 
     def __init__(self, kv: KeyValue) -> None:
         self._kv = kv
-        self._from = schema.window_key(0, b"")
+        self._from = schema.window_start(0)
         """Lower bound of the stored keys."""
 
     def passed(self, time_ms: int, transactions: int) -> list[tuple[bytes, bytes]]:
-        """(key, txid) of what is to be deleted with a block of this time and so many transactions."""
-        end, count = schema.window_key(hour_of(time_ms), b""), max(LEAST, 2 * transactions)
-        keys = [key for key, _ in islice(self._kv.scan(self._from, end), count)]
-        self._from = keys[-1] if len(keys) == count else max(end, self._from)
-        return [(key, key[len(end) :]) for key in keys]
+        """The rows that are to be deleted with a block of this time and so many transactions."""
+        end, count = schema.window_start(hour_of(time_ms)), max(LEAST, 2 * transactions)
+        rows = list(islice(self._kv.scan(self._from, end), count))
+        self._from = rows[-1][0] if len(rows) == count else max(end, self._from)
+        return rows

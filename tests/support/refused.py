@@ -28,7 +28,7 @@ def state_of(chain: Chain) -> State:
 
 def _window_of(chain: Chain) -> list[str]:
     """The txids in the replay window."""
-    return sorted(key[9:].hex() for key, _ in chain.store.kv.scan(b"W", b"X"))
+    return sorted(value[:32].hex() for _, value in chain.store.kv.scan(b"W", b"X"))
 
 
 def _difference(before: State, after: State) -> dict[str, str | None]:

@@ -150,7 +150,7 @@ class GivenState:
     def bucket(self, number: int) -> bytes:
         raise AssertionError("no weight is computed for what is refused")
 
-    def was_committed(self, txid: bytes, expires_at_ms: int) -> bool:
+    def was_committed(self, txid: bytes) -> bool:
         return txid in self.window
 
     def record(self, vin: str, sequence: int) -> bytes | None:

@@ -239,7 +239,7 @@ def test_what_is_too_much_is_named() -> None:
         (schema.subject_key("vehicle/WBA8E9G50GNU99999", 1, 0), b""),
         (schema.record_key("WBA8E9G50GNU12345", 900), b"more"),
         (schema.record_key("WBA8E9G50GNU99999", 0), b"no such car"),
-        (schema.window_key(2**32, b"\x07" * 32), schema.u64(1)),
+        (schema.window_start(2**32) + schema.place(HEIGHT, 900), b"\x07" * 32 + schema.u64(1)),
         (b"Svehicle/WBA8E9G50GNU99999", ALL[b"Svehicle/WBA8E9G50GNU12345"]),
         (b"Sunheard-of/1", b"\x90"),
         (schema.bucket_key(63) if schema.bucket_key(63) not in ALL else some[b"K"], bytes(64)),

@@ -116,7 +116,7 @@ def test_a_window_bucket_goes_with_the_first_block_after_its_hour() -> None:
     chain.produce(pass_ms=0)
     assert ["already_committed"] == chain.unmet(raw)
     assert 1 == chain.state(WINDOW, str(hour)).count
-    assert [schema.window_key(hour, chain.check(raw).txid)] == _window_keys(chain)
+    assert [schema.window_start(hour) + schema.place(1, 0)] == _window_keys(chain)
 
     chain.now = START_MS + 6 * HOUR_MS
     chain.produce()
