@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from node.chain.dev_genesis import dev_genesis
 from node.chain.genesis import Genesis, genesis_to_json
 from node.execution.block_run import BlockRun
 from node.execution.genesis_state import genesis_entries, genesis_head
+from node.storage import schema
 from node.storage.leveldb import LevelStore
 from node.txtypes.rulesets import RULESETS
 
@@ -24,10 +26,11 @@ WORKERS = 2
 
 
 def rules_name() -> str:
-    """Changes with the rules and the genesis state, so that no store outlives them."""
+    """Changes with the rules, the genesis state and the key layout, so that no store outlives them."""
     genesis = dev_genesis()
     root = genesis_head(genesis, genesis_entries(genesis)).state_root
-    return (RULESETS[genesis.params.ruleset].hash[:4] + root[:4]).hex()
+    layout = sha256((schema.__doc__ or "").encode()).digest()
+    return (RULESETS[genesis.params.ruleset].hash[:4] + root[:4] + layout[:2]).hex()
 
 
 class FleetChain(LoadChain):
