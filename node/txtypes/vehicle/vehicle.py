@@ -21,6 +21,7 @@ from node.ledger.fields import (
     Hash32,
     Height,
     OptionalTime,
+    Stored,
     Time,
     Vin,
 )
@@ -65,10 +66,10 @@ class Vehicle(Value, tag=1, frozen=True):
     """A car: its maker's registration, the regions of its state, and the head of its record chain; at most 12 KiB."""
 
     maker: Address
-    model: Code
-    configuration: tuple[Code, ...]
-    plant: Code
-    produced_on: Day
+    model: Stored[Code]
+    configuration: tuple[Stored[Code], ...]
+    plant: Stored[Code]
+    produced_on: Stored[Day]
     powertrain: str
     odometer_unit: Unit
     vin_scheme: str
