@@ -56,16 +56,17 @@ class Moment:
     _kept: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
-        key = family.key(ident)
         if not family.is_common:
-            return self._read(family, key)
+            return self.read(family, family.new_key(ident))
+        key = family.key(ident)
         if key not in self._kept:
             if len(self._kept) == KEPT_MAX:
                 self._kept.clear()
-            self._kept[key] = self._read(family, key)
+            self._kept[key] = self.read(family, key)
         return self._kept[key]  # type: ignore[no-any-return]
 
-    def _read(self, family: Family[V], key: bytes) -> V | None:
+    def read(self, family: Family[V], key: bytes) -> V | None:
+        """The value of a state key."""
         raw = self.reader.state.get(key)
         return None if raw is None else family.decode(raw)
 

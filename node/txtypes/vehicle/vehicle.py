@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended, extension
 from node.ledger.fields import (
     Address,
     Code,
@@ -223,18 +223,23 @@ class VehicleView(Vehicle, frozen=True):
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        vehicle = vehicle_at(vehicle, as_of.now_ms)
-        return extended(
-            VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
-            existence=existence_now(vehicle, as_of.now_ms),
+        now_ms, rules = as_of
+        vehicle = vehicle_at(vehicle, now_ms)
+        return _shown(
+            vehicle, vin=ident, summary=summary(vehicle, now_ms), existence=existence_now(vehicle, now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
-            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
-            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
-            brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
-            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
+            market=market_of(vehicle, now_ms), verdict=verdict_now(reader, ident, vehicle, rules),
+            flags=tuple([_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, now_ms)]),
+            brands=brand_views(vehicle, now_ms), odometer=_odometer_view(readings_now(reader, ident, rules)),
+            history_notice=history_notice(vehicle), disputes_open=len(disputes_at(reader.get(LIFE, ident), now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+_shown = extension(
+    VehicleView, Vehicle, "vin", "summary", "existence", "maker_name", "holder_name", "market", "verdict", "flags",
+    "brands", "odometer", "history_notice", "disputes_open", "material_root",
+)  # fmt: skip
 
 
 def history_notice(vehicle: Vehicle) -> str:
@@ -251,7 +256,7 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The vehicle's brands with their states now."""
-    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
+    return tuple([extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands])
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
@@ -272,10 +277,13 @@ def _odometer_view(value: Readings) -> OdometerView:
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
-    names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
-    for name in ("stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
-        if name in names:
-            return name
+    if flags := flags_at(vehicle.flags, now_ms):
+        names = {flag.name for flag in flags}
+        for name in (
+            "stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"
+        ):  # fmt: skip
+            if name in names:
+                return name
     if is_retest_overdue(vehicle.inspection, now_ms):
         return "unroadworthy"
     existence = existence_now(vehicle, now_ms)
