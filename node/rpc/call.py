@@ -24,6 +24,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.metrics import RouteCounters
 from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, language_of
+from node.rpc.rendered import head_of
 from node.storage.chain_store import ChainReader
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class AtHead:
     def __init__(self, reader: ChainReader) -> None:
         self.head, self.moment = reader.head(), moment_of(reader)
         self.headers = headers_of(self.moment, is_tagged=True)
+        self.response_head = head_of(self.headers)
         self.rendered: OrderedDict[bytes, bytes] = OrderedDict()
         """State key to the JSON of its view."""
 
@@ -257,11 +259,13 @@ Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Mo
 def respond(answer: Answer, *, is_tagged: bool = False) -> web.StreamResponse:
     """The HTTP response that carries an answer. With a moment, the JSON has its height and time. `is_tagged`: as in
     `headers_of`."""
-    if isinstance(answer, web.StreamResponse):
-        return answer
     if isinstance(answer, bytes):
         return web.Response(body=answer, content_type=MSGPACK)
-    origin, content = answer if isinstance(answer, tuple) else (200, answer)
+    if isinstance(answer, msgspec.Struct | dict):
+        return json_response(answer)
+    if not isinstance(answer, tuple):
+        return answer
+    origin, content = answer
     if isinstance(origin, Moment):
         return web.Response(body=json_body(content, **origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
     return json_response(content, origin)
