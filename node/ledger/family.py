@@ -232,12 +232,12 @@ class View(msgspec.Struct, frozen=True):
     """Base of views that do not extend a state value."""
 
 
-def extension(view: type[W], kind: type[Any], *derived: str) -> Callable[..., W]:
-    """What makes a view of a value of `kind`, given first: the view has its fields, those in `derived`, given by their
-    names, replaced or added. It is one expression, made once."""
-    values = (name if name in derived else f"value.{name}" for name in view.__struct_fields__)
-    source = f"lambda value, {', '.join(derived)}: view({', '.join(values)})"
-    return eval(source, {"view": view})  # type: ignore[no-any-return]
+def extension(view: type[W], *derived: str) -> Callable[..., W]:
+    """What makes a view of a value: the view has the value's fields, those in `derived`, which are given by name,
+    replaced or added. It is one expression, made once."""
+    values = (name if name in derived else f"_value.{name}" for name in view.__struct_fields__)
+    source = f"lambda {', '.join(('_value', *derived))}: _view({', '.join(values)})"
+    return eval(source, {"_view": view})  # type: ignore[no-any-return]
 
 
 _extension = cache(extension)
@@ -245,7 +245,7 @@ _extension = cache(extension)
 
 def extended(view: type[W], value: Value, **derived: Any) -> W:
     """A view that has the fields of `value`, those in `derived` replaced or added."""
-    return _extension(view, type(value), *derived)(value, **derived)  # type: ignore[no-any-return]
+    return _extension(view, *derived)(value, **derived)  # type: ignore[no-any-return]
 
 
 class MissingKey(Exception):

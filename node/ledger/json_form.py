@@ -7,7 +7,7 @@ minor units, other bytes lower-case hex; a tagged struct names its `type` first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, assert_never
@@ -82,7 +82,7 @@ def _source(kind: Kind, value: str) -> str:
             given = _source(item, value)
             return value if given == value else f"(None if {value} is None else {given})"
         case kinds.StructOf() | kinds.UnionOf():
-            return f"form({value})"
+            return f"formers[type({value})]({value})"
         case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
             return value
         case kinds.Plain():
@@ -95,11 +95,21 @@ def _money(money: Money) -> dict[str, str]:
     return {"amount": str(money.amount), "currency": money.currency}
 
 
-def _form(value: msgspec.Struct) -> msgspec.Struct:
-    return _former(type(value))(value)
+_NOTHING: Mapping[str, Any] = {}
+Form = Callable[..., msgspec.Struct]
+"""What makes the JSON form of a struct from it and the values of further members."""
 
 
-_NAMES = {"to_text": to_text, "optional_time": _optional_time, "rfc3339": _rfc3339, "money": _money, "form": _form}
+class _Formers(dict[type[msgspec.Struct], Form]):
+    """Struct to what makes its form, without further members."""
+
+    def __missing__(self, struct: type[msgspec.Struct]) -> Form:
+        return self.setdefault(struct, _former(struct))
+
+
+_NAMES = {
+    "to_text": to_text, "optional_time": _optional_time, "rfc3339": _rfc3339, "money": _money, "formers": _Formers(),
+}  # fmt: skip
 
 
 @cache
@@ -109,9 +119,9 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
 
 
 @cache
-def _former(struct: Any, *more: str) -> Callable[..., msgspec.Struct]:
-    """What makes the JSON form of a struct from it and the values of the members `more`. Every answer has dozens of
-    fields, so it is one expression, made once for each struct."""
+def _former(struct: Any, *more: str) -> Form:
+    """`Form` of a struct with the members `more`. Every answer has dozens of fields, so it is one expression, made
+    once."""
     fields, tag = fields_of(struct), tag_of(struct)
     members = [(name, Any) for name in (*(field.json_name for field in fields), *more)]
     form = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)
@@ -121,7 +131,7 @@ def _former(struct: Any, *more: str) -> Callable[..., msgspec.Struct]:
     return eval(source, _NAMES | {"struct": form})  # type: ignore[no-any-return]
 
 
-def json_form(value: msgspec.Struct, **more: Any) -> msgspec.Struct:
+def json_form(value: msgspec.Struct, more: Mapping[str, Any] = _NOTHING) -> msgspec.Struct:
     """A struct of JSON values, which msgspec encodes as it is: a tagged one (a transaction body, an action) with its
     `type` first, the members `more` last."""
     return _former(type(value), *more)(value, *more.values())

@@ -20,6 +20,7 @@ from node.rpc.plain_reads import plain_read
 from node.rpc.problems import Problem
 from node.rpc.routes import ROUTES, Route
 from node.rpc.stream import Streams
+from node.rpc.values import value_at_head
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
 EDGE: web.AppKey[Edge] = web.AppKey("edge", Edge)
@@ -45,7 +46,8 @@ class RpcServer(Listener):
             assert isinstance(request, web.Request), "made by the application"
             if (read := plain_read(request)) is None:
                 return await application(request)
-            return await edge.passed(request, partial(read.answer, rpc), read.path)
+            family, ident, path = read
+            return await edge.passed(request, partial(value_at_head, rpc, family, ident), path)
 
         return answered
 

@@ -7,6 +7,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
@@ -267,7 +268,7 @@ def respond(answer: Answer, *, is_tagged: bool = False) -> web.StreamResponse:
         return answer
     origin, content = answer
     if isinstance(origin, Moment):
-        return web.Response(body=json_body(content, **origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
+        return web.Response(body=json_body(content, origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
     return json_response(content, origin)
 
 
@@ -290,9 +291,9 @@ def not_modified(moment: Moment) -> web.Response:
 def json_response(content: Any, status: int = 200, height: int | None = None) -> web.Response:
     """`height`: of the state that the content was read from, if the head may have moved since."""
     headers = None if height is None else {"X-Chain-Height": str(height)}
-    return web.Response(body=json_body(content), status=status, content_type=JSON, headers=headers)
+    return web.Response(body=json_body(content, {}), status=status, content_type=JSON, headers=headers)
 
 
-def json_body(content: Any, **more: Any) -> bytes:
+def json_body(content: Any, more: Mapping[str, Any]) -> bytes:
     """The JSON of a struct or a dictionary, with the members `more` last."""
-    return msgspec.json.encode(json_form(content, **more) if isinstance(content, msgspec.Struct) else content | more)
+    return msgspec.json.encode(json_form(content, more) if isinstance(content, msgspec.Struct) else {**content, **more})

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from aiohttp import web
 
 from node.errors import Malformed
 from node.ledger.family import Family
-from node.rpc.call import JSON, Rpc
-from node.rpc.values import value_at_head
+from node.rpc.call import JSON
 from node.txtypes.registry import FAMILIES
 
-_FAMILIES = {family.path: family for family in FAMILIES.values() if family.view is not None}
+_SERVED: Final = {
+    family.path: (family, f"{family.path}/{{{family.param}}}")
+    for family in FAMILIES.values()
+    if family.view is not None
+}
+"""Path of a family's values to the family, and the path of the route of one value."""
+_UNCONDITIONAL: Final = (None, "*/*", JSON)
 
 
-class PlainRead(NamedTuple):
-    """A plain read. `path`: that of its route."""
-
-    family: Family[Any]
-    ident: str
-    path: str
-
-    async def answer(self, rpc: Rpc, request: web.Request) -> web.StreamResponse:
-        return value_at_head(rpc, request, self.family, self.ident)
-
-
-def plain_read(request: web.Request) -> PlainRead | None:
-    """The plain read that a request is; None where it is anything else, also where its id is malformed."""
+def plain_read(request: web.Request) -> tuple[Family[Any], str, str] | None:
+    """(family, id, path of the route) of a plain read; None for any other request, also where its id is malformed."""
     path, _, text = request.raw_path.rpartition("/")
-    family, headers = _FAMILIES.get(path), request.headers
-    if family is None or request.method != "GET" or headers.get("Accept", JSON) not in (JSON, "*/*"):
+    served, headers = _SERVED.get(path), request.headers
+    if (
+        served is None
+        or request.method != "GET"
+        or headers.get("Accept") not in _UNCONDITIONAL
+        or "If-None-Match" in headers
+        or "Expect" in headers
+    ):
         return None
-    if "If-None-Match" in headers or "Expect" in headers:
-        return None
+    family, route = served
     try:
-        return PlainRead(family, family.ident.canonical(text), f"{path}/{{{family.param}}}")
+        return family, family.ident.canonical(text), route
     except Malformed:
         return None

@@ -74,17 +74,17 @@ async def value(family: Family[Any], call: Call) -> web.StreamResponse | tuple[M
     if call.query.height:
         moment = moment_at(call.reader(), call.query.height)
         return moment, view_of(moment, family, ident, require(moment, family, ident))
-    return value_at_head(call.rpc, call.request, family, ident)
+    return await value_at_head(call.rpc, family, ident, call.request)
 
 
-def value_at_head(rpc: Rpc, request: web.Request, family: Family[Any], ident: str) -> web.StreamResponse:
+async def value_at_head(rpc: Rpc, family: Family[Any], ident: str, request: web.Request) -> web.StreamResponse:
     """The response with the view of one value at the head, which is rendered once."""
     at_head, key = rpc.at_head(), family.new_key(ident)
     body = at_head.rendered.get(key)
     if body is None:
         moment = at_head.moment
         value = known(family, ident, moment.read(family, key))
-        body = json_body(view_of(moment, family, ident, value), **moment.stamp)
+        body = json_body(view_of(moment, family, ident, value), moment.stamp)
         at_head.keep(key, body, rpc.config.vehicle_cache)
     return rendered(request, at_head.response_head, at_head.headers, body)
 

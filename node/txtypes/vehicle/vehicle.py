@@ -158,7 +158,10 @@ def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
 
 def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
     """The readings as they count now, without those of authors that have been listed for fraud."""
-    leaf, frauds = reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader)
+    leaf = reader.get(ODOMETER, vin)
+    if leaf is None:
+        return NO_READINGS
+    frauds = frauds_since(reader)
     return without_authors(leaf, frauds, rules) if frauds else leaf
 
 
@@ -237,8 +240,8 @@ class VehicleView(Vehicle, frozen=True):
 
 
 _shown = extension(
-    VehicleView, Vehicle, "vin", "summary", "existence", "maker_name", "holder_name", "market", "verdict", "flags",
-    "brands", "odometer", "history_notice", "disputes_open", "material_root",
+    VehicleView, "vin", "summary", "existence", "maker_name", "holder_name", "market", "verdict", "flags", "brands",
+    "odometer", "history_notice", "disputes_open", "material_root",
 )  # fmt: skip
 
 
@@ -256,7 +259,8 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The vehicle's brands with their states now."""
-    return tuple([extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands])
+    brands = vehicle.brands
+    return tuple([extended(BrandView, brand_at(brand, now_ms)) for brand in brands]) if brands else ()
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
