@@ -78,6 +78,8 @@ def _bounds(low: int | None, high: int | None) -> str:
 
 def _described(kind: Any) -> tuple[Any, str]:
     if isinstance(kind, shape.Metadata):
+        if kind.extra:
+            return msgspec.structs.replace(kind.type, **kind.extra), ""  # the pattern of a `Stored` text
         return kind.type, str((kind.extra_json_schema or {}).get("description", ""))
     return kind, ""
 

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, Union
 
 import msgspec
-from msgspec.structs import astuple
 
 from node.codec import Value, encode
 from node.crypto.addresses import from_text
@@ -158,14 +157,15 @@ class Family(Generic[V]):
         """The name of an id in an HTTP path."""
         self.word = self.name.replace("-", "_")
         """The name in codes and operation ids."""
-        self.key = lru_cache(maxsize=KEYS_KEPT)(self._key)
-        """(id) to the ASCII state key; binary ids are written in hex."""
+        self.key = lru_cache(maxsize=KEYS_KEPT)(self.new_key)
+        """As `new_key`, for ids that are read again and again."""
         self._prefix = self.name.encode("ascii") + b"/"
         self._indexed = attrgetter(*self.indexed) if self.indexed else None
         self._decoder = msgspec.msgpack.Decoder(Union[self.kind, *(entry.kind for entry in self.older)])
         self._upgrades = {entry.kind: entry.upgrade for entry in self.older}
 
-    def _key(self, ident: str | bytes) -> bytes:
+    def new_key(self, ident: str | bytes) -> bytes:
+        """(id) to the ASCII state key; binary ids are written in hex."""
         return self._prefix + (ident.hex() if isinstance(ident, bytes) else ident).encode("ascii")
 
     def subject(self, ident: str | bytes) -> str:
@@ -232,17 +232,20 @@ class View(msgspec.Struct, frozen=True):
     """Base of views that do not extend a state value."""
 
 
-@cache
-def _fields_of_view(view: Any, kind: Any, derived: tuple[str, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
-    """What picks the fields of a view, in their order, from the fields of a value followed by what is derived."""
-    places = {name: place for place, name in enumerate((*kind.__struct_fields__, *derived))}
-    return itemgetter(*(places[name] for name in view.__struct_fields__))
+def extension(view: type[W], *derived: str) -> Callable[..., W]:
+    """What makes a view of a value: the view has the value's fields, those in `derived`, which are given by name,
+    replaced or added. It is one expression, made once."""
+    values = (name if name in derived else f"_value.{name}" for name in view.__struct_fields__)
+    source = f"lambda {', '.join(('_value', *derived))}: _view({', '.join(values)})"
+    return eval(source, {"_view": view})  # type: ignore[no-any-return]
+
+
+_extension = cache(extension)
 
 
 def extended(view: type[W], value: Value, **derived: Any) -> W:
     """A view that has the fields of `value`, those in `derived` replaced or added."""
-    pick = _fields_of_view(view, type(value), tuple(derived))
-    return view(*pick([*astuple(value), *derived.values()]))
+    return _extension(view, *derived)(value, **derived)  # type: ignore[no-any-return]
 
 
 class MissingKey(Exception):

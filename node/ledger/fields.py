@@ -5,7 +5,7 @@ Patterns end in `\Z`, because `$` would accept a trailing newline.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 from msgspec import Meta
 
@@ -15,6 +15,25 @@ from node.ledger import kinds
 from node.rules.odometer import Source, Unit
 from node.rules.parts import RXSWIN_PATTERN
 from node.rules.vin import VIN_PATTERN
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Stored = Annotated[T, "stored"]
+else:
+
+    class Stored:
+        """`Stored[Code]` is a text of a state value that a transaction gave as a `Code`: decoding it does not match the
+        pattern again, which takes longer than the rest of a value. The kind is the same. It is for structs that nobody
+        reads from JSON: there the pattern would be all that holds a lying node to the form."""
+
+        def __class_getitem__(cls, annotation: Any) -> Any:
+            bare, given, *marker = get_args(annotation)
+            told = {"pattern": given.pattern}
+            return Annotated[
+                bare, Meta(max_length=given.max_length, description=given.description, extra=told), *marker
+            ]
+
 
 # --- bytes and numbers ------------------------------------------------------------------------------------
 Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]

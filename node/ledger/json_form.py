@@ -7,13 +7,12 @@ minor units, other bytes lower-case hex; a tagged struct names its `type` first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, assert_never
 
 import msgspec
-from msgspec.structs import astuple
 
 from node.crypto.addresses import from_text, to_text
 from node.errors import Malformed
@@ -35,6 +34,7 @@ def time_to_text(millis: int) -> str:
     return "" if millis == 0 else _rfc3339(millis)
 
 
+@lru_cache(maxsize=4_096)
 def _optional_time(millis: int) -> str | None:
     return None if millis == 0 else _rfc3339(millis)
 
@@ -64,75 +64,91 @@ def time_from_text(text: str) -> int:
 
 
 # --- to JSON ----------------------------------------------------------------------------------------------
-Write = Callable[[Any], Any]
-
-
-@cache
-def _writer(kind: Kind) -> Write | None:
-    """What makes a field's value JSON; None where it is JSON already."""
+def _source(kind: Kind, value: str) -> str:
+    """The Python expression of a value in JSON; `value` itself, an expression too, where it is JSON already."""
     match kind:
         case kinds.Address():
-            return to_text
+            return f"to_text({value})"
         case kinds.Bytes():
-            return bytes.hex
+            return f"{value}.hex()"
         case kinds.Time(is_optional=is_optional):
-            return _optional_time if is_optional else _rfc3339
+            return f"{'optional_time' if is_optional else 'rfc3339'}({value})"
         case kinds.MoneyAmount():
-            return lambda money: {"amount": str(money.amount), "currency": money.currency}
+            return f"money({value})"
         case kinds.ListOf(item=item):
-            write_item = _writer(item)
-            if write_item is None:
-                return list
-            return lambda values: [write_item(value) for value in values] if values else []
+            each = _source(item, "item")
+            return value if each == "item" else f"({value} and [{each} for item in {value}])"
         case kinds.OptionOf(item=item):
-            write_given = _writer(item)
-            return write_given and (lambda value: None if value is None else write_given(value))
+            given = _source(item, value)
+            return value if given == value else f"(None if {value} is None else {given})"
         case kinds.StructOf() | kinds.UnionOf():
-            return _form_within
+            return f"formers[type({value})]({value})"
         case kinds.Boolean() | kinds.Integer() | kinds.Text() | kinds.Code() | kinds.CodeOf() | kinds.Choice():
-            return None
+            return value
         case kinds.Plain():
-            return None
+            return value
         case _:
             assert_never(kind)
 
 
-def value_to_json(kind: Kind, value: Any) -> Any:
-    """The JSON form of one field's value."""
-    write = _writer(kind)
-    return value if write is None else msgspec.to_builtins(write(value))
+def _money(money: Money) -> dict[str, str]:
+    return {"amount": str(money.amount), "currency": money.currency}
+
+
+_NOTHING: Mapping[str, Any] = {}
+Form = Callable[..., msgspec.Struct]
+"""What makes the JSON form of a struct from it and the values of further members."""
+
+
+class _Formers(dict[type[msgspec.Struct], Form]):
+    """Struct to what makes its form, without further members."""
+
+    def __missing__(self, struct: type[msgspec.Struct]) -> Form:
+        return self.setdefault(struct, _former(struct))
+
+
+_NAMES = {
+    "to_text": to_text, "optional_time": _optional_time, "rfc3339": _rfc3339, "money": _money, "formers": _Formers(),
+}  # fmt: skip
 
 
 @cache
-def _former(struct: Any, more: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
-    """What makes the JSON form of a struct from it and the values of `more`."""
+def _writer(kind: Kind) -> Callable[[Any], Any]:
+    """What makes a value JSON."""
+    return eval(f"lambda value: {_source(kind, 'value')}", dict(_NAMES))  # type: ignore[no-any-return]
+
+
+@cache
+def _former(struct: Any, *more: str) -> Form:
+    """`Form` of a struct with the members `more`. Every answer has dozens of fields, so it is one expression, made
+    once."""
     fields, tag = fields_of(struct), tag_of(struct)
     members = [(name, Any) for name in (*(field.json_name for field in fields), *more)]
-    form: type[Any] = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)
-    writers = [(place, write) for place, field in enumerate(fields) if (write := _writer(field.kind)) is not None]
-
-    def formed(value: msgspec.Struct, *more_values: Any) -> msgspec.Struct:
-        values = [*astuple(value), *more_values]
-        for place, write in writers:
-            values[place] = write(values[place])
-        return form(*values)  # type: ignore[no-any-return]
-
-    return formed
+    form = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)
+    given = ["value", *(f"more_{name}" for name in more)]
+    values = [*(_source(field.kind, f"value.{field.name}") for field in fields), *given[1:]]
+    source = f"lambda {', '.join(given)}: struct({', '.join(values)})"
+    return eval(source, _NAMES | {"struct": form})  # type: ignore[no-any-return]
 
 
-def json_form(value: msgspec.Struct, **more: Any) -> msgspec.Struct:
+def json_form(value: msgspec.Struct, more: Mapping[str, Any] = _NOTHING) -> msgspec.Struct:
     """A struct of JSON values, which msgspec encodes as it is: a tagged one (a transaction body, an action) with its
     `type` first, the members `more` last."""
-    return _former(type(value), tuple(more))(value, *more.values())
+    return _former(type(value), *more)(value, *more.values())
 
 
-def _form_within(value: msgspec.Struct) -> msgspec.Struct:
-    return _former(type(value), ())(value)
+def _plain(form: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(form))
+
+
+def value_to_json(kind: Kind, value: Any) -> Any:
+    """The JSON form of one field's value."""
+    return _plain(_writer(kind)(value))
 
 
 def to_json(value: msgspec.Struct) -> dict[str, Any]:
     """A struct as plain JSON values, as `json_form` has them."""
-    return msgspec.to_builtins(json_form(value))  # type: ignore[no-any-return]
+    return _plain(json_form(value))  # type: ignore[no-any-return]
 
 
 # --- from JSON --------------------------------------------------------------------------------------------

@@ -136,6 +136,7 @@ def _unwrapped(annotation: Any) -> tuple[Any, _Marker | None, dict[str, Any]]:
             marker = extra
         elif isinstance(extra, msgspec.Meta):
             constraints |= {name: value for name in _CONSTRAINTS if (value := getattr(extra, name)) is not None}
+            constraints |= extra.extra or {}  # of a `Stored` text
     return bare, marker, constraints
 
 

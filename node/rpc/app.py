@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
-from node.errors import Rejected
-from node.log import log
-from node.rpc.backend import Backend, NotAdmitted, Syncing
+from node.rpc.backend import Backend
 from node.rpc.call import Rpc, json_response
 from node.rpc.config import RpcConfig
 from node.rpc.cosigning import Cosigning
-from node.rpc.limiter import TokenBuckets, is_loopback, party_of
-from node.rpc.listener import Listener
+from node.rpc.edge import Edge
+from node.rpc.listener import Answering, Listener
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
 from node.rpc.openapi import openapi_document
-from node.rpc.problems import Problem, http_problem, language_of, problem_of
+from node.rpc.plain_reads import plain_read
+from node.rpc.problems import Problem
 from node.rpc.routes import ROUTES, Route
-from node.rpc.stream import CORS, Streams
+from node.rpc.stream import Streams
+from node.rpc.values import value_at_head
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
+EDGE: web.AppKey[Edge] = web.AppKey("edge", Edge)
 
 
 class RpcServer(Listener):
@@ -40,14 +38,28 @@ class RpcServer(Listener):
         await self.listen(self._made)
         self.app[RPC].certificate = self.certificate
 
+    def outermost(self, application: Answering) -> Answering:
+        """Plain reads are answered without the router, which takes as long as they do."""
+        rpc, edge = self._made[RPC], self._made[EDGE]
+
+        async def answered(request: web.BaseRequest) -> web.StreamResponse:
+            assert isinstance(request, web.Request), "made by the application"
+            if (read := plain_read(request)) is None:
+                return await application(request)
+            family, ident, path = read
+            return await edge.passed(request, partial(value_at_head, rpc, family, ident), path)
+
+        return answered
+
 
 def make_app(backend: Backend, config: RpcConfig) -> web.Application:
     """All routes over a backend."""
     document = openapi_document(ROUTES, backend.genesis.chain_id, config)
     witnesses = Cosigning(config.witnesses, backend.genesis_hash)
     rpc = Rpc(backend, config, Streams(backend, config), document, witnesses)
-    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[_middleware(rpc)])
-    app[RPC] = rpc
+    edge = Edge(rpc)
+    app = web.Application(client_max_size=config.body_bytes_max, middlewares=[edge.middleware()])
+    app[RPC], app[EDGE] = rpc, edge
     for route in ROUTES:
         path, handler = route.path.replace("{key}", "{key:.+}"), partial(Route.serve, route, rpc)
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
@@ -56,71 +68,6 @@ def make_app(backend: Backend, config: RpcConfig) -> web.Application:
     app.on_shutdown.append(rpc.streams.stop)
     app.on_cleanup.append(witnesses.close)
     return app
-
-
-def _middleware(rpc: Rpc) -> Middleware:
-    """The middleware of all requests: rate limit and CORS before the handler; problems, height and counters after."""
-    backend, config = rpc.backend, rpc.config
-    buckets = TokenBuckets(config.requests_per_second, config.request_burst)
-
-    def admit(address: str) -> None:
-        if is_loopback(address) and not config.is_loopback_limited:
-            return
-        wait = buckets.take(party_of(address), monotonic())
-        if wait:
-            text = f"more than {config.requests_per_second:g} requests a second from this address"
-            raise Problem("rate_limited", text, headers={"Retry-After": str(max(1, round(wait)))})
-
-    def refusal(request: web.Request, error: Exception) -> Problem:
-        if isinstance(error, web.HTTPException):
-            return http_problem(error, request, config.body_bytes_max)
-        if isinstance(error, Problem | Rejected | NotAdmitted | Syncing):
-            return problem_of(error, language_of(request.headers.get("Accept-Language", "")))
-        why = "".join(traceback.format_exception(error))
-        log("request_failed", "error", {"method": request.method, "path": request.path, "why": why})
-        return Problem("internal", "the node failed on this request; its log says why")
-
-    @web.middleware
-    async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = monotonic()
-        cors = _cors_headers(request.headers.get("Origin", ""), config)
-        if cors:
-            request[CORS] = cors
-        response: web.StreamResponse
-        try:
-            admit(request.remote or "")
-            if cors and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-                response = web.Response(status=204, headers=_PREFLIGHT)
-            else:
-                response = await handler(request)
-        except Exception as error:
-            response = refusal(request, error).response()
-        if not response.prepared:
-            if "X-Chain-Height" not in response.headers:
-                response.headers["X-Chain-Height"] = str(backend.reader().height())
-            if cors:
-                response.headers.update(cors)
-        resource = request.match_info.route.resource
-        method, path = ("any", "unrouted") if resource is None else (request.method, resource.canonical)
-        rpc.counters.add(method, path, response.status, monotonic() - began)
-        return response
-
-    return edge
-
-
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST",
-    "Access-Control-Allow-Headers": "Content-Type, Accept, Accept-Language, If-None-Match, Last-Event-ID",
-    "Access-Control-Max-Age": "600",
-}
-
-
-def _cors_headers(origin: str, config: RpcConfig) -> dict[str, str]:
-    """Empty unless the origin is allowed."""
-    if not origin or not {"*", origin} & set(config.cors_origins):
-        return {}
-    exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After, ETag"
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed, "Vary": "Origin"}
 
 
 # --- a node without a chain -----------------------------------------------------------------------------

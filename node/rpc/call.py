@@ -7,6 +7,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
@@ -24,6 +25,7 @@ from node.rpc.config import RpcConfig
 from node.rpc.metrics import RouteCounters
 from node.rpc.moments import Moment, moment_of
 from node.rpc.problems import Problem, language_of
+from node.rpc.rendered import head_of
 from node.storage.chain_store import ChainReader
 
 if TYPE_CHECKING:
@@ -192,6 +194,7 @@ class AtHead:
     def __init__(self, reader: ChainReader) -> None:
         self.head, self.moment = reader.head(), moment_of(reader)
         self.headers = headers_of(self.moment, is_tagged=True)
+        self.response_head = head_of(self.headers)
         self.rendered: OrderedDict[bytes, bytes] = OrderedDict()
         """State key to the JSON of its view."""
 
@@ -257,13 +260,15 @@ Answer = web.StreamResponse | bytes | msgspec.Struct | dict[str, Any] | tuple[Mo
 def respond(answer: Answer, *, is_tagged: bool = False) -> web.StreamResponse:
     """The HTTP response that carries an answer. With a moment, the JSON has its height and time. `is_tagged`: as in
     `headers_of`."""
-    if isinstance(answer, web.StreamResponse):
-        return answer
     if isinstance(answer, bytes):
         return web.Response(body=answer, content_type=MSGPACK)
-    origin, content = answer if isinstance(answer, tuple) else (200, answer)
+    if isinstance(answer, msgspec.Struct | dict):
+        return json_response(answer)
+    if not isinstance(answer, tuple):
+        return answer
+    origin, content = answer
     if isinstance(origin, Moment):
-        return web.Response(body=json_body(content, **origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
+        return web.Response(body=json_body(content, origin.stamp), headers=headers_of(origin, is_tagged=is_tagged))
     return json_response(content, origin)
 
 
@@ -286,9 +291,9 @@ def not_modified(moment: Moment) -> web.Response:
 def json_response(content: Any, status: int = 200, height: int | None = None) -> web.Response:
     """`height`: of the state that the content was read from, if the head may have moved since."""
     headers = None if height is None else {"X-Chain-Height": str(height)}
-    return web.Response(body=json_body(content), status=status, content_type=JSON, headers=headers)
+    return web.Response(body=json_body(content, {}), status=status, content_type=JSON, headers=headers)
 
 
-def json_body(content: Any, **more: Any) -> bytes:
+def json_body(content: Any, more: Mapping[str, Any]) -> bytes:
     """The JSON of a struct or a dictionary, with the members `more` last."""
-    return msgspec.json.encode(json_form(content, **more) if isinstance(content, msgspec.Struct) else content | more)
+    return msgspec.json.encode(json_form(content, more) if isinstance(content, msgspec.Struct) else {**content, **more})

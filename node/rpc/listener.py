@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -34,6 +34,8 @@ CHECK_EVERY_S = 60.0
 WARN_BEFORE_S = 14 * 24 * 3_600
 """Time before expiry from which a warning is logged once a day."""
 WARN_EVERY_S = 24 * 3_600
+Answering = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
+"""What answers requests."""
 _warned_s: dict[str, float] = {}
 """Time of the last warning by file, of all listeners: the one of the bootstrap hands over to the node's."""
 
@@ -71,6 +73,9 @@ class Listener:
             self.certificate = Certificate(config.tls_certificate, config.tls_key)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=config.stop_s, access_log=None)
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "set up"
+        server.request_handler = self.outermost(server.request_handler)
         try:
             self._server = await loop.create_server(self._protocol, config.host, config.port, backlog=ACCEPTS_AT_ONCE)
             for listening in self._server.sockets:
@@ -89,6 +94,10 @@ class Listener:
         self.port = self._server.sockets[0].getsockname()[1]
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())
+
+    def outermost(self, application: Answering) -> Answering:
+        """What answers all requests, given what answers those of the application."""
+        return application
 
     def _protocol(self) -> asyncio.Protocol:
         """The protocol of an accepted connection; it may have been accepted after the stop began."""
@@ -347,8 +356,8 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, web.HTTPException):  # raised before the middleware
-            resp = self._response(http_problem(resp, request, self._listener.config.body_bytes_max))
         if not resp.prepared:
+            if isinstance(resp, web.HTTPException):  # raised before the middleware
+                resp = self._response(http_problem(resp, request, self._listener.config.body_bytes_max))
             resp.headers.update(SERVER)
         return await super().finish_response(request, resp, start_time)

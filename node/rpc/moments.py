@@ -53,26 +53,26 @@ class Moment:
     height: int
     block_id: bytes
     as_of: AsOf
+    stamp: dict[str, Any] = field(compare=False)
+    """Height and time of this state, for answers."""
     _kept: dict[bytes, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, family: Family[V], ident: str | bytes) -> V | None:
-        key = family.key(ident)
         if not family.is_common:
-            return self._read(family, key)
-        if key not in self._kept:
-            if len(self._kept) == KEPT_MAX:
-                self._kept.clear()
-            self._kept[key] = self._read(family, key)
-        return self._kept[key]  # type: ignore[no-any-return]
+            return self.read(family, family.new_key(ident))
+        key, kept = family.key(ident), self._kept
+        try:
+            return kept[key]  # type: ignore[no-any-return]
+        except KeyError:
+            if len(kept) == KEPT_MAX:
+                kept.clear()
+            value = kept[key] = self.read(family, key)
+            return value
 
-    def _read(self, family: Family[V], key: bytes) -> V | None:
+    def read(self, family: Family[V], key: bytes) -> V | None:
+        """The value of a state key."""
         raw = self.reader.state.get(key)
         return None if raw is None else family.decode(raw)
-
-    @property
-    def stamp(self) -> dict[str, Any]:
-        """Height and time of this state, for answers."""
-        return {"height": self.height, "time": time_to_text(self.as_of.now_ms)}
 
     @property
     def etag(self) -> str:
@@ -84,7 +84,8 @@ class Moment:
 def moment_of(reader: ChainReader) -> Moment:
     """The state at the head, valid until the next await."""
     head = reader.head()
-    return Moment(reader, head.height, head.block_id, AsOf(head.time_ms, RULESETS[head.params.ruleset]))
+    stamp = {"height": head.height, "time": time_to_text(head.time_ms)}
+    return Moment(reader, head.height, head.block_id, AsOf(head.time_ms, RULESETS[head.params.ruleset]), stamp)
 
 
 def moment_at(reader: ChainReader, height: int) -> Moment:

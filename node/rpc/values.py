@@ -12,9 +12,10 @@ from msgspec import Meta
 from node.errors import Malformed
 from node.ledger.family import Family, Filter, Ident, Index, expiry_value, extended, index_prefix
 from node.ledger.json_form import json_form
-from node.rpc.call import Call, PageQuery, cursor_text, json_body, read_cursor
+from node.rpc.call import Call, PageQuery, Rpc, cursor_text, json_body, read_cursor
 from node.rpc.moments import Moment, WorkShare, moment_at, paced_snapshot
 from node.rpc.problems import Problem
+from node.rpc.rendered import rendered
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
 from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, leads_parallel_life, own_records
@@ -52,7 +53,11 @@ def path_ident(family: Family[Any], call: Call) -> str:
 
 def require(moment: Moment, family: Family[Any], ident: str) -> Any:
     """The value. Raises `Problem` if it does not exist."""
-    value = moment.get(family, ident)
+    return known(family, ident, moment.get(family, ident))
+
+
+def known(family: Family[Any], ident: str, value: Any) -> Any:
+    """The value that was read of an id. Raises `Problem` if it is None."""
     if value is None:
         raise Problem(f"{family.word}_unknown", f"{ident}: no {family.name} of this chain")
     return value
@@ -63,19 +68,25 @@ def view_of(moment: Moment, family: Family[Any], ident: str, value: Any) -> Any:
     return family.view.of(ident, value, moment, moment.as_of)
 
 
-async def value(family: Family[Any], call: Call) -> web.Response | tuple[Moment, Any]:
-    """The view of one value; that of the head is rendered once."""
+async def value(family: Family[Any], call: Call) -> web.StreamResponse | tuple[Moment, Any]:
+    """The view of one value."""
     ident = path_ident(family, call)
     if call.query.height:
         moment = moment_at(call.reader(), call.query.height)
         return moment, view_of(moment, family, ident, require(moment, family, ident))
-    at_head, key = call.rpc.at_head(), family.key(ident)
+    return await value_at_head(call.rpc, family, ident, call.request)
+
+
+async def value_at_head(rpc: Rpc, family: Family[Any], ident: str, request: web.Request) -> web.StreamResponse:
+    """The response with the view of one value at the head, which is rendered once."""
+    at_head, key = rpc.at_head(), family.new_key(ident)
     body = at_head.rendered.get(key)
     if body is None:
-        moment, most = at_head.moment, call.rpc.config.vehicle_cache
-        body = json_body(view_of(moment, family, ident, require(moment, family, ident)), **moment.stamp)
-        at_head.keep(key, body, most)
-    return web.Response(body=body, headers=at_head.headers)
+        moment = at_head.moment
+        value = known(family, ident, moment.read(family, key))
+        body = json_body(view_of(moment, family, ident, value), moment.stamp)
+        at_head.keep(key, body, rpc.config.vehicle_cache)
+    return rendered(request, at_head.response_head, at_head.headers, body)
 
 
 async def derived(family: Family[Any], view: type[Any], call: Call) -> tuple[Moment, Any]:

@@ -154,7 +154,10 @@ def judged_anew(leaf: Readings, rules: Ruleset, has_excluded_author: bool = Fals
 
 def newest_counted(leaf: Readings) -> Reading | None:
     """The newest judged reading in event time that is not backfilled."""
-    return next((r for r in reversed(leaf.readings) if r.state == COUNTED and r.standing != DECLARED), None)
+    for reading in reversed(leaf.readings):
+        if reading.state == COUNTED and reading.standing != DECLARED:
+            return reading
+    return None
 
 
 # --- one more reading ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from node.codec import Value, encode
 from node.crypto.hashing import tagged
 from node.ledger.caution import Caution
-from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended
+from node.ledger.family import ADDRESS_IDENT, VIN_IDENT, AsOf, Family, Ident, Index, Reader, View, extended, extension
 from node.ledger.fields import (
     Address,
     Code,
@@ -21,6 +21,7 @@ from node.ledger.fields import (
     Hash32,
     Height,
     OptionalTime,
+    Stored,
     Time,
     Vin,
 )
@@ -65,10 +66,10 @@ class Vehicle(Value, tag=1, frozen=True):
     """A car: its maker's registration, the regions of its state, and the head of its record chain; at most 12 KiB."""
 
     maker: Address
-    model: Code
-    configuration: tuple[Code, ...]
-    plant: Code
-    produced_on: Day
+    model: Stored[Code]
+    configuration: tuple[Stored[Code], ...]
+    plant: Stored[Code]
+    produced_on: Stored[Day]
     powertrain: str
     odometer_unit: Unit
     vin_scheme: str
@@ -157,7 +158,10 @@ def existence_now(vehicle: Vehicle, now_ms: int) -> Existence:
 
 def readings_now(reader: Reader, vin: str, rules: Ruleset) -> Readings:
     """The readings as they count now, without those of authors that have been listed for fraud."""
-    leaf, frauds = reader.get(ODOMETER, vin) or NO_READINGS, frauds_since(reader)
+    leaf = reader.get(ODOMETER, vin)
+    if leaf is None:
+        return NO_READINGS
+    frauds = frauds_since(reader)
     return without_authors(leaf, frauds, rules) if frauds else leaf
 
 
@@ -222,18 +226,23 @@ class VehicleView(Vehicle, frozen=True):
 
     @staticmethod
     def of(ident: str, vehicle: Vehicle, reader: Reader, as_of: AsOf) -> VehicleView:
-        vehicle = vehicle_at(vehicle, as_of.now_ms)
-        return extended(
-            VehicleView, vehicle, vin=ident, summary=summary(vehicle, as_of.now_ms),
-            existence=existence_now(vehicle, as_of.now_ms),
+        now_ms, rules = as_of
+        vehicle = vehicle_at(vehicle, now_ms)
+        return _shown(
+            vehicle, vin=ident, summary=summary(vehicle, now_ms), existence=existence_now(vehicle, now_ms),
             maker_name=name_of(reader, vehicle.maker), holder_name=name_of(reader, vehicle.holder),
-            market=market_of(vehicle, as_of.now_ms), verdict=verdict_now(reader, ident, vehicle, as_of.rules),
-            flags=tuple(_flag_view(flag, reader, as_of.rules) for flag in flags_at(vehicle.flags, as_of.now_ms)),
-            brands=brand_views(vehicle, as_of.now_ms),
-            odometer=_odometer_view(readings_now(reader, ident, as_of.rules)), history_notice=history_notice(vehicle),
-            disputes_open=len(disputes_at(reader.get(LIFE, ident), as_of.now_ms)),
+            market=market_of(vehicle, now_ms), verdict=verdict_now(reader, ident, vehicle, rules),
+            flags=tuple([_flag_view(flag, reader, rules) for flag in flags_at(vehicle.flags, now_ms)]),
+            brands=brand_views(vehicle, now_ms), odometer=_odometer_view(readings_now(reader, ident, rules)),
+            history_notice=history_notice(vehicle), disputes_open=len(disputes_at(reader.get(LIFE, ident), now_ms)),
             material_root=material_root(ident, vehicle),
         )  # fmt: skip
+
+
+_shown = extension(
+    VehicleView, "vin", "summary", "existence", "maker_name", "holder_name", "market", "verdict", "flags", "brands",
+    "odometer", "history_notice", "disputes_open", "material_root",
+)  # fmt: skip
 
 
 def history_notice(vehicle: Vehicle) -> str:
@@ -250,7 +259,8 @@ def open_alerts(vehicle: Vehicle) -> list[str]:
 
 def brand_views(vehicle: Vehicle, now_ms: int) -> tuple[BrandView, ...]:
     """The vehicle's brands with their states now."""
-    return tuple(extended(BrandView, brand_at(brand, now_ms)) for brand in vehicle.brands)
+    brands = vehicle.brands
+    return tuple([extended(BrandView, brand_at(brand, now_ms)) for brand in brands]) if brands else ()
 
 
 def blocks_of(flag: Flag, rules: Ruleset) -> tuple[str, ...]:
@@ -271,10 +281,13 @@ def _odometer_view(value: Readings) -> OdometerView:
 
 def summary(vehicle: Vehicle, now_ms: int) -> str:
     """One word for people, derived from the regions, the most important first."""
-    names = {flag.name for flag in flags_at(vehicle.flags, now_ms)}
-    for name in ("stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"):
-        if name in names:
-            return name
+    if flags := flags_at(vehicle.flags, now_ms):
+        names = {flag.name for flag in flags}
+        for name in (
+            "stolen", "identity_suspect", "court_hold", "title_dispute", "unroadworthy", "recall_do_not_drive"
+        ):  # fmt: skip
+            if name in names:
+                return name
     if is_retest_overdue(vehicle.inspection, now_ms):
         return "unroadworthy"
     existence = existence_now(vehicle, now_ms)

@@ -55,7 +55,7 @@ def test_a_struct_has_the_json_form_of_each_field() -> None:
 
 
 def test_further_members_come_last() -> None:
-    document = json.loads(msgspec.json.encode(json_form(OUTER, height=7, time="t")))
+    document = json.loads(msgspec.json.encode(json_form(OUTER, {"height": 7, "time": "t"})))
     assert to_json(OUTER) | {"height": 7, "time": "t"} == document
     assert ["height", "time"] == list(document)[-2:]
 

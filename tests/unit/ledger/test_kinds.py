@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
+import msgspec
 import pytest
 from msgspec import Meta
 from support.generated import of_kind
@@ -127,11 +128,23 @@ def test_a_field_of_every_kind_but_plain_is_here() -> None:
         (tuple[tuple[int, ...], ...], kinds.ListOf(kinds.ListOf(kinds.Integer()))),
         (Annotated[dict[str, Any], kinds.PLAIN], kinds.Plain()),
         (fields.Money, kinds.MoneyAmount()),
+        (fields.Stored[fields.Code], kind_of(fields.Code)),
+        (fields.Stored[fields.OptionalCountry], kind_of(fields.OptionalCountry)),
+        (fields.Stored[fields.Day], kinds.Text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")),
     ],
     ids=str,
 )
 def test_markers_and_bounds_are_found_through_every_layer(annotation: Any, kind: kinds.Kind) -> None:
     assert kind == kind_of(annotation)
+
+
+def test_the_pattern_of_a_stored_text_is_matched_by_the_transaction_that_gave_it() -> None:
+    given, stored = msgspec.msgpack.encode("a code"), fields.Stored[fields.Code]
+    with pytest.raises(msgspec.ValidationError, match="regex"):
+        msgspec.msgpack.decode(given, type=fields.Code)
+    assert "a code" == msgspec.msgpack.decode(given, type=stored)
+    with pytest.raises(msgspec.ValidationError, match="length"):
+        msgspec.msgpack.decode(msgspec.msgpack.encode("A" * (limits.CODE_LENGTH_MAX + 1)), type=stored)
 
 
 @pytest.mark.parametrize("annotation", [float, dict[str, int], tuple[int, str], list[int], object, set[int]], ids=str)
