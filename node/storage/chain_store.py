@@ -227,6 +227,13 @@ def upgrade(kv: KeyValue) -> None:
     kv.write({schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big")}, [])
 
 
+def check_window(kv: KeyValue) -> None:
+    """Raises `Corrupted` where the rows of the replay window are named by txid, as they were before 1.0."""
+    first = next(kv.scan(b"W", b"X"), None)
+    if first is not None and len(first[0]) != schema.WINDOW_KEY_BYTES:
+        raise Corrupted("older software has written the replay window: rebuild the store with 'bmw-node reindex'")
+
+
 class ChainStore(ChainReader):
     """A `ChainReader` that also writes blocks; the state tree and the head are in memory."""
 
@@ -257,6 +264,7 @@ class ChainStore(ChainReader):
                 "use its genesis file, or another folder"
             )
         self.check_rules()
+        check_window(kv)
         upgrade(kv)
         self._head = super().head()
         kept = read_tree(genesis.tree_depth, self._head.state_root)

@@ -92,6 +92,9 @@ def undo_end(row: bytes) -> bytes:
     return b"H" + row + b"\x01"
 
 
+WINDOW_KEY_BYTES: Final = 21
+
+
 def window_start(hour: int) -> bytes:
     """The prefix of the replay window's entries of an hour; what follows is the place of a transaction."""
     return b"W" + u64(hour)

@@ -188,7 +188,7 @@ class Restore:
             case b"S":
                 return self._state_import.take_value(key[1:], value)
             case b"W":
-                if len(key) != 21 or len(value) != 40:
+                if len(key) != schema.WINDOW_KEY_BYTES or len(value) != 40:
                     raise Malformed("an entry of the replay window has the wrong size")
                 hour, txid, expires_at_ms = schema.window_hour_in(key), value[:32], int.from_bytes(value[32:], "big")
                 self._check_place(txid, schema.place_in(key))

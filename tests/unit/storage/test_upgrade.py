@@ -12,7 +12,7 @@ from node.errors import Corrupted, OperatorError
 from node.storage import kv as key_value
 from node.storage import schema
 from node.storage.chain_store import ChainStore
-from node.storage.rebuild import extent_of
+from node.storage.rebuild import extent_of, rebuild
 from node.storage.store_check import StoreCheck
 
 OLD_INDEXES = {b"Xh/" + b"ab" * 20 + b"/" + VIN.encode(): b"", b"Xv/1": b"", b"Xvehicle/holder/none/x": b""}
@@ -120,6 +120,19 @@ def test_a_store_without_a_version_is_damaged() -> None:
     del found[schema.META_SCHEMA]
     with pytest.raises(Corrupted, match="reindex"):
         ChainStore(MemoryStore(found), chain.genesis)
+
+
+def test_a_replay_window_by_txid_is_refused_and_rebuilt() -> None:
+    chain = grown()
+    found = entries(chain.store.kv)
+    rows = [(key, value) for key, value in found.items() if key[:1] == b"W"]
+    old = {key: value for key, value in found.items() if key[:1] != b"W"}
+    old |= {key[:9] + value[:32]: value[32:] for key, value in rows}
+    with pytest.raises(Corrupted, match="reindex"):
+        ChainStore(MemoryStore(old), chain.genesis)
+    anew = ChainStore(MemoryStore(), chain.genesis)
+    rebuild(MemoryStore(old), anew, chain.store.height())
+    assert rows == list(anew.kv.scan(b"W", b"X"))
 
 
 def test_a_value_that_does_not_decode_stops_the_upgrade() -> None:
