@@ -65,8 +65,8 @@ class _Pending(View, frozen=True):
 
 
 class BatchAcceptance(View, frozen=True):
-    """What the acceptance receipts of a batch have in common. They are those of its pending transactions, in order, and
-    follow from it."""
+    """One signed receipt for all pending transactions of a batch, in the order of the results. `receipts` derives the
+    receipt of each transaction from it."""
 
     height: Height
     block_id: Hash32
@@ -84,8 +84,8 @@ class BatchAcceptance(View, frozen=True):
 
 
 def receipts_of(answer: dict[str, Any]) -> list[tuple[dict[str, Any], Acceptance]]:
-    """The pending results of the JSON answer to a batch, each with its receipt. Raises `Malformed`. `is_signed` tells
-    whether a receipt is signed."""
+    """Pair each pending result of the JSON answer to a batch with its receipt. Raises `Malformed`. Signatures are not
+    verified here, see `Acceptance.is_signed`."""
     results = answer.get("results")
     listed = results if isinstance(results, list) else []
     pending = [r for r in listed if isinstance(r, dict) and r.get("status") == "pending"]

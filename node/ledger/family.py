@@ -233,8 +233,8 @@ class View(msgspec.Struct, frozen=True):
 
 
 def extension(view: type[W], *derived: str) -> Callable[..., W]:
-    """What makes a view of a value: the view has the value's fields, those in `derived`, which are given by name,
-    replaced or added. It is one expression, made once."""
+    """A function that builds a view from a state value. Each field of the view is the value's field of the same name,
+    except those in `derived`, which the caller passes by keyword. The function is compiled once."""
     values = (name if name in derived else f"_value.{name}" for name in view.__struct_fields__)
     source = f"lambda {', '.join(('_value', *derived))}: _view({', '.join(values)})"
     return eval(source, {"_view": view})  # type: ignore[no-any-return]

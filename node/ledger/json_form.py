@@ -65,7 +65,7 @@ def time_from_text(text: str) -> int:
 
 # --- to JSON ----------------------------------------------------------------------------------------------
 def _source(kind: Kind, value: str) -> str:
-    """The Python expression of a value in JSON; `value` itself, an expression too, where it is JSON already."""
+    """Python source that converts the expression `value` to JSON; `value` unchanged if it needs no conversion."""
     match kind:
         case kinds.Address():
             return f"to_text({value})"
@@ -97,11 +97,11 @@ def _money(money: Money) -> dict[str, str]:
 
 _NOTHING: Mapping[str, Any] = {}
 Form = Callable[..., msgspec.Struct]
-"""What makes the JSON form of a struct from it and the values of further members."""
+"""A function that builds the JSON form of a struct from the struct and the values of further members."""
 
 
 class _Formers(dict[type[msgspec.Struct], Form]):
-    """Struct to what makes its form, without further members."""
+    """Struct type to the function that builds its JSON form without further members."""
 
     def __missing__(self, struct: type[msgspec.Struct]) -> Form:
         return self.setdefault(struct, _former(struct))
@@ -114,14 +114,13 @@ _NAMES = {
 
 @cache
 def _writer(kind: Kind) -> Callable[[Any], Any]:
-    """What makes a value JSON."""
+    """A function that converts a value of this kind to JSON."""
     return eval(f"lambda value: {_source(kind, 'value')}", dict(_NAMES))  # type: ignore[no-any-return]
 
 
 @cache
 def _former(struct: Any, *more: str) -> Form:
-    """`Form` of a struct with the members `more`. Every answer has dozens of fields, so it is one expression, made
-    once."""
+    """The `Form` of a struct type with the members `more`, compiled once: answers have dozens of fields."""
     fields, tag = fields_of(struct), tag_of(struct)
     members = [(name, Any) for name in (*(field.json_name for field in fields), *more)]
     form = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)

@@ -1,4 +1,4 @@
-"""The edge: what every request passes before and after it is answered."""
+"""The edge of the server: rate limit, CORS, errors and counters, the same for every request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain reads: requests for the view of one state value at the head, without any condition. Most requests are such."""
+"""Plain reads: unconditional GET requests for the view of one state value at the head."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SERVED: Final = {
     for family in FAMILIES.values()
     if family.view is not None
 }
-"""Path of a family's values to the family, and the path of the route of one value."""
+"""Collection path to its family, and to the route template of one value, such as `/v1/vehicles/{vin}`."""
 _UNCONDITIONAL: Final = (None, "*/*", JSON)
 
 
 def plain_read(request: web.Request) -> tuple[Family[Any], str, str] | None:
-    """(family, id, path of the route) of a plain read; None for any other request, also where its id is malformed."""
+    """The family, the id and the route template of a plain read; None for any other request or a malformed id."""
     path, _, text = request.raw_path.rpartition("/")
     served, headers = _SERVED.get(path), request.headers
     if (

@@ -19,8 +19,8 @@ def _date_line(second: int) -> bytes:
 
 
 class Rendered(web.StreamResponse):
-    """A response 200 that is written as one piece of bytes: its status line and headers are there already, but for the
-    length and the date. It suits a GET whose connection stays open."""
+    """A 200 response whose status line and headers are encoded in advance; only `Content-Length` and `Date` are added.
+    It is for a GET over HTTP/1.1 whose connection stays open."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def head_of(headers: CIMultiDict[str]) -> bytes:
 
 
 def rendered(request: web.Request, head: bytes, headers: CIMultiDict[str], body: bytes) -> web.StreamResponse:
-    """The response 200 to a request, with `headers`, whose `head_of` is `head`."""
+    """A 200 response with `headers` and `body`. `head`: the result of `head_of(headers)`."""
     if (
         request.method == "GET"
         and request.keep_alive

@@ -195,8 +195,8 @@ async def transaction(call: Call) -> View:
 
 # --- submit ----------------------------------------------------------------------------------------------
 def _answer(outcome: Submitted, now_ms: int, language: str) -> Submission | Problem:
-    """The status; or the `Problem` where the transaction is rejected or has expired, or where its bytes could not be
-    judged or had no room."""
+    """The status of a submitted transaction, or a `Problem` if it was rejected, has expired, could not be judged or
+    found no room."""
     status = outcome.status
     if outcome.error is not None:
         problem, about = problem_of(outcome.error, language), _about(outcome, now_ms)
@@ -218,7 +218,7 @@ def _answer(outcome: Submitted, now_ms: int, language: str) -> Submission | Prob
 
 
 def _acceptance(backend: Backend, head: ChainHead, accepted: Sequence[tuple[bytes, int]]) -> BatchAcceptance:
-    """The receipt for transactions that are in the journal."""
+    """Sign the receipt of transactions that are in the journal."""
     now_ms = time.time_ns() // 1_000_000
     return accept(backend.genesis_hash, accepted, head.height, head.block_id, now_ms, backend.node_key, backend.sign)
 

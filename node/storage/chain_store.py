@@ -228,7 +228,7 @@ def upgrade(kv: KeyValue) -> None:
 
 
 def check_window(kv: KeyValue) -> None:
-    """Raises `Corrupted` where the rows of the replay window are named by txid, as they were before 1.0."""
+    """Raises `Corrupted` where the rows of the replay window are named by txid, an earlier layout."""
     first = next(kv.scan(b"W", b"X"), None)
     if first is not None and len(first[0]) != schema.WINDOW_KEY_BYTES:
         raise Corrupted("older software has written the replay window: rebuild the store with 'bmw-node reindex'")
