@@ -94,7 +94,7 @@ def test_the_delay_of_votes_is_measured_at_load_and_without() -> None:
         details = one["details"]
         assert details["committed_per_second"] > 0
         for state in ("quiet", "loaded"):
-            assert details[state]["votes"] >= 20, "of both kinds, from four validators to three others each"
+            assert details[state]["votes"] >= votes.ENOUGH
             assert 0 < details[state]["p50_ms"] <= details[state]["p99_ms"] <= details[state]["max_ms"]
 
 
