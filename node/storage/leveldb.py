@@ -62,7 +62,7 @@ class LevelReader:
 
     def get(self, key: bytes) -> bytes | None:
         try:
-            return self._db.get(key, verify_checksums=True)  # type: ignore[no-any-return]
+            return self._db.get(key, verify_checksums=True, fill_cache=False)  # type: ignore[no-any-return]
         except plyvel.Error as error:
             raise _failure(self._path, error) from None
 
