@@ -165,6 +165,10 @@ relayed after this long, unless their height is decided by then."""
 LATE_ANNOUNCE_MS: Final = 3_000
 """There transactions of others are judged and announced after this long, unless a block has them by then."""
 
+LATE_BACKLOG_MS: Final = 30_000
+"""The same while more transactions are pending than a block takes: then most of them wait for their turn, and to judge
+and announce them all would take the time that the blocks need."""
+
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""
 

@@ -129,8 +129,8 @@ class Admission:
 
     def admit_late(self, tx: CheckedTx) -> None:
         """Add a verified transaction to the pool if those have signed it who must. Whether it holds is judged, and it
-        is announced, after `LATE_ANNOUNCE_MS`: most are in a block by then, where each is executed in any case. One
-        that does not hold occupies its sender's own share of the pool meanwhile."""
+        is announced, after `LATE_ANNOUNCE_MS`, or `LATE_BACKLOG_MS`: most are in a block by then, where each is
+        executed in any case. One that does not hold occupies its sender's own share of the pool meanwhile."""
         self._tx_gossip.note_verified(tx)
         self._pooled(tx, self._judged(tx, BlockRun.judge_envelope), self._judge_late)
 
@@ -203,7 +203,14 @@ class Admission:
         """Now if there are transactions to recheck, else when the next one is to be judged or announced."""
         if self._doubtful:
             return self._context.now_ms
-        return min((waiting[0][0] for waiting in (self._late, self._held) if waiting), default=None)
+        held = [self._held[0][0]] if self._held else []
+        late = [self._late[0][0] + self._patience_ms()] if self._late else []
+        return min(held + late, default=None)
+
+    def _patience_ms(self) -> int:
+        """How much longer than `LATE_ANNOUNCE_MS` a transaction that was admitted without being judged waits."""
+        has_backlog = len(self._pool) > self._builder.txs_max
+        return limits.LATE_BACKLOG_MS - limits.LATE_ANNOUNCE_MS if has_backlog else 0
 
     def on_time(self) -> None:
         """Judge up to `JUDGED_AT_ONCE` transactions that are marked, or that were admitted without it; announce those
@@ -212,7 +219,8 @@ class Admission:
             tx = self._pool.get(self._held.popleft()[1])
             if tx is not None:
                 self._tx_gossip.announce(tx)
-        while self._late and self._late[0][0] <= self._context.now_ms and len(self._doubtful) < JUDGED_AT_ONCE:
+        late_until = self._context.now_ms - self._patience_ms()
+        while self._late and self._late[0][0] <= late_until and len(self._doubtful) < JUDGED_AT_ONCE:
             txid = self._late.popleft()[1]
             if txid in self._pool:
                 self._doubtful[txid] = None

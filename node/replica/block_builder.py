@@ -48,6 +48,11 @@ class BlockBuilder:
         self.executed = 0
         """Transactions executed in blocks, in those of others and in those that are built here."""
 
+    @property
+    def txs_max(self) -> int:
+        """How many transactions the next block takes at most."""
+        return min(self._build_txs_max, self._store.head().params.block_txs_max)
+
     def run(self, time_ms: int, *, records_reads: bool = False) -> BlockRun:
         """A fresh run over the head."""
         store = self._store
@@ -62,7 +67,7 @@ class BlockBuilder:
         failed: list[tuple[CheckedTx, tuple[Unmet, ...]]] = []
         poison: list[tuple[CheckedTx, str]] = []
         taken, failures = 0, Counter[bytes]()
-        txs_max = min(self._build_txs_max, head.params.block_txs_max)
+        txs_max = self.txs_max
         until = self._stopwatch() + limits.BUILD_MS_MAX / 1000
         for tried, entry in enumerate(candidates()):
             if tried and tried % self._slice_txs == 0:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import aiohttp
+import msgspec
 from support import life
 from support.chain import address
 from support.signing import sign_transaction
@@ -17,9 +18,11 @@ from node.ledger.body import TransactionBody
 BATCH = 250
 LIFETIME_MS = 4 * 3_600_000
 READINGS_A_DAY = 8
-WINDOW = 4_000
+WINDOW = 2_000
 """Transactions that may be under way: below what a pool takes of one account."""
 LAG = WINDOW // 2
+LOOK_S = 0.1
+"""How often what is committed is asked for: each time costs the node as much as some transactions."""
 POSTERS = 2
 """While the answer to one batch is on its way, the node has the next one."""
 WORKLOADS = ("register", "maintenance", "mixed")
@@ -85,31 +88,35 @@ class Workload:
 async def hand_in(urls: list[str], raws: list[bytes], until: float, window: int = WINDOW) -> int:
     """Batches to all nodes in turn, `POSTERS` under way at once, no more than `window` ahead of what is committed; how
     many transactions were accepted. Those that a full pool refuses are handed in again."""
-    accepted, at = 0, 0
-    async with aiohttp.ClientSession() as http:
+    accepted, at, committed = 0, 0, 0
+    async with aiohttp.ClientSession(headers={"Content-Type": "application/json"}) as http:
 
-        async def committed() -> int:
+        async def committed_so_far() -> int:
             async with http.get(urls[0] + "/metrics") as answer:
                 text = await answer.text()
             return next(
-                int(float(line.split()[1]))
-                for line in text.splitlines()
-                if line.startswith("bmw_") and "txs_committed_total " in line
+                int(float(line.split()[1])) for line in text.splitlines() if line.startswith("bmw_txs_committed_total ")
             )
 
-        start = await committed()
+        start = await committed_so_far()
+
+        async def follow() -> None:
+            nonlocal committed
+            while True:
+                await asyncio.sleep(LOOK_S)
+                committed = await committed_so_far() - start
 
         async def post() -> None:
             nonlocal accepted, at
             while at < len(raws) and time.monotonic() < until:
-                if accepted - (await committed() - start) > window:
-                    await asyncio.sleep(0.05)
+                if accepted - committed > window:
+                    await asyncio.sleep(LOOK_S / 2)
                     continue
                 batch, url = raws[at : at + BATCH], urls[at // BATCH % len(urls)]
                 at += BATCH
-                document = {"transactions": [raw.hex() for raw in batch]}
-                async with http.post(url + "/v1/transactions/batch", json=document) as answer:
-                    results = (await answer.json())["results"]
+                document = msgspec.json.encode({"transactions": [raw.hex() for raw in batch]})
+                async with http.post(url + "/v1/transactions/batch", data=document) as answer:
+                    results = msgspec.json.decode(await answer.read())["results"]
                 good = sum(result["status"] in ("pending", "committed") for result in results)
                 accepted += good
                 if good < len(batch):
@@ -119,5 +126,8 @@ async def hand_in(urls: list[str], raws: list[bytes], until: float, window: int 
                     raws.extend(raw for raw, r in zip(batch, results, strict=True) if r["status"] == "refused")
                     await asyncio.sleep(0.1)
 
-        await asyncio.gather(*(post() for _ in range(POSTERS)))
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(follow())
+            await asyncio.gather(*(post() for _ in range(POSTERS)))
+            following.cancel()
     return accepted

@@ -21,13 +21,15 @@ from node.replica.replica import Replica, ReplicaConfig
 from node.txtypes.envelope import CheckedTx
 from node.txtypes.identity.quota import QUOTA, Quota
 
+VINS = tuple(f"WBA8E9G50GNU{number}" for number in (10_001, 10_002, 10_003))
+
 
 class Linked:
     """A follower with a link to every validator but `lacking`; its broadcasts and answers are recorded."""
 
-    def __init__(self, lacking: int = 0, announce_after_ms: int = 0) -> None:
+    def __init__(self, lacking: int = 0, announce_after_ms: int = 0, build_txs_max: int = 1_000) -> None:
         self.chain = Chain()
-        config = ReplicaConfig(announce_after_ms=announce_after_ms)
+        config = ReplicaConfig(announce_after_ms=announce_after_ms, build_txs_max=build_txs_max)
         self.replica = Replica(self.chain.store, None, config, bytes(16))
         self.now = self.chain.now
         self.sent: list[object] = []
@@ -117,6 +119,29 @@ def test_a_transaction_is_in_the_pool_at_once_and_announced_once_it_is_due() -> 
     node.after(limits.LATE_ANNOUNCE_MS - 1)
     assert [] == node.announced()
     node.after(1)
+    assert [wire_id] == node.announced()
+
+
+def test_who_has_more_than_a_block_pending_judges_it_later() -> None:
+    """The envelopes are judged when the transactions come, and the guards of their types once more than that."""
+    node = Linked(build_txs_max=2)
+    for vin in VINS:
+        node.offered(node.chain.sign("bmw", register(vin)))
+    node.after(limits.LATE_BACKLOG_MS - 1)
+    assert len(VINS) == node.replica.work().judged
+    node.after(1)
+    assert 2 * len(VINS) == node.replica.work().judged
+
+
+def test_once_a_block_takes_what_is_pending_the_rest_is_announced() -> None:
+    node = Linked(build_txs_max=1)
+    first, second = (node.chain.sign("bmw", register(vin)) for vin in VINS[:2])
+    node.offered(first)
+    wire_id = node.offered(second)
+    node.after(limits.LATE_ANNOUNCE_MS)
+    assert [] == node.announced()
+    node.decided(first)
+    node.after(0)
     assert [wire_id] == node.announced()
 
 
