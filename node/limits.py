@@ -163,11 +163,12 @@ LATE_RELAY_MS: Final = 100
 relayed after this long, unless their height is decided by then."""
 
 LATE_ANNOUNCE_MS: Final = 3_000
-"""There transactions of others are judged and announced after this long, unless a block has them by then."""
+"""Where all validators are linked to one another, a transaction of another node is judged and announced this long after
+it came, unless a block has it by then."""
 
 LATE_BACKLOG_MS: Final = 30_000
-"""The same while more transactions are pending than a block takes: then most of them wait for their turn, and to judge
-and announce them all would take the time that the blocks need."""
+"""The same delay while the mempool holds more transactions than one block takes. Most of them only wait for their turn
+then; judging and announcing them would take processor time from the blocks."""
 
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""

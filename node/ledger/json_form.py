@@ -97,7 +97,7 @@ def _money(money: Money) -> dict[str, str]:
 
 _NOTHING: Mapping[str, Any] = {}
 Form = Callable[..., msgspec.Struct]
-"""A function that builds the JSON form of a struct from the struct and the values of further members."""
+"""A function that takes a struct, and the values of members to append, and returns a struct of JSON values."""
 
 
 class _Formers(dict[type[msgspec.Struct], Form]):
@@ -120,7 +120,7 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
 
 @cache
 def _former(struct: Any, *more: str) -> Form:
-    """The `Form` of a struct type with the members `more`, compiled once: answers have dozens of fields."""
+    """The `Form` of a struct type; `more` names the members to append. It is compiled once for each type."""
     fields, tag = fields_of(struct), tag_of(struct)
     members = [(name, Any) for name in (*(field.json_name for field in fields), *more)]
     form = msgspec.defstruct(struct.__name__, members, tag_field="type" if tag else None, tag=tag or None)

@@ -128,9 +128,10 @@ class Admission:
         return self._pooled(tx, judged, self._hold if self._announce_after_ms else self._tx_gossip.announce)
 
     def admit_late(self, tx: CheckedTx) -> None:
-        """Add a verified transaction to the pool if those have signed it who must. Whether it holds is judged, and it
-        is announced, after `LATE_ANNOUNCE_MS`, or `LATE_BACKLOG_MS`: most are in a block by then, where each is
-        executed in any case. One that does not hold occupies its sender's own share of the pool meanwhile."""
+        """Add a verified transaction to the pool if all required signatures are there. Its type's guards are judged,
+        and it is announced, `LATE_ANNOUNCE_MS` later, or `LATE_BACKLOG_MS` later while the pool holds more than one
+        block takes. By then most are in a block, which executes each in any case. An invalid one occupies its sender's
+        share of the pool meanwhile."""
         self._tx_gossip.note_verified(tx)
         self._pooled(tx, self._judged(tx, BlockRun.judge_envelope), self._judge_late)
 
@@ -208,7 +209,7 @@ class Admission:
         return min(held + late, default=None)
 
     def _patience_ms(self) -> int:
-        """How much longer than `LATE_ANNOUNCE_MS` a transaction that was admitted without being judged waits."""
+        """Milliseconds added to the delay of `admit_late`: 0 unless the pool holds more than one block takes."""
         has_backlog = len(self._pool) > self._builder.txs_max
         return limits.LATE_BACKLOG_MS - limits.LATE_ANNOUNCE_MS if has_backlog else 0
 

@@ -50,7 +50,7 @@ class BlockBuilder:
 
     @property
     def txs_max(self) -> int:
-        """How many transactions the next block takes at most."""
+        """The largest number of transactions in a block that is built on the head."""
         return min(self._build_txs_max, self._store.head().params.block_txs_max)
 
     def run(self, time_ms: int, *, records_reads: bool = False) -> BlockRun:

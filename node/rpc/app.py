@@ -39,7 +39,7 @@ class RpcServer(Listener):
         self.app[RPC].certificate = self.certificate
 
     def outermost(self, application: Answering) -> Answering:
-        """Answer plain reads here, which saves the time of the router, and pass all other requests on to it."""
+        """Answer plain reads before the router sees them, and pass every other request to the application."""
         rpc, edge = self._made[RPC], self._made[EDGE]
 
         async def answered(request: web.BaseRequest) -> web.StreamResponse:

@@ -22,7 +22,7 @@ WINDOW = 2_000
 """Transactions that may be under way: below what a pool takes of one account."""
 LAG = WINDOW // 2
 LOOK_S = 0.1
-"""How often what is committed is asked for: each time costs the node as much as some transactions."""
+"""Seconds between two requests for the number of committed transactions."""
 POSTERS = 2
 """While the answer to one batch is on its way, the node has the next one."""
 WORKLOADS = ("register", "maintenance", "mixed")
