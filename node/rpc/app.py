@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
 from node.rpc.backend import Backend
 from node.rpc.call import Rpc, json_response
 from node.rpc.config import RpcConfig
 from node.rpc.cosigning import Cosigning
 from node.rpc.edge import Edge
-from node.rpc.listener import Answering, Listener
+from node.rpc.listener import Listener
 from node.rpc.metrics import METRICS_TYPE, RouteCounters, render_metrics
 from node.rpc.openapi import openapi_document
 from node.rpc.plain_reads import plain_read
 from node.rpc.problems import Problem
 from node.rpc.routes import ROUTES, Route
 from node.rpc.stream import Streams
-from node.rpc.values import value_at_head
 
 RPC: web.AppKey[Rpc] = web.AppKey("rpc", Rpc)
 EDGE: web.AppKey[Edge] = web.AppKey("edge", Edge)
@@ -38,18 +38,8 @@ class RpcServer(Listener):
         await self.listen(self._made)
         self.app[RPC].certificate = self.certificate
 
-    def outermost(self, application: Answering) -> Answering:
-        """Answer plain reads before the router sees them, and pass every other request to the application."""
-        rpc, edge = self._made[RPC], self._made[EDGE]
-
-        async def answered(request: web.BaseRequest) -> web.StreamResponse:
-            assert isinstance(request, web.Request), "made by the application"
-            if (read := plain_read(request)) is None:
-                return await application(request)
-            family, ident, path = read
-            return await edge.passed(request, partial(value_at_head, rpc, family, ident), path)
-
-        return answered
+    def answer_at_once(self, message: RawRequestMessage, address: str) -> bytes | None:
+        return plain_read(self._made[RPC], self._made[EDGE], message, address)
 
 
 def make_app(backend: Backend, config: RpcConfig) -> web.Application:

@@ -39,8 +39,8 @@ class Edge:
 
         return edge
 
-    async def passed(self, request: web.Request, handler: Handler, path: str = "") -> web.StreamResponse:
-        """The response of a handler. `path`: of the request's route, if the router has not found it."""
+    async def passed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The response of a handler."""
         began = monotonic()
         origin = request.headers.get("Origin")
         cors = self._cors_headers(origin) if origin else None
@@ -48,7 +48,7 @@ class Edge:
             request[CORS] = cors
         response: web.StreamResponse
         try:
-            self._admit(request.remote or "")
+            self.take(request.remote or "")
             if cors and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
                 response = web.Response(status=204, headers=_PREFLIGHT)
             else:
@@ -60,10 +60,8 @@ class Edge:
                 response.headers["X-Chain-Height"] = str(self._rpc.backend.reader().height())
             if cors:
                 response.headers.update(cors)
-        method = request.method
-        if not path:
-            resource = request.match_info.route.resource
-            method, path = ("any", "unrouted") if resource is None else (method, resource.canonical)
+        resource = request.match_info.route.resource
+        method, path = ("any", "unrouted") if resource is None else (request.method, resource.canonical)
         self._rpc.counters.add(method, path, response.status, monotonic() - began)
         return response
 
@@ -74,9 +72,16 @@ class Edge:
         exposed = "X-Chain-Height, X-Genesis-Hash, Retry-After, ETag"
         return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed, "Vary": "Origin"}
 
-    def _admit(self, address: str) -> None:
-        """Raises `Problem` above the rate limit."""
-        if is_loopback(address) and not self._config.is_loopback_limited:
+    def _is_limited(self, address: str) -> bool:
+        return self._config.is_loopback_limited or not is_loopback(address)
+
+    def is_spent(self, address: str) -> bool:
+        """Whether one more request of this address now is above the rate limit."""
+        return self._is_limited(address) and self._buckets.is_spent(party_of(address), monotonic())
+
+    def take(self, address: str) -> None:
+        """Count a request. Raises `Problem` above the rate limit."""
+        if not self._is_limited(address):
             return
         wait = self._buckets.take(party_of(address), monotonic())
         if wait:

@@ -52,6 +52,11 @@ class TokenBuckets:
         self._buckets[party] = bucket
         return 0.0 if bucket.try_take(1, now_ms) else (1 - bucket.left(now_ms)) / self._rate
 
+    def is_spent(self, party: str, now: float) -> bool:
+        """Whether no token is left."""
+        bucket = self._buckets.get(party)
+        return bucket is not None and bucket.left(now * 1000) < 1
+
 
 class Counted:
     """Number of open things, in total and per party, each with a maximum."""

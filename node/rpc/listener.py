@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
@@ -34,8 +36,6 @@ CHECK_EVERY_S = 60.0
 WARN_BEFORE_S = 14 * 24 * 3_600
 """Time before expiry from which a warning is logged once a day."""
 WARN_EVERY_S = 24 * 3_600
-Answering = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
-"""What answers requests."""
 _warned_s: dict[str, float] = {}
 """Time of the last warning by file, of all listeners: the one of the bootstrap hands over to the node's."""
 
@@ -73,9 +73,6 @@ class Listener:
             self.certificate = Certificate(config.tls_certificate, config.tls_key)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=config.stop_s, access_log=None)
         await self._runner.setup()
-        server = self._runner.server
-        assert server is not None, "set up"
-        server.request_handler = self.outermost(server.request_handler)
         try:
             self._server = await loop.create_server(self._protocol, config.host, config.port, backlog=ACCEPTS_AT_ONCE)
             for listening in self._server.sockets:
@@ -95,9 +92,10 @@ class Listener:
         if self.certificate is not None:
             self._following = asyncio.create_task(self.certificate.follow())
 
-    def outermost(self, application: Answering) -> Answering:
-        """What answers all requests, given what answers those of the application."""
-        return application
+    def answer_at_once(self, message: RawRequestMessage, address: str) -> bytes | None:
+        """The whole response to a request without a body, over a connection that stays open; None to have the
+        application answer it. `address`: the client's, empty for a Unix socket."""
+        return None
 
     def _protocol(self) -> asyncio.Protocol:
         """The protocol of an accepted connection; it may have been accepted after the stop began."""
@@ -111,8 +109,7 @@ class Listener:
 
     def enter(self, transport: asyncio.BaseTransport) -> str | None:
         """Count a connection and return its party, or None at the limit."""
-        peer = transport.get_extra_info("peername")
-        return self.connections.enter(peer[0] if isinstance(peer, tuple) else "")
+        return self.connections.enter(address_of(transport))
 
     async def stop(self) -> None:
         """Give open requests `stop_s`, then close all connections."""
@@ -133,6 +130,12 @@ class Listener:
         if self._server is not None:
             await self._server.wait_closed()
         self._server = self._runner = None
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The IP address of the other side; empty for a Unix socket."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 class Certificate:
@@ -279,12 +282,14 @@ class Connection(RequestHandler):
             logger=logger,
         )
         self._listener, self._party = listener, party
+        self._address = ""
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._party is None:
             self._party = self._listener.enter(transport)
         if self._party is not None:
+            self._address = address_of(transport)
             super().connection_made(transport)
             return
         assert isinstance(transport, asyncio.Transport)
@@ -298,6 +303,39 @@ class Connection(RequestHandler):
         )
         transport.write(head.encode("ascii") + body)  # the request is never read
         transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was received. A request that comes alone is answered here if that is possible at once; all others
+        wake aiohttp's task of the connection, which takes them one after the other."""
+        waiter, self._waiter = self._waiter, None  # aiohttp wakes nobody then
+        super().data_received(data)
+        if waiter is None:  # the task is at a request
+            return
+        self._waiter = waiter
+        if self._messages and not waiter.done() and not self._answered_at_once():
+            waiter.set_result(None)
+
+    def _answered_at_once(self) -> bool:
+        message, payload = self._messages[0]
+        if (
+            len(self._messages) > 1
+            or payload is not EMPTY_PAYLOAD
+            or not isinstance(message, RawRequestMessage)
+            or message.should_close
+            or message.upgrade
+            or self.transport is None
+            or self.writing_paused
+        ):
+            return False
+        answer = self._listener.answer_at_once(message, self._address)
+        if answer is None:
+            return False
+        self._messages.clear()
+        assert self._parser is not None, "it made the message"
+        self._parser.message_consumed()
+        self.transport.write(answer)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
 
     def pause_writing(self) -> None:
         """The client does not read its response: abort the connection unless it continues."""

@@ -15,7 +15,6 @@ from node.ledger.json_form import json_form
 from node.rpc.call import Call, PageQuery, Rpc, cursor_text, json_body, read_cursor
 from node.rpc.moments import Moment, WorkShare, moment_at, paced_snapshot
 from node.rpc.problems import Problem
-from node.rpc.rendered import rendered
 from node.rpc.vehicle_answers import AlertedCar, AlertsPage, HistoryPage
 from node.storage.chain_store import ChainReader
 from node.txtypes.buyers_report import BATTERIES_MAX, RECORDS_MAX, leads_parallel_life, own_records
@@ -74,19 +73,22 @@ async def value(family: Family[Any], call: Call) -> web.StreamResponse | tuple[M
     if call.query.height:
         moment = moment_at(call.reader(), call.query.height)
         return moment, view_of(moment, family, ident, require(moment, family, ident))
-    return await value_at_head(call.rpc, family, ident, call.request)
+    body = known(family, ident, value_at_head(call.rpc, family, ident))
+    return web.Response(body=body, headers=call.rpc.at_head().headers)
 
 
-async def value_at_head(rpc: Rpc, family: Family[Any], ident: str, request: web.Request) -> web.StreamResponse:
-    """The response with the view of one value at the head, which is rendered once."""
+def value_at_head(rpc: Rpc, family: Family[Any], ident: str) -> bytes | None:
+    """The JSON of the view of one value at the head, which is rendered once; None if the value does not exist."""
     at_head, key = rpc.at_head(), family.new_key(ident)
     body = at_head.rendered.get(key)
     if body is None:
         moment = at_head.moment
-        value = known(family, ident, moment.read(family, key))
+        value = moment.read(family, key)
+        if value is None:
+            return None
         body = json_body(view_of(moment, family, ident, value), moment.stamp)
         at_head.keep(key, body, rpc.config.vehicle_cache)
-    return rendered(request, at_head.response_head, at_head.headers, body)
+    return body
 
 
 async def derived(family: Family[Any], view: type[Any], call: Call) -> tuple[Moment, Any]:

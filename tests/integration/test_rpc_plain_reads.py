@@ -1,9 +1,12 @@
-"""Plain reads are answered before the router: what they are told is what the router's answer would be."""
+"""Plain reads are answered where they are received: what they are told is what the router's answer would be."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 
+import pytest
 from support.backend import SingleNode, serving
 from support.chain import Chain
 from support.http import get, over_http
@@ -70,6 +73,101 @@ async def test_one_connection_gets_many_answers_in_order() -> None:
             assert f"Content-Length: {len(body)}\r\n" in head
             assert body == await reader.readexactly(len(body))
         writer.close()
+
+
+class Written(asyncio.Transport):
+    """Takes what a connection writes; nobody reads it."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.taken = b""
+
+    def write(self, data: bytes) -> None:
+        self.taken += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.taken)
+
+
+def asking(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
+@over_http
+async def test_a_plain_read_is_answered_before_anything_else_runs() -> None:
+    async with serving(SingleNode(Life(Chain()).to("born").chain)) as (_, server, _), asyncio.timeout(20):
+        connection, written = server.connection(), Written()
+        connection.connection_made(written)
+        await asyncio.sleep(0)  # the task of the connection begins to wait
+        for part in (asking(CAR)[:20], asking(CAR)[20:]):
+            assert b"" == written.taken
+            connection.data_received(part)
+        assert written.taken.startswith(b"HTTP/1.1 200 OK") and VIN.encode() in written.taken
+        connection.connection_lost(None)
+
+
+@over_http
+async def test_a_plain_read_waits_for_the_request_before_it() -> None:
+    async with serving(SingleNode(Life(Chain()).to("born").chain)) as (_, server, _), asyncio.timeout(20):
+        connection, written = server.connection(), Written()
+        connection.connection_made(written)
+        await asyncio.sleep(0)
+        connection.data_received(asking("/health/live"))
+        connection.data_received(asking(CAR))
+        assert b"" == written.taken
+        while VIN.encode() not in written.taken:
+            await asyncio.sleep(0)
+        assert written.taken.index(b'"live"') < written.taken.index(VIN.encode())
+        connection.connection_lost(None)
+
+
+@over_http
+async def test_whoever_does_not_read_its_answers_is_given_up() -> None:
+    settings = {"stream_stall_s": 0.05}
+    async with serving(SingleNode(Life(Chain()).to("born").chain), **settings) as (_, server, _), asyncio.timeout(20):
+        end, loop = socket.socket(), asyncio.get_running_loop()
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        end.setblocking(False)
+        await loop.sock_connect(end, ("127.0.0.1", server.port))
+        with contextlib.closing(end), contextlib.suppress(ConnectionError):
+            while True:
+                await loop.sock_sendall(end, asking(CAR))
+                await asyncio.sleep(0)
+        while server.connections.open:
+            await asyncio.sleep(0.01)
+
+
+@over_http
+async def test_a_connection_of_plain_reads_is_kept_while_they_come_and_closed_when_none_comes() -> None:
+    life, loop = Life(Chain()).to("born"), asyncio.get_running_loop()
+    async with serving(SingleNode(life.chain), keepalive_s=0.3) as (_, server, _), asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        began = loop.time()
+        while loop.time() < began + 0.9:
+            writer.write(asking(CAR))
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            await reader.readexactly(int(head.partition("Content-Length: ")[2].partition("\r")[0]))
+        assert b"" == await reader.read()
+        writer.close()
+
+
+def test_a_value_that_cannot_be_shown_is_a_failure_told_by_the_application(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    @over_http
+    async def ask() -> None:
+        async with serving(SingleNode(Life(Chain()).to("born").chain)) as (_, _, http), asyncio.timeout(20):
+            monkeypatch.setattr(FAMILIES["vehicle"].view, "of", lambda *_: 1 // 0)
+            assert "internal" == (await get(http, CAR, 500))["code"]
+
+    ask()
+    assert "request_failed" in caplog.text
 
 
 @over_http

@@ -15,6 +15,15 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert buckets.take("a", 100.5) > 0
 
 
+def test_a_bucket_is_spent_when_its_next_token_would_not_be_given() -> None:
+    buckets = TokenBuckets(rate=1.0, burst=2)
+    told = []
+    for now in (0.0, 0.0, 0.0, 0.5, 1.0):
+        told.append(buckets.is_spent("a", now))
+        assert told[-1] == (buckets.take("a", now) > 0)
+    assert [False, False, True, True, False] == told
+
+
 def test_a_bucket_never_holds_more_than_its_burst_and_survives_a_clock_that_steps_back() -> None:
     buckets = TokenBuckets(rate=100.0, burst=1)
     assert 0.0 == buckets.take("a", 0.0)
