@@ -194,7 +194,8 @@ class AtHead:
     def __init__(self, reader: ChainReader) -> None:
         self.head, self.moment = reader.head(), moment_of(reader)
         self.headers = headers_of(self.moment, is_tagged=True)
-        self.response_head = head_of(self.headers)
+        self.ok_head = head_of("200 OK", self.headers)
+        self.unchanged_head = head_of("304 Not Modified", _unchanged_headers_of(self.moment))
         self.rendered: OrderedDict[bytes, bytes] = OrderedDict()
         """State key to the JSON of its view."""
 
@@ -283,9 +284,13 @@ def headers_of(moment: Moment, *, is_tagged: bool) -> CIMultiDict[str]:
 
 def not_modified(moment: Moment) -> web.Response:
     """The response 304 to a request whose `If-None-Match` names the present ETag."""
+    return web.Response(status=304, headers=_unchanged_headers_of(moment))
+
+
+def _unchanged_headers_of(moment: Moment) -> CIMultiDict[str]:
     headers = headers_of(moment, is_tagged=True)
     del headers["Content-Type"]
-    return web.Response(status=304, headers=headers)
+    return headers
 
 
 def json_response(content: Any, status: int = 200, height: int | None = None) -> web.Response:

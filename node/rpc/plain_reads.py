@@ -1,4 +1,4 @@
-"""Plain reads: unconditional GET requests for the view of one state value at the head.
+"""Plain reads: GET requests for the view of one state value at the head, unconditional or with the ETag of the head.
 
 They are answered without aiohttp's request, task and response, which take as much time as the answer itself.
 """
@@ -6,11 +6,12 @@ They are answered without aiohttp's request, task and response, which take as mu
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 
+from node.ledger.family import Family
 from node.rpc.call import JSON, Rpc
 from node.rpc.edge import Edge
 from node.rpc.rendered import rendered
@@ -23,12 +24,12 @@ _SERVED: Final = {
     if family.view is not None
 }
 """Collection path to its family, and to the route template of one value, such as `/v1/vehicles/{vin}`."""
-_UNCONDITIONAL: Final = (None, "*/*", JSON)
+_ACCEPTED: Final = (None, "*/*", JSON)
 
 
 def plain_read(rpc: Rpc, edge: Edge, message: RawRequestMessage, address: str) -> bytes | None:
-    """The response to a plain read, over HTTP/1.1, of a value that exists, by a client within its rate limit. None for
-    any other request, which is not counted yet."""
+    """The response to a plain read over HTTP/1.1, by a client within its rate limit, of a value that exists or that the
+    client has already. None for any other request, which is not counted yet."""
     began = monotonic()
     path, _, text = message.path.rpartition("/")
     served, headers = _SERVED.get(path), message.headers
@@ -36,8 +37,7 @@ def plain_read(rpc: Rpc, edge: Edge, message: RawRequestMessage, address: str) -
         served is None
         or message.method != "GET"
         or message.version != HttpVersion11
-        or headers.get("Accept") not in _UNCONDITIONAL
-        or "If-None-Match" in headers
+        or headers.get("Accept") not in _ACCEPTED
         or "Origin" in headers
         or "Expect" in headers
         or edge.is_spent(address)
@@ -45,12 +45,21 @@ def plain_read(rpc: Rpc, edge: Edge, message: RawRequestMessage, address: str) -
         return None
     family, route = served
     try:
-        body = value_at_head(rpc, family, family.ident.canonical(text))
+        answer = _answer(rpc, family, text, headers.get("If-None-Match"))
     except Exception:  # the application meets it too, and answers with it
         return None
-    if body is None:
+    if answer is None:
         return None
     edge.take(address)
-    response = rendered(rpc.at_head().response_head, body)
-    rpc.counters.add("GET", route, 200, monotonic() - began)
+    status, response = answer
+    rpc.counters.add("GET", route, status, monotonic() - began)
     return response
+
+
+def _answer(rpc: Rpc, family: Family[Any], text: str, known: str | None) -> tuple[int, bytes] | None:
+    """Status and response. `known`: the tags of what the client has."""
+    at_head, ident = rpc.at_head(), family.ident.canonical(text)
+    if known is not None:
+        return (304, rendered(at_head.unchanged_head, None)) if at_head.moment.etag in known else None
+    body = value_at_head(rpc, family, ident)
+    return None if body is None else (200, rendered(at_head.ok_head, body))

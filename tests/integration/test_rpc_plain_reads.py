@@ -35,7 +35,7 @@ async def told(port: int, path: str, *lines: str, start: str = "GET {} HTTP/1.1"
     writer.write("\r\n".join((start.format(path), "Host: a", *lines, "", "")).encode())
     status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
     headers = dict(field.split(": ", 1) for field in fields)
-    length = 0 if start.startswith("HEAD") else int(headers["Content-Length"])
+    length = 0 if start.startswith("HEAD") else int(headers.get("Content-Length", 0))
     body = await reader.readexactly(length)
     writer.close()
     assert headers.pop("Date").endswith(" GMT")
@@ -59,6 +59,18 @@ async def test_the_router_gives_the_same_answer_with_the_same_headers() -> None:
             assert closed == await told(server.port, path, "Connection: close"), path
             old = await told(server.port, path, "Connection: keep-alive", start="GET {} HTTP/1.0")
             assert ("HTTP/1.0 200 OK", headers | {"Connection": "keep-alive"}, body) == old, path
+
+
+@over_http
+async def test_who_has_the_value_is_told_so_with_the_same_headers() -> None:
+    life = Life(Chain()).to("paid")
+    tag = f"If-None-Match: {moment_of(life.chain.store).etag}"
+    async with serving(SingleNode(life.chain)) as (_, server, _), asyncio.timeout(20):
+        for path in values_of(life.chain):
+            status, _, body = plain = await told(server.port, path, tag)
+            assert ("HTTP/1.1 304 Not Modified", b"") == (status, body), path
+            assert plain == await told(server.port, path, tag, "Accept: application/*"), path
+            assert "200" in (await told(server.port, path, 'If-None-Match: "other"'))[0], path
 
 
 @over_http

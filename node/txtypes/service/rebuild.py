@@ -67,7 +67,7 @@ class Rebuild(Report, tag="vehicle.rebuild", frozen=True):
     vin: Vin
     inspection: RecordName
     registrar: Address
-    weight: ClassVar[int] = 260
+    weight: ClassVar[int] = 280
     by: ClassVar[Author] = Author("inspector")
     headline: ClassVar[tuple[str, ...]] = ("odometer",)
     EXAMPLE: ClassVar[Example] = Example("inspector-1", {

@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "866c7110f5e8a7192b11f606b71afb4b3289b0aa3a5b22e77b887c50d68098c2"
+RULESET_1 = "85458d4d6cb90437aecc5a7c06fbe48698c003b828baf348014bd73b82d4862e"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
