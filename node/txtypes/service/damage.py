@@ -65,7 +65,7 @@ class AccidentReport(Report, tag="accident.report", frozen=True):
     cost_band: CostBand
     case: Hash32 | None
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("damages", by="zone"),)
-    weight: ClassVar[int] = 185
+    weight: ClassVar[int] = 195
     by: ClassVar[Author] = Author(*REPORTERS, is_holder_allowed=True)
     headline: ClassVar[tuple[str, ...]] = ("cause", "damages", "odometer")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

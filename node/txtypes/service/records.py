@@ -43,7 +43,7 @@ class MaintenanceRecord(Report, tag="maintenance.record", frozen=True):
     services: Annotated[tuple[Service, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
     parts: Annotated[tuple[Part, ...], Meta(max_length=limits.LIST_MAX)]
     next_due: Due
-    weight: ClassVar[int] = 135
+    weight: ClassVar[int] = 145
     by: ClassVar[Author] = Author("workshop")
     headline: ClassVar[tuple[str, ...]] = ("services", "odometer")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

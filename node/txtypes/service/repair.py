@@ -73,7 +73,7 @@ class RepairRecord(Report, tag="repair.record", frozen=True):
     operations: Annotated[tuple[Operation, ...], Meta(min_length=1, max_length=limits.LIST_MAX)]
     parts: Annotated[tuple[Part, ...], Meta(max_length=limits.LIST_MAX)]
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("operations"),)
-    weight: ClassVar[int] = 250
+    weight: ClassVar[int] = 265
     by: ClassVar[Author] = Author("workshop")
     headline: ClassVar[tuple[str, ...]] = ("operations", "odometer")
     EXAMPLE: ClassVar[Example] = Example("workshop-berlin", {

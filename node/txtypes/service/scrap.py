@@ -53,7 +53,7 @@ class Scrap(Report, tag="vehicle.scrap", frozen=True):
     police: Address | None
     """The police that orders the end of a car of uncertain identity, and signs; null for none."""
     static_rules: ClassVar[tuple[StaticRule, ...]] = (Unique("parts_kept"),)
-    weight: ClassVar[int] = 185
+    weight: ClassVar[int] = 200
     weight_each: ClassVar[Mapping[str, int]] = {"parts_kept": 2}
     by: ClassVar[Author] = Author("dismantler", "registrar")
     EXAMPLE: ClassVar[Example] = Example("dismantler-1", {

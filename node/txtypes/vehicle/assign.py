@@ -80,7 +80,7 @@ class TitleAssign(VehicleRecord, tag="title.assign", frozen=True):
     event_at_ms: Time
     discloses: Discloses = ()
     """Conditions of the car that the receiver knows of."""
-    weight: ClassVar[int] = 185
+    weight: ClassVar[int] = 200
     by: ClassVar[Assigner] = Assigner()
     headline: ClassVar[tuple[str, ...]] = ("receiver", "reason", "odometer", "discloses")
     EXAMPLE: ClassVar[Example] = Example("buyer-1", {

@@ -32,7 +32,7 @@ from node.rules.tables import Tables, canonical
 from node.txtypes.registry import FAMILIES, TYPES
 from node.txtypes.rulesets import RULESETS, schema_of
 
-RULESET_1 = "85458d4d6cb90437aecc5a7c06fbe48698c003b828baf348014bd73b82d4862e"
+RULESET_1 = "c77172b1771e115b985d164e3eb0013b999b21e3732fc03ab8c48b8d2a7d7586"
 
 
 def test_the_ruleset_is_the_one_that_was_decided() -> None:
