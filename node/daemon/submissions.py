@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from node.daemon.pump import Pump
 from node.daemon.tx_status import TxStatuses

@@ -51,8 +51,7 @@ class Claim(NamedTuple):
     payers: tuple[Payer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A transaction of the pool. `number`: increases with arrival."""
 
     number: int

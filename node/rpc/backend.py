@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import msgspec
+
 from node.chain.genesis import Genesis
 from node.crypto.state_tree import StateProof
 from node.ledger.guards import Unmet
@@ -18,8 +20,7 @@ TxStatusName = Literal["pending", "committed", "rejected", "expired", ""]
 """Empty for a transaction that a node knows nothing of."""
 
 
-@dataclass(frozen=True, slots=True)
-class TxStatus:
+class TxStatus(msgspec.Struct, frozen=True):
     """`status`: pending (in the pool or the journal), committed, rejected (`unmet` says why; final only after expiry),
     expired. `accepted`: False for a rejection of bytes that this node never had in its pool or journal, so that no
     other node has them from it."""
@@ -33,8 +34,7 @@ class TxStatus:
     accepted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True):
     """The outcome of one submission. `status`: of the transaction at this node, None where it knows nothing of it.
     `error`: why these bytes could not be judged or had no room. `txid`: empty where the bytes do not decode."""
 

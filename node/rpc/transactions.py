@@ -6,11 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from node.chain.acceptance import BatchAcceptance, accept
 from node.codec import encode

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import aiohttp
+import msgspec
 
 from node import limits
 from node.chain.block import Block
@@ -70,7 +71,7 @@ class SingleNode:
             return TxStatus(txid, "pending", self._pending[txid].payload.expires_at_ms)
         known = self._tx_statuses.get(txid)
         if known is not None and self.chain.store.head().time_ms > known.expires_at_ms:
-            return replace(known, status="expired")
+            return msgspec.structs.replace(known, status="expired")
         return known
 
     def forecast(self, tx: CheckedTx) -> Forecast:
@@ -97,7 +98,7 @@ class SingleNode:
             self._run.add(tx)
         except GuardsUnmet as error:
             rejected = TxStatus(signed.txid, "rejected", signed.payload.expires_at_ms, unmet=error.unmet)
-            return Submitted(signed.txid, replace(rejected, accepted=known is not None))
+            return Submitted(signed.txid, msgspec.structs.replace(rejected, accepted=known is not None))
         except Rejected as error:
             return Submitted(signed.txid, known, error)
         except BlockFull:
