@@ -88,8 +88,8 @@ class BlockRows:
         with self._source.named_errors():
             stored = self._source.kv.get(key)
         bad_row = BadRow(key, stored, expected) if stored != expected else None
-        keys = schema.subject_keys(result.height, result.receipts, result.transactions)
-        return RowTotals(1, bad_row, sum_of(self._row_key, keys))
+        entries = schema.subject_entries(result.height, result.receipts, result.transactions)
+        return RowTotals(1, bad_row, sum_of(self._row_key, (key + value for key, value in entries.items())))
 
     def taken(self) -> RowTotals:
         """The totals since the last call."""
@@ -106,8 +106,8 @@ def check_receipts(source: StoreSource, totals: RowTotals, row_key: bytes, heigh
         first = ChainReader(source.kv).receipts_from()
         check_heights(source.kv, b"Q", first, height)
         lowest = schema.u64(first)
-        rows = ((key, value) for key, value in source.kv.scan(b"Y", b"Z") if key[-12:-4] >= lowest)
-        if sum_of(row_key, (key + value for key, value in rows)) != totals.subjects:
+        entries = (key + value for key, value in source.kv.scan(b"Y", b"Z") if key[-8:] >= lowest)
+        if sum_of(row_key, entries) != totals.subjects:
             raise _differing_entry(source, first, height)
     return {FAMILY_NAMES[b"Q"]: totals.receipts, FAMILY_NAMES[b"Y"]: totals.subjects.count}
 
@@ -117,18 +117,18 @@ def _differing_entry(source: StoreSource, first: int, height: int) -> Diverged:
     reader = ChainReader(source.kv)
 
     @lru_cache(1_000)
-    def expected(of_height: int) -> frozenset[bytes]:
+    def expected(of_height: int) -> dict[bytes, bytes]:
         receipts, block = reader.receipts(of_height), reader.block(of_height)
         if receipts is None or block is None:
-            return frozenset()
+            return {}
         transactions = (decode_signed_tx(raw, source.genesis_hash) for raw in block.transactions)
-        return frozenset(schema.subject_keys(of_height, receipts, transactions))
+        return schema.subject_entries(of_height, receipts, transactions)
 
     for of_height in range(first, height + 1):
-        for key in sorted(expected(of_height)):
-            if (stored := source.kv.get(key)) != b"":
-                return difference(key, stored, b"", height)
-    surplus = (key for key, _ in source.kv.scan(b"Y", b"Z") if key not in expected(schema.place_in(key).height))
+        for key, value in sorted(expected(of_height).items()):
+            if (stored := source.kv.get(key)) != value:
+                return difference(key, stored, value, height)
+    surplus = (key for key, _ in source.kv.scan(b"Y", b"Z") if key not in expected(schema.subject_height_in(key)))
     return differs(next(surplus), height, "is in the store and does not follow from the chain")
 
 

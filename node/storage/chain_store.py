@@ -197,9 +197,16 @@ class ChainReader:
 
     def touching(self, subject: str, below: tuple[int, int], limit: int) -> list[TxPlace]:
         """The places of the transactions that concern a subject, the newest first, before the place `below`."""
-        prefix = schema.subject_prefix(subject)
-        scanned = self.kv.scan(prefix, schema.subject_key(subject, *below), reverse=True)
-        return [schema.place_in(key) for key, _ in islice(scanned, limit)]
+        return list(islice(self._touching(subject, TxPlace(*below)), limit))
+
+    def _touching(self, subject: str, below: TxPlace) -> Iterator[TxPlace]:
+        end = schema.subject_key(subject, below.height) + b"\x00"  # the entry of that height is in the scan
+        for key, indexes in self.kv.scan(schema.subject_prefix(subject), end, reverse=True):
+            height = schema.subject_height_in(key)
+            for at in range(len(indexes) - 4, -1, -4):
+                index = int.from_bytes(indexes[at : at + 4], "big")
+                if height < below.height or index < below.index:
+                    yield TxPlace(height, index)
 
     def buckets(self) -> Iterator[tuple[int, bytes]]:
         for key, value in self.kv.scan(b"K", b"L"):
@@ -227,11 +234,12 @@ def upgrade(kv: KeyValue) -> None:
     kv.write({schema.META_SCHEMA: schema.SCHEMA_VERSION.to_bytes(4, "big")}, [])
 
 
-def check_window(kv: KeyValue) -> None:
-    """Raises `Corrupted` where the rows of the replay window are named by txid, an earlier layout."""
-    first = next(kv.scan(b"W", b"X"), None)
-    if first is not None and len(first[0]) != schema.WINDOW_KEY_BYTES:
-        raise Corrupted("older software has written the replay window: rebuild the store with 'bmw-node reindex'")
+def check_layout(kv: KeyValue) -> None:
+    """Raises `Corrupted` where rows have an earlier layout: those of the replay window named by txid, or subject
+    entries without a value, one for each transaction."""
+    window, entry = (next(kv.scan(family, bytes([family[0] + 1])), None) for family in (b"W", b"Y"))
+    if (window is not None and len(window[0]) != schema.WINDOW_KEY_BYTES) or (entry is not None and not entry[1]):
+        raise Corrupted("older software has written the store: rebuild it with 'bmw-node reindex'")
 
 
 class ChainStore(ChainReader):
@@ -264,7 +272,7 @@ class ChainStore(ChainReader):
                 "use its genesis file, or another folder"
             )
         self.check_rules()
-        check_window(kv)
+        check_layout(kv)
         upgrade(kv)
         self._head = super().head()
         kept = read_tree(genesis.tree_depth, self._head.state_root)
@@ -358,7 +366,7 @@ class ChainStore(ChainReader):
         return puts, deletes
 
     def _receipt_entries(self, result: BlockResult) -> dict[bytes, bytes]:
-        entries = dict.fromkeys(schema.subject_keys(result.height, result.receipts, result.transactions), b"")
+        entries = schema.subject_entries(result.height, result.receipts, result.transactions)
         entries[schema.receipts_key(result.height)] = encode_receipts(result.receipts)
         return entries
 

@@ -32,6 +32,6 @@ def rows_of_blocks(store: ChainStore, heights: range, open_from: int, txs_max: i
         txs = [decode_signed_tx(raw, store.genesis_hash) for raw in block.transactions]
         if receipts is not None:
             keys.append(schema.receipts_key(height))
-            keys += schema.subject_keys(height, receipts, txs)
+            keys += schema.subject_entries(height, receipts, txs)
         keys += [schema.tx_key(tx.txid) for tx in txs if hour_of(tx.payload.expires_at_ms) < open_from]
     return keys, heights.stop

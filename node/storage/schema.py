@@ -12,13 +12,14 @@ R<vin>/<sequence8>         vehicle record
 V<height8>                 entries of the validator set from that height on
 X<family>/<index>/<value>/<id>     indexes over the state, see `ledger.family`
 Q<height8>                 receipts of that block, see `ledger.receipts`
-Y<subject>/<height8><index4>       transactions by subject: what they concern, and their signers
+Y<subject>/<height8>  transactions by subject, what they concern and their signers: index4 of each in that block
 H<row><height8>            state history: what that block has replaced in a row, empty where there was no row
 U<height8>                 state history: the rows that have an H entry of that height
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -114,20 +115,29 @@ def subject_prefix(subject: str) -> bytes:
     return b"Y" + subject.encode("ascii") + b"/"
 
 
-def subject_key(subject: str, height: int, index: int) -> bytes:
-    return subject_prefix(subject) + place(height, index)
+def subject_key(subject: str, height: int) -> bytes:
+    return subject_prefix(subject) + u64(height)
 
 
-def subject_keys(height: int, receipts: BlockReceipts, transactions: Iterable[SignedTx]) -> list[bytes]:
-    """The keys of the subject entries of a block and its transactions."""
-    suffix = b"/" + place(height, BLOCK_INDEX)
-    keys = [b"Y" + subject.encode("ascii") + suffix for subject in receipts.block.subjects()]
+def subject_height_in(key: bytes) -> int:
+    """The height in the key of a subject entry."""
+    return int.from_bytes(key[-8:], "big")
+
+
+def subject_entries(height: int, receipts: BlockReceipts, transactions: Iterable[SignedTx]) -> dict[bytes, bytes]:
+    """The subject entries of a block: of each subject the indexes of its transactions, ascending, 4 bytes each.
+    `BLOCK_INDEX`, the last, stands for the block itself."""
+    indexes = defaultdict[str, list[bytes]](list)
     for index, (receipt, tx) in enumerate(zip(receipts.transactions, transactions, strict=True)):
-        suffix, subjects = b"/" + place(height, index), receipt.subjects()
+        at, subjects = index.to_bytes(4, "big"), receipt.subjects()
         for entry in tx.signatures:
             subjects.add("account/" + entry.address.hex())
-        keys += [b"Y" + subject.encode("ascii") + suffix for subject in subjects]
-    return keys
+        for subject in subjects:
+            indexes[subject].append(at)
+    for subject in receipts.block.subjects():
+        indexes[subject].append(BLOCK_INDEX.to_bytes(4, "big"))
+    suffix = b"/" + u64(height)
+    return {b"Y" + subject.encode("ascii") + suffix: b"".join(found) for subject, found in indexes.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +183,8 @@ def key_text(key: bytes) -> str:
         return rest.decode("ascii")
     if family == b"R" and len(rest) > 9:
         return f"{rest[:-9].decode('ascii', 'backslashreplace')}/{int.from_bytes(rest[-8:], 'big')}"
-    if family == b"Y" and len(rest) > 13:
-        at = place_in(rest)
-        return f"{rest[:-13].decode('ascii', 'backslashreplace')}, height {at.height}, transaction {at.index}"
+    if family == b"Y" and len(rest) > 9:
+        return f"{rest[:-9].decode('ascii', 'backslashreplace')}, height {subject_height_in(rest)}"
     if family in (b"B", b"C", b"V", b"K", b"Q"):
         return str(int.from_bytes(rest, "big"))
     if family == b"W" and len(rest) >= 20:

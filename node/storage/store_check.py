@@ -213,21 +213,21 @@ class StoreCheck:
             yield from self._missing_receipts(expected, height)
             expected = height + 1
             try:
-                entries = self._subject_keys(height, raw)
+                entries = self._subject_entries(height, raw)
             except (Corrupted, Rejected, ValueError) as error:
                 yield damage_at(key, height, str(error))
                 continue
             count += len(entries)
-            for entry in entries:
-                if self._reads.get(entry) != b"":
-                    yield damage_at(entry, height, "is missing or not empty, though the block's receipts require it")
+            for entry, indexes in entries.items():
+                if self._reads.get(entry) != indexes:
+                    yield damage_at(entry, height, "is missing or differs from what the block's receipts require")
         yield from self._missing_receipts(expected, self.height + 1)
         if sum(1 for _ in self._reads.family(b"Y")) != count:
             for key, _ in self._reads.family(b"Y"):
-                height = schema.place_in(key).height
+                height = schema.subject_height_in(key)
                 row = self._reads.get(schema.receipts_key(height))
                 try:
-                    is_required = row is not None and key in self._subject_keys(height, row)
+                    is_required = row is not None and key in self._subject_entries(height, row)
                 except (Corrupted, Rejected, ValueError):
                     continue
                 if not is_required:
@@ -237,9 +237,9 @@ class StoreCheck:
         for height in range(first, end):
             yield damage_at(schema.receipts_key(height), height, "is missing")
 
-    def _subject_keys(self, height: int, raw: bytes) -> list[bytes]:
+    def _subject_entries(self, height: int, raw: bytes) -> dict[bytes, bytes]:
         block = self._reads.get(schema.block_key(height))
         if block is None:
             raise Corrupted("has no block")
         txs = [decode_signed_tx(tx, self._genesis_hash) for tx in decode_block(block).transactions]
-        return schema.subject_keys(height, decode_receipts(raw), txs)
+        return schema.subject_entries(height, decode_receipts(raw), txs)

@@ -161,7 +161,7 @@ STEPS = Table(
         ),
         "LevelDB writes": ("node.storage.leveldb:LevelStore.write", "node.storage.leveldb:WriteBackStore.flush"),
         "indexes": ("node.ledger.family:index_changes",),
-        "receipts": ("node.ledger.receipts", "node.storage.schema:subject_keys"),
+        "receipts": ("node.ledger.receipts", "node.storage.schema:subject_entries"),
         "write batch": (
             "node.storage.chain_store:ChainStore._batch",
             "node.storage.chain_store:ChainStore._advance",

@@ -25,7 +25,9 @@ from node.ledger.receipts import (
     encode_receipts,
 )
 from node.limits import DAY_MS
+from node.storage import schema
 from node.storage.chain_store import ChainStore
+from node.storage.schema import TxPlace
 from node.txtypes.chain.actions import ParameterSet, RulesetActivate
 from node.txtypes.identity.quota import QUOTA
 from node.txtypes.registry import FAMILIES, HAPPENINGS
@@ -282,6 +284,20 @@ def test_whoever_has_signed_is_concerned() -> None:
     assert (chain.store.height(), 0) == (place.height, place.index)
 
 
+def test_the_transactions_of_one_block_are_one_entry_and_are_paged_one_by_one() -> None:
+    chain = at("born").chain
+    chain.produce(*[chain.sign("workshop-berlin", maintenance(chain, 100 + count)) for count in range(5)])
+    subject, height = account("workshop-berlin"), chain.store.height()
+    entry = schema.subject_key(subject, height)
+    assert b"".join(index.to_bytes(4, "big") for index in range(5)) == chain.store.kv.get(entry)
+    below, paged = LAST, []
+    while found := chain.store.touching(subject, below, 2):
+        paged += found
+        below = (found[-1].height, found[-1].index)
+    assert [TxPlace(height, index) for index in (4, 3, 2, 1, 0)] == paged == chain.store.touching(subject, LAST, 9)
+    assert [] == chain.store.touching(subject, (height, 0), 9)
+
+
 def test_pruning_takes_rows_and_entries_along() -> None:
     life = at("handed_over")
     chain = life.chain
@@ -293,7 +309,7 @@ def test_pruning_takes_rows_and_entries_along() -> None:
     assert 6 == chain.store.first_height() == chain.store.receipts_from()
     rows = [int.from_bytes(key[1:], "big") for key, _ in chain.store.kv.scan(b"Q", b"R")]
     assert list(range(6, chain.store.height() + 1)) == rows
-    heights = {int.from_bytes(key[-12:-4], "big") for key, _ in chain.store.kv.scan(b"Y", b"Z")}
+    heights = {int.from_bytes(key[-8:], "big") for key, _ in chain.store.kv.scan(b"Y", b"Z")}
     assert min(heights) == 6
     assert [chain.store.receipts(height) for height in range(1, 6)] == [None] * 5
     assert [9, 8, 7, 6] == [p.height for p in chain.store.touching(f"order/{life.order.hex()}", LAST, 9)]

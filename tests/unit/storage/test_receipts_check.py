@@ -56,7 +56,7 @@ def test_a_row_that_is_lost_is_named_and_its_entries_follow_from_nothing(height:
     found = damages({}, schema.receipts_key(height))
     assert ("receipts", str(height), "is missing") == (found[0].family, found[0].key, found[0].text)
     needless = {damage.key for damage in found[1:]}
-    assert {schema.key_text(key) for key in SUBJECTS if schema.place_in(key).height == height} == needless
+    assert {schema.key_text(key) for key in SUBJECTS if schema.subject_height_in(key) == height} == needless
     assert {"follows from no receipt"} == {damage.text for damage in found[1:]}
 
 
@@ -67,25 +67,24 @@ def test_several_lost_rows_are_all_named() -> None:
 
 
 @pytest.mark.parametrize("key", SUBJECTS, ids=schema.key_text)
-def test_an_entry_that_is_lost_or_not_empty_is_named(key: bytes) -> None:
-    for found in (damages({}, key), damages({key: b"\x01"})):
+def test_an_entry_that_is_lost_or_differs_is_named(key: bytes) -> None:
+    for found in (damages({}, key), damages({key: b""}), damages({key: ALL[key] + bytes(4)})):
         assert [("subject entry", schema.key_text(key))] == [(damage.family, damage.key) for damage in found]
-        assert found[0].height == schema.place_in(key).height
+        assert found[0].height == schema.subject_height_in(key)
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        schema.subject_key(f"vehicle/{VIN}", HEIGHT, 900),
-        schema.subject_key("vehicle/WBA8E9G50GNU99999", 1, 0),
-        schema.subject_key(f"vehicle/{VIN}", HEIGHT + 7, 0),
+        schema.subject_key("vehicle/WBA8E9G50GNU99999", 1),
+        schema.subject_key(f"vehicle/{VIN}", HEIGHT + 7),
         schema.receipts_key(HEIGHT + 1),
         schema.receipts_key(0),
     ],
     ids=schema.key_text,
 )
 def test_what_is_too_much_is_named(key: bytes) -> None:
-    value = b"" if key[:1] == b"Y" else ALL[ROWS[0]]
+    value = bytes(4) if key[:1] == b"Y" else ALL[ROWS[0]]
     assert [schema.key_text(key)] == [damage.key for damage in damages({key: value})]
 
 
@@ -128,7 +127,7 @@ def test_rows_and_entries_are_made_anew_from_the_blocks() -> None:
 
 def test_a_store_that_began_later_needs_rows_from_there_on_only() -> None:
     kv = changed({schema.META_RECEIPTS: schema.u64(3)}, *ROWS[:2])
-    gone = [key for key in SUBJECTS if schema.place_in(key).height < 3]
+    gone = [key for key in SUBJECTS if schema.subject_height_in(key) < 3]
     kv.write({}, gone)
     assert [] == list(StoreCheck(kv, CHAIN.genesis).damages())
     kv.write({schema.receipts_key(2): ALL[ROWS[1]]}, [])

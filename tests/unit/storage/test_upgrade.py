@@ -135,6 +135,19 @@ def test_a_replay_window_by_txid_is_refused_and_rebuilt() -> None:
     assert rows == list(anew.kv.scan(b"W", b"X"))
 
 
+def test_subject_entries_of_single_transactions_are_refused_and_rebuilt() -> None:
+    chain = grown()
+    found = entries(chain.store.kv)
+    rows = [(key, value) for key, value in found.items() if key[:1] == b"Y"]
+    old = {key: value for key, value in found.items() if key[:1] != b"Y"}
+    old |= {key + value[at : at + 4]: b"" for key, value in rows for at in range(0, len(value), 4)}
+    with pytest.raises(Corrupted, match="reindex"):
+        ChainStore(MemoryStore(old), chain.genesis)
+    anew = ChainStore(MemoryStore(), chain.genesis)
+    rebuild(MemoryStore(old), anew, chain.store.height())
+    assert rows == list(anew.kv.scan(b"Y", b"Z"))
+
+
 def test_a_value_that_does_not_decode_stops_the_upgrade() -> None:
     chain = grown()
     kv = MemoryStore(as_version_1(chain) | {schema.state_key(b"vehicle/" + VIN.encode()): b"\xc1"})
