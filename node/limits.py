@@ -167,8 +167,8 @@ LATE_ANNOUNCE_MS: Final = 3_000
 it came, unless a block has it by then."""
 
 LATE_BACKLOG_MS: Final = 30_000
-"""The same delay while the mempool holds more transactions than one block takes. Most of them only wait for their turn
-then; judging and announcing them would take processor time from the blocks."""
+"""Replaces `LATE_ANNOUNCE_MS` while the mempool holds more transactions than fit into one block. Most of these only
+wait for a later block; to judge and announce them would take processor time from building and executing blocks."""
 
 BODIES_PER_HEIGHT_MAX: Final = 16
 """Undecided bodies kept for one height. Above: the oldest that is neither locked nor valid is dropped."""

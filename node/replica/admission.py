@@ -128,10 +128,10 @@ class Admission:
         return self._pooled(tx, judged, self._hold if self._announce_after_ms else self._tx_gossip.announce)
 
     def admit_late(self, tx: CheckedTx) -> None:
-        """Add a verified transaction to the pool if all required signatures are there. Its type's guards are judged,
-        and it is announced, `LATE_ANNOUNCE_MS` later, or `LATE_BACKLOG_MS` later while the pool holds more than one
-        block takes. By then most are in a block, which executes each in any case. An invalid one occupies its sender's
-        share of the pool meanwhile."""
+        """Add a transaction of another node to the pool after checking expiry, replay and signers only. The guards of
+        its type are judged, and it is announced, after `LATE_ANNOUNCE_MS`, or after `LATE_BACKLOG_MS` while the pool
+        holds more than fits into one block. By then a block has executed most of them. Until then an invalid one
+        occupies its sender's share of the pool."""
         self._tx_gossip.note_verified(tx)
         self._pooled(tx, self._judged(tx, BlockRun.judge_envelope), self._judge_late)
 

@@ -30,8 +30,8 @@ from node.storage.chain_store import ChainReader
 
 if TYPE_CHECKING:
     from node.rpc.cosigning import Cosigning
-    from node.rpc.listener import Certificate
     from node.rpc.stream import Streams
+    from node.rpc.tls_certificate import Certificate
 
 Q = TypeVar("Q", bound="Query")
 P = TypeVar("P", str, int)

@@ -40,7 +40,7 @@ class Edge:
         return edge
 
     async def passed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The response of a handler."""
+        """Call the handler between the checks before it and the headers and counters after it."""
         began = monotonic()
         origin = request.headers.get("Origin")
         cors = self._cors_headers(origin) if origin else None

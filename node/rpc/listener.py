@@ -1,4 +1,4 @@
-"""The listening socket: TLS and its certificate, limits on connections, problems for invalid HTTP, a bounded stop."""
+"""The listening socket: TLS, limits on connections, problems for invalid HTTP, a bounded stop."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import asyncio
 import errno
 import os
 import socket
-import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
-from math import inf
-from pathlib import Path
 
 import msgspec
 from aiohttp import web
@@ -21,10 +17,11 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from node.errors import Busy, OperatorError
-from node.log import log, logger
+from node.log import logger
 from node.rpc.config import SERVER, RpcConfig
 from node.rpc.limiter import Counted
 from node.rpc.problems import PROBLEM_TYPE, Problem, http_problem
+from node.rpc.tls_certificate import Certificate
 
 STALLS = 5
 """A connection whose client reads nothing is aborted after this many `stream_stall_s`; a stream closes after one."""
@@ -32,12 +29,6 @@ HANDSHAKE_S = 5.0
 """Timeout of the TLS handshake. A connection is counted, and limited, from before its handshake on."""
 ACCEPTS_AT_ONCE, BACKLOG = 16, 1024
 """Connections accepted per iteration of the event loop; connections that the kernel queues meanwhile."""
-CHECK_EVERY_S = 60.0
-WARN_BEFORE_S = 14 * 24 * 3_600
-"""Time before expiry from which a warning is logged once a day."""
-WARN_EVERY_S = 24 * 3_600
-_warned_s: dict[str, float] = {}
-"""Time of the last warning by file, of all listeners: the one of the bootstrap hands over to the node's."""
 
 
 class Listener:
@@ -136,71 +127,6 @@ def address_of(transport: asyncio.BaseTransport) -> str:
     """The IP address of the other side; empty for a Unix socket."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else ""
-
-
-class Certificate:
-    """PEM files of a certificate with its chain, and of its key. Raises `OperatorError` if they cannot be used."""
-
-    def __init__(self, certificate: str, key: str) -> None:
-        if not certificate or not key:
-            raise OperatorError("rpc: tls_certificate and tls_key go together: set both, or neither")
-        self._certificate, self._key = certificate, key
-        self._ends = datetime.max.replace(tzinfo=UTC)
-        self._seen = (0, 0)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            self._seen = self._versions()
-            self._load(self.context)
-        except (OSError, ValueError) as error:
-            hint = "give PEM files that belong together and that this user may read, the key without a pass phrase"
-            text = f"rpc: the certificate {certificate} or its key {key} can't be used ({error}): {hint}"
-            raise OperatorError(text) from None
-
-    def _versions(self) -> tuple[int, int]:
-        """Change times of both files: they differ after a change of content, owner or mode."""
-        return Path(self._certificate).stat().st_ctime_ns, Path(self._key).stat().st_ctime_ns
-
-    def _load(self, context: ssl.SSLContext) -> None:
-        """Raises `OSError` (`ssl.SSLError` is one) or `ValueError`."""
-        context.load_cert_chain(self._certificate, self._key, password=_no_pass_phrase)
-        from cryptography import x509  # slow to import, and most nodes have no certificate
-
-        self._ends = x509.load_pem_x509_certificate(Path(self._certificate).read_bytes()).not_valid_after_utc
-
-    def seconds_left(self) -> float:
-        """Time until expiry; negative afterwards."""
-        return (self._ends - datetime.now(UTC)).total_seconds()
-
-    def refresh(self) -> None:
-        """Load changed files, for new connections. If they cannot be used, log it and keep the old certificate."""
-        try:
-            seen = self._versions()
-            if seen != self._seen:
-                self._seen = seen
-                self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-                self._load(self.context)
-                log("certificate_read", "warning", {"file": self._certificate, "ends": self._ends.isoformat()})
-        except (OSError, ValueError) as error:
-            log("certificate_unusable", "error", {"file": self._certificate, "why": f"{error}: the old one stays"})
-
-    def warn(self, now_s: float) -> None:
-        """`now_s`: time of a monotonic clock."""
-        if self.seconds_left() < WARN_BEFORE_S and now_s - _warned_s.get(self._certificate, -inf) >= WARN_EVERY_S:
-            _warned_s[self._certificate] = now_s
-            log("certificate_ends", "error", {"file": self._certificate, "ends": self._ends.isoformat()})
-
-    async def follow(self) -> None:
-        """Check the files and the expiry until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self.warn(loop.time())
-            await asyncio.sleep(CHECK_EVERY_S)
-            self.refresh()
-
-
-def _no_pass_phrase() -> str:
-    raise ValueError("the key is encrypted")
 
 
 class Refused(asyncio.Protocol):
@@ -305,8 +231,8 @@ class Connection(RequestHandler):
         transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was received. A request that comes alone is answered here if that is possible at once; all others
-        wake aiohttp's task of the connection, which takes them one after the other."""
+        """Parse the bytes. A single request is answered here if the listener can answer it without awaiting. Otherwise
+        wake aiohttp's task for this connection, which answers requests in order."""
         waiter, self._waiter = self._waiter, None  # aiohttp wakes nobody then
         super().data_received(data)
         if waiter is None:  # the task is at a request

@@ -1,6 +1,6 @@
-"""Plain reads: GET requests for the view of one state value at the head, unconditional or with the ETag of the head.
+"""Plain reads: GET requests for one state value at the head of the chain, such as `/v1/vehicles/{vin}`.
 
-They are answered without aiohttp's request, task and response, which take as much time as the answer itself.
+They are answered without aiohttp's request, task and response objects, which cost as much time as the answer.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _ACCEPTED: Final = (None, "*/*", JSON)
 
 
 def plain_read(rpc: Rpc, edge: Edge, message: RawRequestMessage, address: str) -> bytes | None:
-    """The response to a plain read over HTTP/1.1, by a client within its rate limit, of a value that exists or that the
-    client has already. None for any other request, which is not counted yet."""
+    """The complete response: 200 with the value, or 304 if `If-None-Match` has the ETag of the head. None for a request
+    that the application must answer: no plain read, an unknown value, or a client above its rate limit."""
     began = monotonic()
     path, _, text = message.path.rpartition("/")
     served, headers = _SERVED.get(path), message.headers
@@ -57,7 +57,7 @@ def plain_read(rpc: Rpc, edge: Edge, message: RawRequestMessage, address: str) -
 
 
 def _answer(rpc: Rpc, family: Family[Any], text: str, known: str | None) -> tuple[int, bytes] | None:
-    """Status and response. `known`: the tags of what the client has."""
+    """(HTTP status, response). `known`: the value of `If-None-Match`, if given."""
     at_head, ident = rpc.at_head(), family.ident.canonical(text)
     if known is not None:
         return (304, rendered(at_head.unchanged_head, None)) if at_head.moment.etag in known else None

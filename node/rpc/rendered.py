@@ -1,4 +1,4 @@
-"""Responses of HTTP/1.1 as bytes, whose status line and headers are encoded once for many of them."""
+"""HTTP/1.1 responses as bytes. Their status line and headers are encoded once and shared by many responses."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def _date_line(second: int) -> bytes:
 
 
 def head_of(status: str, headers: CIMultiDict[str]) -> bytes:
-    """The start of responses with a status, such as `200 OK`, and some headers."""
+    """The status line and headers of a response, without Date and Content-Length. `status`: such as `200 OK`."""
     lines = (f"{name}: {value}\r\n" for name, value in {**headers, **SERVER}.items())
     return f"HTTP/1.1 {status}\r\n{''.join(lines)}".encode("ascii")
 
 
 def rendered(head: bytes, body: bytes | None) -> bytes:
-    """The response with a start made by `head_of` and a body, None for one whose status has none."""
+    """A complete response. `head`: from `head_of`; `body`: None for a status that allows no body, such as 304."""
     date = _date_line(int(time()))
     return head + date if body is None else b"%bContent-Length: %d\r\n%b%b" % (head, len(body), date, body)

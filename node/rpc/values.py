@@ -78,7 +78,7 @@ async def value(family: Family[Any], call: Call) -> web.StreamResponse | tuple[M
 
 
 def value_at_head(rpc: Rpc, family: Family[Any], ident: str) -> bytes | None:
-    """The JSON of the view of one value at the head, which is rendered once; None if the value does not exist."""
+    """One state value at the head as JSON, cached until the next block; None if it does not exist."""
     at_head, key = rpc.at_head(), family.new_key(ident)
     body = at_head.rendered.get(key)
     if body is None:

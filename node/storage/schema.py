@@ -120,13 +120,14 @@ def subject_key(subject: str, height: int) -> bytes:
 
 
 def subject_height_in(key: bytes) -> int:
-    """The height in the key of a subject entry."""
+    """The block height that ends the key of a subject entry."""
     return int.from_bytes(key[-8:], "big")
 
 
 def subject_entries(height: int, receipts: BlockReceipts, transactions: Iterable[SignedTx]) -> dict[bytes, bytes]:
-    """The subject entries of a block: of each subject the indexes of its transactions, ascending, 4 bytes each.
-    `BLOCK_INDEX`, the last, stands for the block itself."""
+    """Store rows that list a block's transactions by subject: the vehicles, accounts, orders and listings that each of
+    them concerns or is signed by. A value is the ascending indexes of these transactions in the block, 4 bytes each;
+    `BLOCK_INDEX` stands for a change that the block itself made."""
     indexes = defaultdict[str, list[bytes]](list)
     for index, (receipt, tx) in enumerate(zip(receipts.transactions, transactions, strict=True)):
         at, subjects = index.to_bytes(4, "big"), receipt.subjects()

@@ -353,7 +353,7 @@ async def test_a_host_that_is_not_ours_is_an_operators_error() -> None:
 def test_a_certificate_is_read_again_where_its_files_change_and_its_end_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("node.rpc.listener.CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr("node.rpc.tls_certificate.CHECK_EVERY_S", 0.02)
     certificate, key = a_certificate(tmp_path)
     first = Path(certificate).read_text()
 
