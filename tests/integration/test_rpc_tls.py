@@ -9,8 +9,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from support.backend import serving
+from support.backend import SingleNode, serving
 from support.certificates import a_certificate
+from support.chain import Chain
+from support.life import VIN, Life
 
 from node.rpc import listener
 
@@ -34,6 +36,27 @@ def test_tls_by_certificate_files(tmp_path: Path) -> None:
                 http.get(f"https://localhost:{server.port}/v1/status", ssl=context) as answer,
             ):
                 assert "bmw-test" == (await answer.json())["chain_id"]
+
+    asyncio.run(ask())
+
+
+def test_plain_reads_are_answered_over_one_tls_connection_up_to_the_rate_limit(tmp_path: Path) -> None:
+    certificate, key = a_certificate(tmp_path)
+    limits = {"is_loopback_limited": True, "requests_per_second": 0.001, "request_burst": 3}
+
+    async def ask() -> None:
+        node = SingleNode(Life(Chain()).to("born").chain)
+        async with serving(node, tls_certificate=certificate, tls_key=key, **limits) as (_, server, _):
+            context = ssl.create_default_context(cafile=certificate)
+            async with asyncio.timeout(20), aiohttp.ClientSession() as http:
+                statuses = []
+                for _ in range(5):
+                    url = f"https://localhost:{server.port}/v1/vehicles/{VIN}"
+                    async with http.get(url, ssl=context) as answer:
+                        statuses.append(answer.status)
+                        assert (VIN if answer.status == 200 else None) == (await answer.json()).get("vin")
+                assert [200, 200, 200, 429, 429] == statuses
+                assert 1 == server.connections.open
 
     asyncio.run(ask())
 
